@@ -54,7 +54,8 @@ inline uint8_t* put_uint(uint8_t* p, uint64_t v) {
     put_big_endian<uint32_t>(p + 1, static_cast<uint32_t>(v));
     return p + 5;
   }
-  p[0] = 0xcf;
+  // int64 when the value fits, as msgpackr writes a BigInt: the TypeScript codec and this one give the same bytes.
+  p[0] = v <= INT64_MAX ? 0xd3 : 0xcf;
   put_big_endian<uint64_t>(p + 1, v);
   return p + 9;
 }
