@@ -1,0 +1,252 @@
+// One recording. Role: prepare the journal, start the guest under the agent, keep meta.json, say how it ended.
+//
+// Invariants:
+//  - A journal directory is never written into a second time: it is new, or empty, or was emptied on request (force).
+//  - Whatever happens after the guest started, `done` resolves: a recording's end is a result, not an exception.
+//
+// Must not: print, read a terminal, or install signal handlers; front ends do.
+import { createHash, randomUUID } from 'node:crypto';
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { resolve } from 'node:path';
+
+import { errnoOf, messageOf, UnderstudyError } from '../journal/src/errors.js';
+import { JOURNAL_FORMAT_VERSION, META_FILE, metaPath } from '../journal/src/layout.js';
+import { writeMeta, type JournalMeta } from '../journal/src/meta.js';
+import {
+  exitCodeOf,
+  signalOf,
+  startRecord,
+  type MessageLevel,
+  type RecordEnd,
+  type RecordHandle,
+  type RecordStats,
+} from '../native/index.js';
+import { findCommand } from './commands.js';
+import { thisMachine } from './machine.js';
+import { toUnderstudyError } from './native-errors.js';
+import { agentPath, cacheDir, productVersion } from './paths.js';
+
+export const RING_BYTES_MIN = 1 << 20;
+export const RING_BYTES_MAX = 1 << 30;
+export const RING_BYTES_DEFAULT = 16 << 20;
+export const SEGMENT_BYTES_MIN = 64 << 10;
+export const SEGMENT_BYTES_DEFAULT = 64 << 20;
+export const KICK_AFTER_MS_DEFAULT = 5;
+
+// Beyond this many, warnings are counted but not kept: a guest can make one per call.
+const WARNINGS_MAX = 1000;
+
+export interface RecordRequest {
+  argv: readonly string[];
+  journalDir: string;
+  /** Empty an existing journal first. */
+  force?: boolean;
+  cwd?: string;
+  env?: NodeJS.ProcessEnv;
+  ringBytes?: number;
+  segmentBytes?: number;
+  onJournalError?: 'stop' | 'continue';
+  kickAfterMs?: number;
+}
+
+export type RecordNotice =
+  | { type: 'message'; level: MessageLevel; text: string }
+  | { type: 'journalError'; error: UnderstudyError };
+
+export interface RecordResult extends RecordEnd {
+  journalDir: string;
+  exitCode: number | undefined;
+  signal: number | undefined;
+  warnings: string[];
+  /** What went wrong with the journal, if anything did. The guest's own end is in status. */
+  problem: UnderstudyError | undefined;
+}
+
+export class RecordSession {
+  readonly journalDir: string;
+  readonly pid: number;
+  readonly done: Promise<RecordResult>;
+  private readonly handle: RecordHandle;
+
+  private constructor(handle: RecordHandle, journalDir: string, done: Promise<RecordResult>) {
+    this.handle = handle;
+    this.pid = handle.pid;
+    this.journalDir = journalDir;
+    this.done = done;
+  }
+
+  /** Starts the guest. Throws an UnderstudyError, and leaves no new directory behind, when it cannot be started. */
+  static start(request: RecordRequest, notify: (notice: RecordNotice) => void): RecordSession {
+    const env = request.env ?? process.env;
+    const cwd = resolve(request.cwd ?? process.cwd());
+    const command = request.argv[0];
+    if (command === undefined) throw new UnderstudyError('E_USAGE', 'no command to record was given');
+    findCommand(command, env['PATH'], cwd);
+    const options = {
+      ringBytes: request.ringBytes ?? RING_BYTES_DEFAULT,
+      segmentBytes: request.segmentBytes ?? SEGMENT_BYTES_DEFAULT,
+      onJournalError: request.onJournalError ?? ('stop' as const),
+      kickAfterMs: request.kickAfterMs ?? KICK_AFTER_MS_DEFAULT,
+    };
+    const agent = agentPath();
+    const journalDir = resolve(request.journalDir);
+    const created = prepareJournalDir(journalDir, request.force === true);
+
+    const meta: JournalMeta = {
+      format: 'understudy-journal',
+      formatVersion: JOURNAL_FORMAT_VERSION,
+      id: randomUUID(),
+      argv: [...request.argv],
+      cwd,
+      envNames: Object.keys(env),
+      startedAt: new Date().toISOString(),
+      recorder: {
+        version: productVersion(),
+        node: process.version,
+        agentSha256: createHash('sha256').update(readFileSync(agent)).digest('hex'),
+      },
+      machine: thisMachine(),
+      options,
+      end: null,
+    };
+
+    const warnings: string[] = [];
+    let problem: UnderstudyError | undefined;
+    let handle: RecordHandle;
+    try {
+      writeMeta(journalDir, meta, { sync: false });
+      handle = startRecord(
+        {
+          argv: request.argv,
+          env: Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`])),
+          cwd,
+          journalDir,
+          cacheDir: cacheDir(env),
+          agentPath: agent,
+          ...options,
+          epoch: 1,
+        },
+        (event) => {
+          if (event.type === 'message') {
+            if (event.level !== 'info' && warnings.length < WARNINGS_MAX) warnings.push(event.text);
+            notify(event);
+          } else if (event.type === 'journalError') {
+            problem = journalWriteError(event, options.onJournalError);
+            if (warnings.length < WARNINGS_MAX) warnings.push(problem.message);
+            notify({ type: 'journalError', error: problem });
+          }
+        },
+      );
+    } catch (error) {
+      abandon(journalDir, created);
+      throw toUnderstudyError(error, command);
+    }
+
+    const done = handle.done.then((end): RecordResult => {
+      const exitCode = exitCodeOf(end.status);
+      const signal = signalOf(end.status);
+      if (end.outcome === 'fault') {
+        problem ??= new UnderstudyError('E_AGENT_FAULT', warnings.at(-1) ?? 'the recorder failed', {
+          hint: `What was recorded before is valid: 'understudy journal info ${journalDir}'.`,
+        });
+      }
+      try {
+        writeMeta(journalDir, {
+          ...meta,
+          end: {
+            endedAt: new Date().toISOString(),
+            outcome: end.outcome,
+            status: end.status,
+            exitCode: exitCode ?? null,
+            signal: signal ?? null,
+            events: end.events,
+            bytes: end.bytes,
+            journalBytes: end.journalBytes,
+            segments: end.segments,
+            wallMs: end.wallMs,
+            cpuUserMs: end.cpu.userMs,
+            cpuSystemMs: end.cpu.systemMs,
+            warnings,
+          },
+        });
+      } catch (error) {
+        // The guest's end must reach the caller also when the disk is full; the journal then looks like an interrupted one.
+        problem ??= error instanceof UnderstudyError ? error : new UnderstudyError('E_JOURNAL_WRITE', messageOf(error));
+      }
+      return { ...end, journalDir, exitCode, signal, warnings, problem };
+    });
+    return new RecordSession(handle, journalDir, done);
+  }
+
+  stats(): RecordStats {
+    return this.handle.stats();
+  }
+
+  kill(signal: number): void {
+    this.handle.kill(signal);
+  }
+}
+
+function journalWriteError(
+  event: { code: string; path: string; text: string },
+  onJournalError: 'stop' | 'continue',
+): UnderstudyError {
+  const then =
+    onJournalError === 'stop'
+      ? 'The guest was stopped'
+      : 'The guest runs on, and what it does from here on is not recorded';
+  const hint =
+    event.code === 'ENOSPC' || event.code === 'EDQUOT'
+      ? 'Free some space, or record to another disk with -o.'
+      : 'See the path and the error above.';
+  return new UnderstudyError(
+    'E_JOURNAL_WRITE',
+    `the journal cannot be written: ${event.path}: ${event.text}. ${then}. What was written before is valid.`,
+    { hint: `${hint} (--on-journal-error says whether the guest stops or runs on.)` },
+  );
+}
+
+/** Returns true if the directory was made. */
+function prepareJournalDir(journalDir: string, force: boolean): boolean {
+  try {
+    if (!existsSync(journalDir)) {
+      // A journal holds all that the program read, secrets included: as a core dump, it is its owner's only.
+      mkdirSync(journalDir, { recursive: true, mode: 0o700 });
+      return true;
+    }
+    const names = readdirSync(journalDir);
+    if (names.length > 0) {
+      if (!force) {
+        throw new UnderstudyError('E_JOURNAL_EXISTS', `${journalDir} exists and is not empty`, {
+          hint: 'Name another directory with -o, or give --force to remove the journal in it first.',
+        });
+      }
+      const foreign = names.filter((name) => ![META_FILE, `${META_FILE}.new`, 'segments', 'blobs', 'index'].includes(name));
+      if (foreign.length > 0 || !(existsSync(metaPath(journalDir)) || names.includes('segments'))) {
+        throw new UnderstudyError(
+          'E_JOURNAL_EXISTS',
+          `${journalDir} is not a journal (it holds ${names.slice(0, 3).join(', ')}${names.length > 3 ? ', ...' : ''}), so --force does not empty it`,
+          { hint: 'Name another directory with -o.' },
+        );
+      }
+      for (const name of names) rmSync(resolve(journalDir, name), { recursive: true, force: true });
+    }
+    accessSync(journalDir, constants.W_OK | constants.X_OK);
+    return false;
+  } catch (error) {
+    if (error instanceof UnderstudyError) throw error;
+    const errno = errnoOf(error);
+    const hint =
+      errno === 'ENOTDIR' ? 'A part of the path is a file.' : 'Check free space and permissions, or name another directory with -o.';
+    throw new UnderstudyError('E_JOURNAL_UNWRITABLE', `cannot make a journal at ${journalDir}: ${messageOf(error)}`, {
+      hint,
+      cause: error,
+    });
+  }
+}
+
+// A recording that never began leaves nothing that looks like one.
+function abandon(journalDir: string, created: boolean): void {
+  for (const name of [META_FILE, 'segments', 'blobs']) rmSync(resolve(journalDir, name), { recursive: true, force: true });
+  if (created && readdirSync(journalDir).length === 0) rmdirSync(journalDir);
+}
