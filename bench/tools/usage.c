@@ -1,12 +1,12 @@
-// Runs a command and reports what it used, as one line of JSON on descriptor 3: wall, user and system time in
-// nanoseconds (of the command and of all descendants that were waited for), and its wait status.
+// Runs a command and reports what it used, as one line of JSON in a file: wall, user and system time in nanoseconds (of the
+// command and of all descendants that were waited for), and its wait status.
+//
+//   bench-usage FILE COMMAND ...
 //
 // A program of its own because Node measures neither: its spawn costs milliseconds, and it never sees a child's rusage.
-// Must not: be recorded itself. It stands outside of `understudy record`, as it does of strace.
+// Around `understudy record` it measures the whole command; recorded itself, it measures the guest without Node's start.
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -20,14 +20,14 @@ static long long now_ns(void) {
 static long long ns_of(struct timeval t) { return t.tv_sec * 1000000000ll + t.tv_usec * 1000ll; }
 
 int main(int argc, char** argv) {
-  if (argc < 2 || fcntl(3, F_SETFD, FD_CLOEXEC) != 0) {
-    fprintf(stderr, "usage: bench-usage COMMAND ...   (descriptor 3 must be open for the result)\n");
+  if (argc < 3) {
+    fprintf(stderr, "usage: bench-usage FILE COMMAND ...\n");
     return 2;
   }
   long long start = now_ns();
   pid_t child = vfork();
   if (child == 0) {
-    execvp(argv[1], argv + 1);
+    execvp(argv[2], argv + 2);
     _exit(127);
   }
   int status;
@@ -38,7 +38,12 @@ int main(int argc, char** argv) {
       return 2;
     }
   long long wall = now_ns() - start;
-  dprintf(3, "{\"wallNs\":%lld,\"userNs\":%lld,\"systemNs\":%lld,\"status\":%d}\n", wall, ns_of(usage.ru_utime),
+  FILE* report = fopen(argv[1], "w");
+  if (!report) {
+    perror(argv[1]);
+    return 2;
+  }
+  fprintf(report, "{\"wallNs\":%lld,\"userNs\":%lld,\"systemNs\":%lld,\"status\":%d}\n", wall, ns_of(usage.ru_utime),
           ns_of(usage.ru_stime), status);
-  return 0;
+  return fclose(report) == 0 ? 0 : 2;
 }
