@@ -26,10 +26,11 @@ export function plot(rows: Row[]): string | undefined {
     .map((r) => ({ label: r.metric.label, bound: r.metric.goal!.bound }));
   const figure = Plot.plot({
     document,
-    width: 1000,
+    width: 1060,
     height: 70 + 24 * shown.length,
-    marginLeft: 380,
+    marginLeft: 440,
     marginRight: 30,
+    marginBottom: 40,
     style: { background: 'white', color: '#222', fontFamily: 'sans-serif', fontSize: '12px' },
     x: { type: 'log', grid: true, label: 'ratio to native (bar: smallest to largest; tick: goal)', tickFormat: (d: number) => `${d}` },
     y: { label: null, domain: shown.map((r) => r.metric.label), tickSize: 0 },

@@ -110,7 +110,7 @@ function commandWorkload(c: Command): Workload {
 
 const sqlite = commandWorkload({
   name: 'sqlite',
-  label: 'sqlite3, 100,000 inserts in one transaction',
+  label: 'sqlite3, 100,000 inserts',
   load: 'sqlite3 reads 100,000 INSERT statements in one transaction, into a new database file',
   needs: ['sqlite3'],
   bound: 1.3,
