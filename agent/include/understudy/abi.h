@@ -1,0 +1,235 @@
+// The contract between the agent (inside the guest) and the host side (native/): the layout of the memory
+// file that both map, and every word that both touch.
+//
+// Invariants:
+//  - Plain data of fixed size; no pointers of one side are followed by the other.
+//  - Only the holder of the baton appends to the ring (record) or consumes from it (replay), so the ring has one
+//    writer and one reader and needs no lock.
+//  - Bump kAbiVersion on any change: agent and host are built together, but a stale build must be refused.
+//
+// Must not: include anything but <stdint.h>, or hold code that needs a libc; both worlds compile it.
+#pragma once
+#include <stdint.h>
+
+namespace understudy::abi {
+
+inline constexpr uint32_t kMagic = 0x55445359;  // "UDSY"
+inline constexpr uint32_t kAbiVersion = 1;
+
+// ---- Address layout in every guest process -------------------------------------------------------------
+// One reserved stretch far from where the kernel, glibc, Go, ASan and TSan place things. The agent's ELF file is
+// linked to run at kImageAddr; nothing of it is relocated at run time.
+inline constexpr uint64_t kAgentBase = 0x5e0000000000;
+inline constexpr uint64_t kControlAddr = kAgentBase;             // Control, shared
+inline constexpr uint64_t kRpcAddr = kAgentBase + 0x00400000;    // RPC payload area, shared
+inline constexpr uint64_t kImageAddr = kAgentBase + 0x01000000;  // agent text and data, private
+inline constexpr uint64_t kThreadsAddr = kAgentBase + 0x10000000;  // per-thread blocks, private, mapped on demand
+inline constexpr uint64_t kRingAddr = kAgentBase + 0x40000000;   // ring, shared, mapped twice in succession
+inline constexpr uint64_t kAgentEnd = kAgentBase + 0xc0000000;   // nothing of the agent lies at or above
+inline constexpr uint64_t kStubAddr = 0x5d0000000000;            // the replay stub's own image
+
+inline constexpr uint64_t kControlSize = 0x00100000;
+inline constexpr uint64_t kRpcSize = 0x00800000;
+inline constexpr uint64_t kRingSizeMin = 1ull << 20;
+inline constexpr uint64_t kRingSizeMax = 1ull << 30;
+inline constexpr uint64_t kRingSizeDefault = 16ull << 20;
+
+// Layout of the memory file. Control first, so that a process can map page 0 to learn the rest.
+inline constexpr uint64_t kFileControl = 0;
+inline constexpr uint64_t kFileRpc = kFileControl + kControlSize;
+inline constexpr uint64_t kFileImage = kFileRpc + kRpcSize;  // PT_LOAD segments, each page-aligned, in order
+inline constexpr uint64_t kFileImageMax = 16ull << 20;
+inline constexpr uint64_t kFileRing = kFileImage + kFileImageMax;
+
+inline constexpr int kMaxThreads = 1024;
+inline constexpr int kMaxProcesses = 512;
+inline constexpr int kMaxMaps = 16;
+inline constexpr int kPathMax = 1024;
+inline constexpr int kClocks = 16;
+
+enum Mode : uint32_t { kModeRecord = 1, kModeReplay = 2 };
+
+// What a process maps to have the agent; filled by the host, applied in order with MAP_FIXED by the launcher
+// (ptrace, record) or the stub (replay).
+struct MapEntry {
+  uint64_t addr, len, file_offset;
+  uint32_t prot, flags;  // PROT_*, MAP_SHARED or MAP_PRIVATE (MAP_FIXED is added); MAP_ANONYMOUS for bss
+};
+
+// ---- Ring ------------------------------------------------------------------------------------------------
+// Byte offsets grow for ever; the position in memory is offset & (size - 1). Mapped twice in succession, so an event
+// never wraps. Record: the agent publishes `head` after each whole event, the pump advances `tail`. Replay: the
+// feeder publishes `head` after whole events, the agent advances `tail`.
+struct Ring {
+  alignas(64) uint64_t head;        // bytes; release-stored by the producer, always at an event boundary
+  uint64_t head_seq;                // events produced; stored before head (so it may run ahead of head, never behind)
+  alignas(64) uint64_t tail;        // bytes; release-stored by the consumer
+  uint64_t tail_seq;                // replay: events consumed
+  alignas(64) uint32_t pump_sleeping;     // 1: the host side sleeps on pump_wake (futex) and wants a wake
+  uint32_t pump_wake;                     // futex word; bumped to wake the host side
+  uint32_t guest_sleeping;                // 1: an agent sleeps on guest_wake (ring full in record, empty in replay)
+  uint32_t guest_wake;                    // futex word; bumped by the host side after it moved its end
+  uint32_t closed;  // record: the host stopped taking (disk error under --on-journal-error); see Control::on_error
+                    // replay: the feeder has published the last event; an empty ring now means the journal's end
+  uint32_t pad_;
+  uint64_t size;    // bytes, a power of two
+};
+
+// ---- RPC: the baton holder asks the host; one request at a time --------------------------------------------
+enum RpcState : uint32_t { kRpcIdle = 0, kRpcRequest = 1, kRpcDone = 2 };  // futex word; agent: Idle->Request, waits; host: ->Done
+enum RpcOp : uint32_t {
+  kRpcJoin = 1,        // a new process `pid` is a member of the group; host opens a pidfd on it. a0 = process slot
+  kRpcExecBegin = 2,   // thread `tid` is about to execve: PTRACE_SEIZE it with PTRACE_O_TRACEEXEC, re-inject at the exec stop
+                       // (memory file is descriptor Control::guest_fd in the new image), then detach
+  kRpcExecFailed = 3,  // the execve failed: detach from `tid`
+  kRpcMapFile = 4,     // record: a file was mapped. in: fd a0, flags a1 (MapFlags). out: see MapFileReply
+  kRpcSites = 5,       // text was mapped: in: blob index a0, file offset a1, length a2, address a3, trampoline address a4
+                       // (0: the agent asks how much it needs). out: SitesReply, payload in the RPC area
+  kRpcMessage = 6,     // payload: text for the user; a0 = MessageLevel
+  kRpcMapBlob = 7,     // replay: declare blob: a0 = blob index; payload: 32-byte sha256 (from the FILE event). out: path
+                       // of the blob's file as text in the payload area
+};
+enum MapFlags : uint64_t { kMapExec = 1, kMapShared = 2, kMapWritable = 4 };
+enum MessageLevel : uint64_t { kInfo = 0, kWarning = 1, kError = 2 };
+
+struct Rpc {
+  alignas(64) uint32_t state;
+  uint32_t op;
+  int32_t pid, tid;
+  uint64_t a[6];
+  int64_t result;        // 0 or a negative errno
+  uint64_t r[6];         // op-specific results
+  uint64_t payload_len;  // bytes at kRpcAddr, either direction
+};
+
+// kRpcMapFile: r[0] = blob index (dense from 0, per journal), r[1] = size of the file in bytes, r[2] = st_dev, r[3] = st_ino,
+// r[4] = 1 when this index is new to the journal (the agent then appends a FILE event), payload = sha256[32] then the path.
+// kRpcSites: r[0] = bytes of trampolines, r[1] = number of Patch entries; payload = Patch[r[1]] then the trampoline bytes.
+// With a4 = 0 only r[0] (an upper bound) and r[1] are given.
+struct Patch {
+  uint64_t addr;     // where to write
+  uint32_t len;      // 5..16 bytes
+  uint32_t kind;     // SiteKind, for statistics
+  uint8_t bytes[16];
+};
+enum SiteKind : uint32_t { kSiteSyscall = 0, kSiteRdtsc = 1, kSiteRdtscp = 2, kSiteRdrand = 3, kSiteRdseed = 4, kSiteRdpid = 5,
+                           kSiteCpuid = 6, kSiteKinds = 8 };
+
+// A trampoline for a syscall site, at T (16-byte aligned):
+//     T+0   48 8d 0d 06 00 00 00    lea  rcx, [rip + 6]          ; rcx = T+13, the continuation
+//     T+7   ff 25 xx xx xx xx       jmp  [rip + xx]              ; -> Entry::syscall_entry
+//     T+13  relocated instructions that the 5-byte jump overwrote after the syscall, then jmp back
+// For a `mov eax, imm32; syscall` site patched backwards the mov comes first, at T-5 rounded so that the lea stays aligned;
+// what matters to the agent is only: continuation = rcx, re-issue address = rcx - 13, both valid with the original registers.
+// A trampoline for another instruction (rdtsc …): same shape, with
+//     T+0   65 48 89 0c 25 <off32>  mov  gs:[kGsSavedRcx], rcx
+//     T+9   48 8d 0d 0b 00 00 00    lea  rcx, [rip + 11]         ; rcx = continuation
+//     T+16  65 c7 04 25 <off32> ... (kind | reg << 8 | opsize << 16) is stored by: mov dword gs:[kGsInsn], imm32   (12 bytes)
+//           then jmp [rip + xx] -> Entry::insn_entry; the continuation follows the jmp. lea's displacement is set accordingly.
+inline constexpr uint32_t kSyscallTrampolineHead = 13;
+inline constexpr uint32_t kGsSelf = 0, kGsSavedRcx = 8, kGsInsn = 16;  // offsets from gs base that trampolines may use
+
+// Filled from the agent's ELF symbols by the host when it loads the image.
+struct Entry {
+  uint64_t start;          // agent_start: where a fresh image begins; rdi = the guest's initial rsp (record)
+  uint64_t syscall_entry;  // target of syscall trampolines
+  uint64_t insn_entry;     // target of instruction trampolines
+  uint64_t text_begin, text_end;
+};
+
+// ---- Group members -----------------------------------------------------------------------------------------
+enum ThreadState : uint32_t { kThreadFree = 0, kThreadLive = 1, kThreadExited = 2, kThreadKilled = 3 };
+struct ThreadSlot {          // index = gtid: the thread's number in the group, in order of creation, from 1; reused never
+                             // within kMaxThreads live threads: gtid % kMaxThreads is the slot
+  uint32_t state;            // ThreadState
+  uint32_t gtid;
+  int32_t tid, pid;          // as the host sees them
+  uint32_t process;          // process slot
+  uint32_t turn;             // futex word: replay hand-over, record directed wake
+  uint32_t attention;        // record: 1 = kick me (tgsigqueue SIGSYS, value kKickMagic) if I make no event for kick_after_ms
+  uint32_t pad_;
+  uint64_t attention_seq;    // events of this thread when attention was asked
+  uint64_t events;           // events of this thread so far
+};
+inline constexpr int64_t kKickMagic = 0x554b49434b;  // sival of the host's kick
+
+struct ProcessSlot {
+  uint32_t state;            // ThreadState values: Live, Exited, Killed
+  int32_t pid;               // as the host sees it
+  uint32_t dying;            // set by exit_group or execve of one thread: the others must not run guest code any more
+  uint32_t dead;             // set by the host when the pidfd became readable (record)
+};
+
+// ---- Outcomes ------------------------------------------------------------------------------------------------
+enum Outcome : uint32_t {
+  kRunning = 0,
+  kEnded = 1,        // the root process ended; status as of wait4
+  kDiverged = 2,     // replay: see Divergence
+  kJournalEnd = 3,   // replay: the journal's valid prefix is used up before the guest ended
+  kStopped = 4,      // replay: --until reached; the guest is parked with its own registers at Divergence::rip
+  kAgentFault = 5,   // an assertion in the agent failed; text in Divergence::detail
+};
+enum DivergenceKind : uint32_t {  // the list of sources of nondeterminism that a divergence should name
+  kKindUnknown = 0, kKindKernelResult = 1, kKindKernelWrite = 2, kKindStartState = 3, kKindInstruction = 4, kKindAgent = 5,
+  kKindOrder = 6, kKindPlace = 7, kKindTime = 8,
+};
+struct Divergence {
+  uint32_t kind;          // DivergenceKind, the agent's guess
+  uint32_t gtid;
+  int32_t tid, pid;       // replay-side ids, to attach to
+  uint64_t seq;           // of the event that did not match
+  int64_t expected_kind;  // event kind (>= 0: syscall number)
+  int64_t expected_ret;
+  int64_t actual_kind;
+  uint64_t actual_args[6];
+  uint64_t regs[18];      // r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi rip rsp eflags, of the guest
+  char detail[512];       // text
+};
+
+enum OnError : uint32_t { kOnErrorStop = 0, kOnErrorContinue = 1 };
+
+struct Control {
+  uint32_t magic, abi_version;
+  uint32_t mode;               // Mode
+  int32_t guest_fd;            // the memory file's descriptor in guest processes
+  uint32_t map_count;
+  uint32_t on_error;           // OnError: what the agent does when the ring is closed in record
+  MapEntry maps[kMaxMaps];
+  Entry entry;
+  char blob_dir[kPathMax];     // replay: directory of the journal's blobs, absolute
+  char scratch_dir[kPathMax];  // replay: private directory for shared mappings, absolute, removed by the host
+  uint64_t until_seq;          // replay: stop after this event; 0 = none
+  uint32_t quiet;              // replay: 1 = do not re-emit output to descriptors 1 and 2
+  uint32_t kick_after_ms;      // record: see ThreadSlot::attention
+  int32_t host_pid;
+  uint32_t flags;
+
+  alignas(64) Ring ring;
+  Rpc rpc;
+
+  // The baton. 0 = free, otherwise the holder's gtid; bit 31 = held across a syscall, may be stolen.
+  alignas(64) uint32_t baton;
+  uint32_t baton_waiters;
+  alignas(64) uint32_t live_threads;  // of the group
+  uint32_t last_gtid;                 // who made the last event (a change makes a SWITCH event)
+  uint32_t next_gtid;                 // next number to give
+  uint32_t next_process;
+  uint64_t clock_last_ns[kClocks];    // CLOCK events are deltas to these
+  uint32_t attention;                 // futex word: number of slots that want attention; host sleeps here
+  uint32_t outcome;                   // Outcome; futex word, woken on change
+  int32_t exit_status;                // of the root process, wait4 encoding
+  uint32_t opaque_reported[24];       // bit per syscall number: already reported as opaque
+  Divergence divergence;
+  ThreadSlot threads[kMaxThreads];
+  ProcessSlot processes[kMaxProcesses];
+
+  // The agent's own notes across an execve (the old image leaves them, the new one reads them). Not for the host.
+  uint32_t exec_gtid, exec_process, exec_nr, exec_sum;
+  uint64_t exec_mask;
+
+  // statistics
+  uint64_t stat_sud_traps, stat_switches, stat_steals, stat_ring_waits, stat_preempts;
+};
+static_assert(sizeof(Control) <= kControlSize);
+
+}  // namespace understudy::abi

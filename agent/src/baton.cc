@@ -1,0 +1,244 @@
+// Baton and ring: see the headers. Futex calls are never private: the group spans processes.
+#include "baton.h"
+
+#include "image.h"
+#include "process.h"
+#include "report.h"
+
+namespace understudy {
+
+u64 g_tail_cache;
+
+namespace {
+constexpr u32 kSpins = 150;            // some microseconds: a hand-over between cores through the kernel costs ten times that
+constexpr u32 kFutexWait = 0, kFutexWake = 1;
+constexpr u32 kKickAfterWaits = 2;
+
+struct Timespec {
+  i64 sec, nsec;
+};
+
+void futex_wait(u32* word, u32 value, i64 nsec) {
+  Timespec ts{nsec / 1000000000, nsec % 1000000000};
+  sys(kSysFutex, word, kFutexWait, value, &ts, 0, 0);
+}
+void futex_wake(u32* word, u32 n) { sys(kSysFutex, word, kFutexWake, n, 0, 0, 0); }
+
+void emit_switch(Thread* t) {
+  u8* p = ring_reserve(kSmallEvent);
+  u8* q = put_array(p, 2);
+  q = put_int(q, kEvSwitch);
+  q = put_uint(q, t->gtid);
+  ring_commit(p, q);
+  control().last_gtid = t->gtid;
+  control().stat_switches++;
+}
+
+}  // namespace
+
+// The thread may be computing, or spinning on what a waiter would do. The host interrupts it if it stays so, and it hands
+// over (or takes its signal) at a position that replay can find again. The host also withdraws the request.
+void ask_for_kick(u32 gtid) {
+  abi::Control& c = control();
+  abi::ThreadSlot& slot = c.threads[gtid % abi::kMaxThreads];
+  if (__atomic_load_n(&slot.attention, __ATOMIC_RELAXED)) return;
+  slot.attention_seq = slot.events;
+  if (__atomic_exchange_n(&slot.attention, 1, __ATOMIC_SEQ_CST) == 0) {
+    __atomic_fetch_add(&c.attention, 1, __ATOMIC_SEQ_CST);
+    futex_wake(&c.attention, 1);
+  }
+}
+
+void ring_wake_host() {
+  abi::Ring& r = control().ring;
+  __atomic_fetch_add(&r.pump_wake, 1, __ATOMIC_SEQ_CST);
+  if (__atomic_load_n(&r.pump_sleeping, __ATOMIC_SEQ_CST)) futex_wake(&r.pump_wake, 1);
+}
+
+void ring_wait_space(u64 need) {
+  abi::Ring& r = control().ring;
+  for (;;) {
+    g_tail_cache = __atomic_load_n(&r.tail, __ATOMIC_ACQUIRE);
+    if (r.head + need - g_tail_cache <= r.size) return;
+    if (__atomic_load_n(&r.closed, __ATOMIC_ACQUIRE) && control().on_error == abi::kOnErrorContinue) {
+      g_tail_cache = r.head;  // unprotected: events are written over each other and nobody reads them
+      return;
+    }
+    control().stat_ring_waits++;
+    u32 seen = __atomic_load_n(&r.guest_wake, __ATOMIC_ACQUIRE);
+    __atomic_store_n(&r.guest_sleeping, 1, __ATOMIC_SEQ_CST);
+    ring_wake_host();
+    if (__atomic_load_n(&r.tail, __ATOMIC_SEQ_CST) == g_tail_cache) futex_wait(&r.guest_wake, seen, 20'000'000);
+    __atomic_store_n(&r.guest_sleeping, 0, __ATOMIC_RELAXED);
+  }
+}
+
+void baton_acquire(Thread* t) {
+  abi::Control& c = control();
+  u32 expected = 0;
+  if (US_UNLIKELY(!__atomic_compare_exchange_n(&c.baton, &expected, t->gtid, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))) {
+    for (u32 i = 0; i < kSpins; ++i) {
+      pause_cpu();
+      if (__atomic_load_n(&c.baton, __ATOMIC_RELAXED) != 0) continue;
+      expected = 0;
+      if (__atomic_compare_exchange_n(&c.baton, &expected, t->gtid, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) goto have;
+    }
+    __atomic_fetch_add(&c.baton_waiters, 1, __ATOMIC_SEQ_CST);
+    u32 same = 0, before = 0;
+    for (;;) {
+      u32 holder = __atomic_load_n(&c.baton, __ATOMIC_SEQ_CST);
+      if (holder == 0) {
+        expected = 0;
+        if (__atomic_compare_exchange_n(&c.baton, &expected, t->gtid, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) break;
+        continue;
+      }
+      same = holder == before ? same + 1 : 0;
+      before = holder;
+      if (same >= kKickAfterWaits && holder < 0x7fffffff) ask_for_kick(holder);
+      futex_wait(&c.baton, holder, 5'000'000);
+    }
+    __atomic_fetch_sub(&c.baton_waiters, 1, __ATOMIC_SEQ_CST);
+  }
+have:
+  // Another thread of this process may have called exit_group or execve: then no guest code runs here any more.
+  if (US_UNLIKELY(c.processes[t->process->slot].dying)) {
+    baton_release(t);
+    for (;;) sys(kSysExit, 0);
+  }
+  t->slice = 0;
+  if (c.last_gtid != t->gtid) emit_switch(t);
+}
+
+void baton_release(Thread*) {
+  abi::Control& c = control();
+  __atomic_exchange_n(&c.baton, 0, __ATOMIC_SEQ_CST);
+  if (baton_wanted()) futex_wake(&c.baton, 1);
+}
+
+void baton_yield(Thread* t) {
+  abi::Control& c = control();
+  u32 mine = c.last_gtid;
+  baton_release(t);
+  // The waiter has to be scheduled first; without this pause the releaser would take the baton back at once.
+  for (u32 i = 0; i < 4000 && baton_wanted() && __atomic_load_n(&c.last_gtid, __ATOMIC_RELAXED) == mine; ++i) {
+    if (i >= kSpins) {
+      sys(kSysSchedYield);
+      if (i > kSpins + 40) break;
+    }
+    pause_cpu();
+  }
+  baton_acquire(t);
+}
+
+// ---- replay --------------------------------------------------------------------------------------------------------
+void turn_give(Thread* t, u32 gtid) {
+  abi::Control& c = control();
+  if (gtid == t->gtid) return;
+  abi::ThreadSlot& to = c.threads[gtid % abi::kMaxThreads];
+  __atomic_store_n(&c.baton, gtid, __ATOMIC_SEQ_CST);
+  __atomic_fetch_add(&to.turn, 1, __ATOMIC_SEQ_CST);
+  futex_wake(&to.turn, 1);
+}
+
+void turn_await(Thread* t) {
+  abi::Control& c = control();
+  for (u32 i = 0; i < kSpins; ++i) {
+    if (__atomic_load_n(&c.baton, __ATOMIC_ACQUIRE) == t->gtid) goto have;
+    pause_cpu();
+  }
+  for (;;) {
+    u32 seen = __atomic_load_n(&t->slot->turn, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&c.baton, __ATOMIC_ACQUIRE) == t->gtid) break;
+    if (c.processes[t->process->slot].dying) break;
+    futex_wait(&t->slot->turn, seen, 200'000'000);
+  }
+have:
+  if (US_UNLIKELY(c.processes[t->process->slot].dying)) {
+    for (;;) sys(kSysExit, 0);
+  }
+}
+
+void Event::malformed() {
+  report_outcome_text(abi::kAgentFault, "an event in the ring does not have the form that its kind requires");
+}
+
+void peek_event(Thread* t, Event& e) {
+  abi::Ring& r = control().ring;
+  u64 head = __atomic_load_n(&r.head, __ATOMIC_ACQUIRE);
+  while (US_UNLIKELY(head == r.tail)) {
+    bool closed = __atomic_load_n(&r.closed, __ATOMIC_ACQUIRE);
+    head = __atomic_load_n(&r.head, __ATOMIC_ACQUIRE);
+    if (head != r.tail) break;
+    if (closed) report_outcome(t, abi::kJournalEnd);
+    for (u32 i = 0; i < kSpins && head == r.tail; ++i) {
+      pause_cpu();
+      head = __atomic_load_n(&r.head, __ATOMIC_ACQUIRE);
+    }
+    if (head != r.tail) break;
+    u32 seen = __atomic_load_n(&r.guest_wake, __ATOMIC_ACQUIRE);
+    __atomic_store_n(&r.guest_sleeping, 1, __ATOMIC_SEQ_CST);
+    ring_wake_host();
+    if (__atomic_load_n(&r.head, __ATOMIC_SEQ_CST) == r.tail && !__atomic_load_n(&r.closed, __ATOMIC_SEQ_CST))
+      futex_wait(&r.guest_wake, seen, 20'000'000);
+    __atomic_store_n(&r.guest_sleeping, 0, __ATOMIC_RELAXED);
+    head = __atomic_load_n(&r.head, __ATOMIC_ACQUIRE);
+  }
+  e.start = (const u8*)abi::kRingAddr + (r.tail & (r.size - 1));
+  e.reader.p = e.start;
+  e.reader.end = e.start + (head - r.tail);
+  if (!e.reader.array(e.left) || e.left == 0) e.malformed();
+  e.kind = e.integer();
+}
+
+void consume_event(Event& e) {
+  abi::Ring& r = control().ring;
+  while (e.left) {
+    if (!e.reader.skip()) e.malformed();
+    --e.left;
+  }
+  u64 tail = r.tail, next = tail + (u64)(e.reader.p - e.start);
+  r.tail_seq++;
+  __atomic_store_n(&r.tail, next, __ATOMIC_RELEASE);
+  if (US_UNLIKELY((tail ^ next) & (r.size >> 2))) ring_wake_host();
+}
+
+void next_event(Thread* t, Event& e) {
+  for (;;) {
+    if (US_UNLIKELY(control().until_seq && control().ring.tail_seq >= control().until_seq)) report_outcome(t, abi::kStopped);
+    peek_event(t, e);
+    if (US_LIKELY(e.kind >= 0)) return;
+    switch (e.kind) {
+      case kEvSwitch: {
+        u32 to = (u32)e.integer();
+        consume_event(e);
+        turn_give(t, to);
+        turn_await(t);
+        break;
+      }
+      case kEvNote:
+        consume_event(e);
+        break;
+      case kEvFile: {
+        Event file = e;
+        declare_blob(file);
+        consume_event(e);
+        break;
+      }
+      case kEvKilled: {
+        u32 process = (u32)e.integer();
+        consume_event(e);
+        process_killed(t, process);
+        break;
+      }
+      case kEvEnd: {
+        control().exit_status = (i32)e.integer();
+        consume_event(e);
+        report_outcome(t, abi::kEnded);
+      }
+      default:
+        return;
+    }
+  }
+}
+
+}  // namespace understudy

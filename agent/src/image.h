@@ -1,0 +1,30 @@
+// A process image as execve leaves it: described in the START event (record), rebuilt from it (replay). Also what maps
+// text into a process: patching its syscall sites.
+#pragma once
+#include "ring.h"
+
+namespace understudy {
+
+void declare_blob(Event& e);  // replay: a FILE event
+i32 open_blob(u64 index);
+// replay: the scratch copy that stands for a file or segment that the group maps shared
+i32 open_scratch(u64 blob);
+i32 open_scratch_segment(u64 id, u64 size);
+
+struct MappedFile {
+  i64 blob;  // -1: not a file whose contents matter
+  u64 size;
+};
+// record: asks the host to keep the file's contents; appends FILE when it is new to this journal.
+bool capture_file(Thread* t, i32 fd, u64 flags, MappedFile& m);
+// record: rewrites the syscall sites of text that was just mapped and appends PATCH.
+void patch_text(Thread* t, u64 blob, u64 offset, u64 len, u64 addr);
+// replay: the PATCH event.
+void patch_text_again(Thread* t, Event& e);
+
+[[noreturn]] void replay_image(Thread* t);  // the next event is START
+
+bool in_trampoline(u64 rip);
+inline bool in_agent(u64 rip) { return rip >= abi::kAgentBase && rip < abi::kAgentEnd; }
+
+}  // namespace understudy

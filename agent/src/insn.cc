@@ -1,0 +1,191 @@
+// Nondeterministic instructions and clock reads: see insn.h. The clock reads are here because they are the same thing:
+// a value from the processor's counter, turned into an event of a few bytes.
+#include "insn.h"
+
+#include "baton.h"
+#include "calls.h"
+#include "process.h"
+#include "report.h"
+
+namespace understudy {
+
+namespace {
+
+struct Value {
+  u64 value;  // rdtsc: the counter; rdrand …: the number
+  u64 aux;    // rdtscp: ecx; rdrand, rdseed: carry flag
+};
+
+Value execute(u32 kind) {
+  u32 lo, hi, aux = 0;
+  switch (kind) {
+    case abi::kSiteRdtsc:
+      asm volatile("rdtsc" : "=a"(lo), "=d"(hi));
+      return {(u64)hi << 32 | lo, 0};
+    case abi::kSiteRdtscp:
+      asm volatile("rdtscp" : "=a"(lo), "=d"(hi), "=c"(aux));
+      return {(u64)hi << 32 | lo, aux};
+    case abi::kSiteRdrand:
+    case abi::kSiteRdseed: {
+      u64 v;
+      u8 ok;
+      if (kind == abi::kSiteRdrand)
+        asm volatile("rdrand %0; setc %1" : "=r"(v), "=q"(ok)::"cc");
+      else
+        asm volatile("rdseed %0; setc %1" : "=r"(v), "=q"(ok)::"cc");
+      return {v, ok};
+    }
+    case abi::kSiteRdpid: {
+      u64 v;
+      asm volatile("rdpid %0" : "=r"(v));
+      return {v, 0};
+    }
+    default:
+      US_ASSERT(!"unknown instruction kind");
+  }
+  return {0, 0};
+}
+
+Value obtain(Thread* t, u32 kind) {
+  if (recording()) {
+    Value v = execute(kind);
+    u8* p = ring_reserve(kSmallEvent);
+    u8* q = put_array(p, 4);
+    q = put_int(q, kEvInsn);
+    q = put_uint(q, kind);
+    q = put_uint(q, v.value);
+    q = put_uint(q, v.aux);
+    ring_commit(p, q);
+    t->slot->events++;
+    return v;
+  }
+  Event e;
+  next_event(t, e);
+  t->call.nr = 0xffffffff;
+  if (e.kind != kEvInsn || (u32)e.integer() != kind)
+    diverge(t, &e, abi::kKindInstruction, "the guest executes rdtsc, rdrand or the like where it did not when it was recorded");
+  Value v;
+  v.value = (u64)e.integer();
+  v.aux = (u64)e.integer();
+  consume_event(e);
+  return v;
+}
+
+u64& register_of(Thread* t, u32 number) {  // by the processor's numbering
+  GuestRegs& r = t->regs;
+  u64* order[16] = {&r.rax, &r.rcx, &r.rdx, &r.rbx, &r.rsp, &r.rbp, &r.rsi, &r.rdi, &r.r8, &r.r9, &r.r10, &r.r11, &r.r12, &r.r13, &r.r14, &r.r15};
+  return *order[number & 15];
+}
+
+void apply(Thread* t, u32 kind, u32 reg, u32 operand_size, const Value& v) {
+  if (kind == abi::kSiteRdtsc || kind == abi::kSiteRdtscp) {
+    t->regs.rax = (u32)v.value;
+    t->regs.rdx = v.value >> 32;
+    if (kind == abi::kSiteRdtscp) t->regs.rcx = (u32)v.aux;
+    return;
+  }
+  u64& r = register_of(t, reg);
+  if (kind == abi::kSiteRdpid) {
+    r = v.value;
+    return;
+  }
+  bool ok = v.aux & 1;
+  u64 value = ok ? v.value : 0;
+  r = operand_size == 8 ? value : operand_size == 4 ? (u32)value : (r & ~0xffffull) | (value & 0xffff);
+  t->flags16 = 0x200 | (ok ? 0x100 : 0);  // CF says whether there was a number; OF SF ZF AF PF are cleared
+}
+
+void after_event(Thread* t) {
+  if (recording()) return;
+  Event e;
+  peek_event(t, e);
+  if (e.kind == kEvPreempt) prepare_async(t);
+}
+
+constexpr u32 kClockSlice = 200;
+
+// The kernel's own vDSO, found by image.cc in record.
+using ClockGettime = int (*)(u64 clock, i64* ts);
+
+}  // namespace
+
+ClockGettime g_kernel_clock_gettime;
+
+extern "C" [[noreturn]] void agent_on_insn(Thread* t) {
+  u32 kind = t->insn & 0xff, reg = t->insn >> 8 & 0xff, size = t->insn >> 16 & 0xff;
+  Value v = obtain(t, kind);
+  apply(t, kind, reg, size, v);
+  after_event(t);
+  agent_return(t);
+}
+
+bool is_answered_instruction(u64 rip) {
+  u8 code[3];
+  if (agent_copy_safe(code, (void*)rip, 3)) return false;
+  return code[0] == 0x0f && (code[1] == 0x31 || (code[1] == 0x01 && code[2] == 0xf9));
+}
+
+void answer_trapped_instruction(Thread* t) {
+  const u8* code = (const u8*)t->regs.rip;
+  u32 kind = code[1] == 0x31 ? abi::kSiteRdtsc : abi::kSiteRdtscp;
+  sys(kSysPrctl, 26, 1, 0, 0, 0);  // PR_SET_TSC: the agent must be able to read it
+  Value v = obtain(t, kind);
+  sys(kSysPrctl, 26, 2, 0, 0, 0);
+  apply(t, kind, 0, 0, v);
+  t->regs.rip += kind == abi::kSiteRdtsc ? 2 : 3;
+  after_event(t);
+}
+
+// ---- clock reads through the vDSO ----------------------------------------------------------------------------------
+// 0: *ns is the clock, an event has been appended or consumed. 1: make the system call instead.
+static int read_clock(u64 clock, u64* ns) {
+  Thread* t = current();
+  abi::Control& c = control();
+  if (US_UNLIKELY(clock >= abi::kClocks)) return 1;
+  if (US_LIKELY(recording())) {
+    if (US_UNLIKELY(t->pending_sig || (baton_wanted() && ++t->slice > kClockSlice) || !g_kernel_clock_gettime)) return 1;
+    i64 ts[2];
+    if (US_UNLIKELY(g_kernel_clock_gettime(clock, ts) != 0)) return 1;
+    u64 now = (u64)ts[0] * 1000000000 + (u64)ts[1];
+    u8* p = ring_reserve(kSmallEvent);
+    p[0] = 0x93;  // put_array(3)
+    p[1] = 0xfe;  // put_int(kEvClock)
+    p[2] = (u8)clock;
+    u8* q = put_int(p + 3, (i64)(now - c.clock_last_ns[clock]));
+    c.clock_last_ns[clock] = now;
+    ring_commit(p, q);
+    t->slot->events++;
+    *ns = now;
+    return 0;
+  }
+  if (US_UNLIKELY(c.until_seq && c.ring.tail_seq >= c.until_seq)) return 1;
+  Event e;
+  peek_event(t, e);
+  if (US_UNLIKELY(e.kind != kEvClock)) return 1;
+  if ((u64)e.integer() != clock) return 1;
+  u64 now = c.clock_last_ns[clock] + (u64)e.integer();
+  consume_event(e);
+  c.clock_last_ns[clock] = now;
+  *ns = now;
+  after_event(t);
+  return 0;
+}
+
+extern "C" int vdso_clock_gettime_c(u64 clock, i64* ts) {
+  u64 ns;
+  if (read_clock(clock, &ns)) return 1;
+  ts[0] = (i64)(ns / 1000000000);
+  ts[1] = (i64)(ns % 1000000000);
+  return 0;
+}
+
+extern "C" int vdso_gettimeofday_c(i64* tv, i32* tz) {
+  if (US_UNLIKELY(tz != nullptr || tv == nullptr)) return 1;
+  u64 ns;
+  if (read_clock(0, &ns)) return 1;
+  tv[0] = (i64)(ns / 1000000000);
+  tv[1] = (i64)(ns % 1000000000) / 1000;
+  return 0;
+}
+
+}  // namespace understudy

@@ -1,0 +1,708 @@
+// Birth and death of threads and processes: see process.h.
+#include "process.h"
+
+#include "baton.h"
+#include "calls.h"
+#include "image.h"
+#include "report.h"
+#include "signals.h"
+
+namespace understudy {
+
+extern "C" i64 agent_clone(u64 nr, const u64* args, Thread* child, u64 stack_top);
+extern "C" char agent_vdso_clock_gettime[], agent_vdso_gettimeofday[], agent_vdso_time[], agent_vdso_getcpu[], agent_vdso_getres[],
+    agent_vdso_getrandom[];
+
+namespace {
+
+enum : u64 {
+  kCloneVm = 0x100, kCloneFs = 0x200, kCloneFiles = 0x400, kCloneSighand = 0x800, kClonePidfd = 0x1000, kClonePtrace = 0x2000, kCloneVfork = 0x4000, kCloneParent = 0x8000,
+  kCloneThread = 0x10000, kCloneSettls = 0x80000, kCloneParentSettid = 0x100000, kCloneChildCleartid = 0x200000,
+  kCloneUntraced = 0x800000, kCloneChildSettid = 0x1000000,
+};
+constexpr u64 kNamespaces = 0x7e020080;  // CLONE_NEW*: passed on in record; a replay needs none
+
+u32 g_blocks_high;  // of this address space: indices below have been mapped
+
+Thread* block(u64 index) { return (Thread*)(abi::kThreadsAddr + index * kThreadBlock); }
+
+abi::ThreadSlot& slot_of(u32 gtid) { return control().threads[gtid % abi::kMaxThreads]; }
+
+// Numbers are given by the baton holder in record and come from the journal in replay.
+bool take_numbers(bool new_process, u32& gtid, u32& process) {
+  abi::Control& c = control();
+  u32 tries = 0;
+  while (slot_of(c.next_gtid).state == abi::kThreadLive || c.next_gtid % abi::kMaxThreads == 0) {
+    c.next_gtid = (c.next_gtid + 1) & 0x3fffffff;
+    if (++tries > abi::kMaxThreads) return false;
+  }
+  gtid = c.next_gtid++;
+  if (!new_process) return true;
+  for (tries = 0; tries < abi::kMaxProcesses; ++tries) {
+    u32 i = (c.next_process + tries) % abi::kMaxProcesses;
+    abi::ProcessSlot& p = c.processes[i];
+    // A slot is used again once the host has seen the end of the process that had it.
+    if (p.state == abi::kThreadFree || (p.state != abi::kThreadLive && p.dead)) {
+      process = i;
+      c.next_process = (i + 1) % abi::kMaxProcesses;
+      p.dead = 0;
+      p.dying = 0;
+      p.pid = 0;
+      p.state = abi::kThreadLive;
+      return true;
+    }
+  }
+  return false;
+}
+
+struct CloneCall {
+  u64 flags;         // without the exit signal
+  u64 exit_signal;
+  u64 stack;         // 0: the caller's
+  u64 parent_tid, child_tid, tls, pidfd;
+};
+
+void prepare_child(Thread* t, Thread* child, const CloneCall& c, u32 gtid, u32 process) {
+  child->regs = t->regs;
+  child->regs.rax = 0;
+  child->regs.rcx = t->regs.rip;
+  child->regs.r11 = 0x246;
+  child->flags16 = t->flags16;
+  if (c.stack) child->regs.rsp = c.stack;
+  child->guest_mask = t->guest_mask;
+  child->gtid = gtid;
+  child->alt_sp = child->alt_size = 0;
+  child->alt_flags = 0;
+  if (c.flags & kCloneVfork) {
+    child->alt_sp = t->alt_sp;
+    child->alt_size = t->alt_size;
+    child->alt_flags = t->alt_flags;
+  }
+  child->clear_tid = c.flags & kCloneChildCleartid ? c.child_tid : 0;
+  child->child_tid_addr = c.flags & kCloneChildSettid ? c.child_tid : 0;
+  if (c.flags & kCloneThread) {
+    child->process = t->process;
+    child->vforked = t->vforked;
+  } else {
+    child->own_process = *t->process;
+    child->process = &child->own_process;
+    child->process->own = true;
+    child->process->slot = process;
+    child->vforked = 1;
+  }
+}
+
+// The kernel-side flags of a child that shares memory. Ids are written by the agent: the kernel would write them when it
+// likes, which need not be when the journal says.
+u64 kernel_flags(u64 flags) { return (flags & ~(u64)(kCloneParentSettid | kCloneChildSettid | kClonePidfd)) | kCloneChildCleartid; }
+
+void child_writes_tid(Thread* t) {
+  if (t->child_tid_addr) {
+    i32 value = (i32)t->child_tid;
+    agent_copy_safe((void*)t->child_tid_addr, &value, 4);
+  }
+}
+
+// The child of a fork without shared memory: everything of the agent is there, as a copy.
+[[noreturn]] void become_forked_child(Thread* t, const CloneCall& c, u32 gtid, u32 process, i64 tid) {
+  for (u32 i = 0; i < g_blocks_high; ++i)
+    if (block(i) != t) block(i)->in_use = 0;
+  if (t->process != &t->own_process) {
+    t->own_process = *t->process;
+    t->process = &t->own_process;
+  }
+  t->process->own = true;
+  t->vforked = 0;
+  t->process->slot = process;
+  t->pending_sig = 0;
+  t->suspended = 0;
+  t->robust_list = 0;
+  t->clear_tid = c.flags & kCloneChildCleartid ? c.child_tid : 0;
+  t->child_tid_addr = c.flags & kCloneChildSettid ? c.child_tid : 0;
+  if (c.stack) t->regs.rsp = c.stack;
+  sys(kSysSetTidAddress, &t->kernel_tid);
+  t->kernel_tid = (i32)sys(kSysGettid);
+  arm_thread(t);
+  t->gtid = gtid;
+  adopt_slot(t, gtid, process);
+  t->child_tid = recording() ? t->kernel_tid : tid;
+  if (recording()) {
+    set_kernel_mask(t->guest_mask);
+    baton_acquire(t);
+    rpc(abi::kRpcJoin, process);
+  } else {
+    turn_await(t);
+  }
+  child_writes_tid(t);
+  leave_call(t, 0);
+}
+
+void append_spawn(u32 gtid, u32 process) {
+  u8* p = ring_reserve(kSmallEvent);
+  u8* q = put_array(p, 3);
+  q = put_int(q, kEvSpawn);
+  q = put_uint(q, gtid);
+  q = put_uint(q, process);
+  ring_commit(p, q);
+}
+
+i64 clone_common(Thread* t, const CloneCall& c) {
+  abi::Control& ctl = control();
+  bool shares = c.flags & kCloneVm, thread = c.flags & kCloneThread, vfork = (c.flags & kCloneVfork) && shares;
+  if (thread && !shares) return settle(t, -kEINVAL);
+  u32 gtid = 0, process = t->process->slot;
+  i64 pidfd = -1;
+  Settled s{};
+
+  // What the journal says first: a vfork's SPAWN precedes the child, everything else is known when the call is over.
+  if (recording()) {
+    if (!take_numbers(!thread, gtid, process)) return settle(t, -kEAGAIN);
+    slot_of(gtid).state = abi::kThreadLive;
+    slot_of(gtid).gtid = gtid;
+    if (vfork) append_spawn(gtid, process);
+  } else if (vfork) {
+    Event e;
+    next_event(t, e);
+    if (e.kind != kEvSpawn) {
+      expect_call(t, s);  // the call failed before there was a child
+      return s.ret;
+    }
+    gtid = (u32)e.integer();
+    process = (u32)e.integer();
+    consume_event(e);
+  } else {
+    expect_call(t, s);
+    if (is_error(s.ret)) return s.ret;
+    gtid = (u32)s.extra[0];
+    process = (u32)s.extra[1];
+    pidfd = s.extra[2];
+  }
+
+  i64 ret;
+  Thread* child = nullptr;
+  block_all_signals();
+  __atomic_fetch_add(&ctl.live_threads, 1, __ATOMIC_SEQ_CST);
+  i32 pidfd_value = -1;
+  if (shares) {
+    child = allocate_thread();
+    prepare_child(t, child, c, gtid, process);
+    child->child_tid = s.ret;
+    if (!recording()) adopt_slot(child, gtid, process);
+    child->kernel_tid = -1;
+    u64 top = child->stack_top;
+    u64 args[5] = {kernel_flags(c.flags) | c.exit_signal, top, (u64)&pidfd_value, (u64)&child->kernel_tid, c.tls};
+    if (recording()) {
+      if (c.flags & kClonePidfd) args[0] |= kClonePidfd;
+    } else {
+      args[0] &= ~(kNamespaces | 0xff | kCloneVfork);
+      // A parent in vfork must not run while its child does; in replay the turn sees to that.
+    }
+    if (vfork && recording()) {
+      baton_release(t);
+      ret = agent_clone(kSysClone, args, child, top);
+      baton_acquire(t);
+    } else {
+      ret = agent_clone(kSysClone, args, child, top);
+    }
+  } else {
+    u64 flags = (c.flags & ~(u64)(kCloneParentSettid | kCloneChildSettid | kCloneChildCleartid | kCloneVfork | kClonePidfd)) | c.exit_signal;
+    if (recording() && (c.flags & kClonePidfd)) flags |= kClonePidfd;
+    if (!recording()) flags = (flags & ~(kNamespaces | kCloneParent | kCloneSettls | 0xff)) | (c.flags & kCloneSettls);
+    ret = sys(kSysClone, flags, 0, &pidfd_value, 0, c.tls);
+    if (ret == 0) become_forked_child(t, c, gtid, process, s.ret);
+  }
+  if (is_error(ret)) {
+    __atomic_fetch_sub(&ctl.live_threads, 1, __ATOMIC_SEQ_CST);
+    slot_of(gtid).state = abi::kThreadFree;
+    if (!thread) {
+      ctl.processes[process].state = abi::kThreadExited;
+      ctl.processes[process].dead = 1;
+    }
+    if (child) child->in_use = 0;
+  }
+  if (recording()) {
+    set_kernel_mask(t->guest_mask);
+    i64 extra[3] = {gtid, process, pidfd_value};
+    append_call(t, ret, is_error(ret) ? 0 : 3, extra);
+    if (is_error(ret)) return ret;
+    pidfd = pidfd_value;
+  } else {
+    if (is_error(ret)) report_outcome_text(abi::kAgentFault, "the replay cannot create a thread or process that the recording has");
+    if (vfork) {
+      expect_call(t, s);
+      pidfd = s.extras > 2 ? s.extra[2] : -1;
+    }
+    ret = s.ret;
+  }
+  i32 value = (i32)ret;
+  if (c.flags & kCloneParentSettid) agent_copy_safe((void*)c.parent_tid, &value, 4);
+  if (c.flags & kClonePidfd) {
+    value = (i32)pidfd;
+    agent_copy_safe((void*)c.pidfd, &value, 4);
+  }
+  return ret;
+}
+
+// The kernel's walk over a robust list (kernel/futex/core.c), done by the agent at the thread's EXIT event, because the
+// kernel would do it at a moment that the journal does not know.
+void release_robust(Thread* t, u32 tid) {
+  if (!t->robust_list) return;
+  struct {
+    u64 next;
+    i64 offset;
+    u64 pending;
+  } head;
+  if (agent_copy_safe(&head, (void*)t->robust_list, sizeof head)) return;
+  auto die = [&](u64 entry) {
+    u32* word = (u32*)((entry & ~1ull) + (u64)head.offset);
+    u32 v;
+    if (agent_copy_safe(&v, word, 4) || (v & 0x3fffffff) != tid) return;
+    u32 now = (v & 0x80000000) | 0x40000000;
+    agent_copy_safe(word, &now, 4);
+    if (recording() && (v & 0x80000000)) sys(kSysFutex, word, 1 /* FUTEX_WAKE */, 1, 0, 0, 0);
+  };
+  u64 entry = head.next;
+  for (u32 i = 0; i < 2048 && entry && (entry & ~1ull) != t->robust_list; ++i) {
+    u64 next;
+    if (agent_copy_safe(&next, (void*)(entry & ~1ull), 8)) break;
+    if (entry != head.pending) die(entry);
+    entry = next;
+  }
+  if (head.pending) die(head.pending);
+}
+
+void append_exit(Thread* t, bool whole_process, i32 status) {
+  u8* p = ring_reserve(kSmallEvent);
+  u8* q = put_array(p, 4);
+  q = put_int(q, kEvExit);
+  q = put_uint(q, t->gtid);
+  q = put_uint(q, whole_process);
+  q = put_int(q, status);
+  ring_commit(p, q);
+  t->slot->events++;
+}
+
+// Common to both modes: EXIT event, what the kernel does at the end of a thread, and the counters.
+void leave_group(Thread* t, bool whole_process, i32 status) {
+  abi::Control& c = control();
+  if (recording()) {
+    append_exit(t, whole_process, status);
+  } else {
+    Event e;
+    next_event(t, e);
+    if (e.kind != kEvExit || (u32)e.integer() != t->gtid || (bool)e.integer() != whole_process || e.integer() != status)
+      diverge(t, &e, abi::kKindUnknown, "the guest ends a thread or itself where it did not when it was recorded");
+    consume_event(e);
+  }
+  u32 ended = 0;
+  if (whole_process) {
+    c.processes[t->process->slot].dying = 1;
+    for (auto& s : c.threads)
+      if (s.state == abi::kThreadLive && s.process == t->process->slot) {
+        s.state = abi::kThreadExited;
+        ++ended;
+      }
+    c.processes[t->process->slot].state = abi::kThreadExited;
+  } else {
+    t->slot->state = abi::kThreadExited;
+    ended = 1;
+    bool last = true;
+    for (auto& s : c.threads)
+      if (s.state == abi::kThreadLive && s.process == t->process->slot) last = false;
+    if (last) c.processes[t->process->slot].state = abi::kThreadExited;
+  }
+  __atomic_fetch_sub(&c.live_threads, ended, __ATOMIC_SEQ_CST);
+}
+
+// Replay: after the end of a thread the journal names who goes on.
+void pass_turn(Thread* t) {
+  abi::Control& c = control();
+  Event e;
+  for (;;) {
+    peek_event(t, e);
+    if (e.kind == kEvSwitch) {
+      u32 to = (u32)e.integer();
+      consume_event(e);
+      turn_give(t, to);
+      return;
+    }
+    if (e.kind == kEvEnd) {
+      c.exit_status = (i32)e.integer();
+      consume_event(e);
+      report_outcome(t, abi::kEnded);
+    }
+    if (e.kind == kEvKilled) {
+      u32 process = (u32)e.integer();
+      consume_event(e);
+      process_killed(t, process);
+      continue;
+    }
+    if (e.kind == kEvNote) {
+      consume_event(e);
+      continue;
+    }
+    t->call.nr = kSysExit;
+    diverge(t, &e, abi::kKindOrder, "the journal goes on with a thread that has ended");
+  }
+}
+
+}  // namespace
+
+Thread* allocate_thread() {
+  u32 i = 0;
+  while (i < g_blocks_high && (block(i)->in_use && block(i)->kernel_tid != 0)) ++i;
+  US_ASSERT(i < kThreadMax);
+  Thread* t = block(i);
+  if (i == g_blocks_high) {
+    i64 r = sys(kSysMmap, t, kThreadBlock, kProtRead | kProtWrite, kMapPrivate | kMapAnon | kMapFixed, -1, 0);
+    US_ASSERT(r == (i64)t);
+    ++g_blocks_high;
+  }
+  fill_bytes(t, 0, sizeof *t);
+  t->self = t;
+  t->index = i;
+  t->in_use = 1;
+  t->kernel_tid = -1;
+  t->stack_top = (u64)t + (64 << 10) - 8;
+  t->vdso_clock = (u64)agent_vdso_clock_gettime;
+  t->vdso_gettimeofday = (u64)agent_vdso_gettimeofday;
+  t->vdso_time = (u64)agent_vdso_time;
+  t->vdso_getcpu = (u64)agent_vdso_getcpu;
+  t->vdso_getres = (u64)agent_vdso_getres;
+  t->vdso_getrandom = (u64)agent_vdso_getrandom;
+  return t;
+}
+
+void adopt_slot(Thread* t, u32 gtid, u32 process_slot) {
+  abi::Control& c = control();
+  abi::ThreadSlot& s = slot_of(gtid);
+  t->gtid = gtid;
+  t->slot = &s;
+  t->process->slot = process_slot;
+  s.gtid = gtid;
+  s.process = process_slot;
+  s.events = 0;
+  s.attention = 0;
+  s.tid = (i32)sys(kSysGettid);
+  s.pid = (i32)sys(kSysGetpid);
+  s.state = abi::kThreadLive;
+  abi::ProcessSlot& p = c.processes[process_slot];
+  p.state = abi::kThreadLive;
+  p.pid = s.pid;
+  p.dying = 0;
+}
+
+extern "C" [[noreturn]] void agent_on_new_thread(Thread* child) {
+  sys(kSysArchPrctl, 0x1001 /* ARCH_SET_GS */, child);
+  i32 tid = (i32)sys(kSysGettid);
+  child->kernel_tid = tid;
+  adopt_slot(child, child->gtid, child->process->slot);
+  arm_thread(child);
+  if (recording()) {
+    child->child_tid = tid;
+    set_kernel_mask(child->guest_mask);
+    baton_acquire(child);
+    if (child->process == &child->own_process) rpc(abi::kRpcJoin, child->process->slot);
+  } else {
+    turn_await(child);
+  }
+  child_writes_tid(child);
+  child->call.nr = kSysClone;
+  leave_call(child, 0);
+}
+
+void end_thread(Thread* t, i32 status) {
+  abi::Control& c = control();
+  u32 tid = (u32)sys(kSysGettid);
+  bool last = true;
+  for (auto& s : c.threads)
+    if (s.state == abi::kThreadLive && s.process == t->process->slot && s.gtid != t->gtid) last = false;
+  if (last) end_process(t, status, 0);
+  leave_group(t, false, status);
+  release_robust(t, t->child_tid ? (u32)t->child_tid : tid);
+  if (t->clear_tid) {
+    u32 zero = 0;
+    if (agent_copy_safe((void*)t->clear_tid, &zero, 4) == 0 && recording()) sys(kSysFutex, t->clear_tid, 1, 1, 0, 0, 0);
+  }
+  block_all_signals();
+  sys(kSysSetRobustList, 0, 24);
+  if (recording())
+    baton_release(t);
+  else
+    pass_turn(t);
+  for (;;) sys(kSysExit, status);
+}
+
+void end_process(Thread* t, i32 status, i32 signal) {
+  if (signal) status = 0x10000 | signal;
+  leave_group(t, true, status);
+  release_robust(t, t->child_tid ? (u32)t->child_tid : (u32)sys(kSysGettid));
+  if (t->clear_tid) {
+    // Only seen by processes that share the memory; the kernel does the same when mm_users > 1.
+    u32 zero = 0;
+    if (agent_copy_safe((void*)t->clear_tid, &zero, 4) == 0 && recording()) sys(kSysFutex, t->clear_tid, 1, 1, 0, 0, 0);
+  }
+  block_all_signals();
+  if (!recording()) {
+    pass_turn(t);
+    for (;;) sys(t->vforked ? (u64)kSysExit : (u64)kSysExitGroup, signal ? 128 + signal : status);
+  }
+  baton_release(t);
+  if (signal) {
+    SigAction dfl{0, 0, 0, 0};
+    sys(kSysRtSigaction, signal, &dfl, 0, 8);
+    u64 mask = ~(1ull << (signal - 1));
+    sys(kSysRtSigprocmask, 2, &mask, 0, 8);
+    sys(kSysTgkill, sys(kSysGetpid), sys(kSysGettid), signal);
+  }
+  for (;;) sys(kSysExitGroup, signal ? 128 + signal : status);
+}
+
+void process_killed(Thread* t, u32 process) {
+  abi::Control& c = control();
+  u32 ended = 0;
+  for (auto& s : c.threads)
+    if (s.state == abi::kThreadLive && s.process == process) {
+      s.state = abi::kThreadKilled;
+      ++ended;
+    }
+  __atomic_fetch_sub(&c.live_threads, ended, __ATOMIC_SEQ_CST);
+  c.processes[process].state = abi::kThreadKilled;
+  c.processes[process].dying = 1;
+  if (process == t->process->slot) {
+    // This thread is of the killed process: it has come as far as the recording did, or further.
+    pass_turn(t);
+    for (;;) sys(kSysExitGroup, 137);
+  }
+  sys(kSysKill, c.processes[process].pid, 9);
+}
+
+void retire_other_threads(Thread* t) {
+  abi::Control& c = control();
+  u32 ended = 0;
+  for (auto& s : c.threads)
+    if (s.state == abi::kThreadLive && s.process == t->process->slot && s.gtid != t->gtid) {
+      s.state = abi::kThreadExited;
+      ++ended;
+    }
+  __atomic_fetch_sub(&c.live_threads, ended, __ATOMIC_SEQ_CST);
+}
+
+// ---- calls --------------------------------------------------------------------------------------------------------------
+i64 call_clone(Thread* t) {
+  const u64* a = t->call.args;
+  CloneCall c{a[0] & ~0xffull & 0xffffffff, a[0] & 0xff, a[1], a[2], a[3], a[4], a[2]};
+  return clone_common(t, c);
+}
+i64 call_fork(Thread* t) { return clone_common(t, CloneCall{0, kSigChld, 0, 0, 0, 0, 0}); }
+i64 call_vfork(Thread* t) { return clone_common(t, CloneCall{kCloneVm | kCloneVfork, kSigChld, 0, 0, 0, 0, 0}); }
+
+i64 call_clone3(Thread* t) {
+  struct {
+    u64 flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
+  } a{};
+  u64 n = t->call.args[1] < sizeof a ? t->call.args[1] : sizeof a;
+  if (n < 64) return settle(t, -kEINVAL);
+  if (agent_copy_safe(&a, (void*)t->call.args[0], n)) return settle(t, -kEFAULT);
+  // What clone() cannot express is refused the way an older kernel would: libraries fall back.
+  if ((a.flags >> 32) || a.set_tid || (a.flags & 0xff)) return settle(t, -kENOSYS);
+  CloneCall c{a.flags, a.exit_signal, a.stack ? a.stack + a.stack_size : 0, a.parent_tid, a.child_tid, a.tls, a.pidfd};
+  return clone_common(t, c);
+}
+
+i64 call_exit(Thread* t) { end_thread(t, (i32)t->call.args[0]); }
+i64 call_exit_group(Thread* t) { end_process(t, (i32)t->call.args[0], 0); }
+
+i64 call_execve(Thread* t) {
+  abi::Control& c = control();
+  const u64* a = t->call.args;
+  bool at = t->call.nr == kSysExecveat;
+  if (!recording()) {
+    Settled s;
+    expect_call(t, s);
+    if (is_error(s.ret)) return s.ret;
+    if (t->vforked) {
+      // The parent's memory is shared: rebuild in a copy of it, under the same number in the group.
+      i64 pid = sys(kSysClone, 0, 0, 0, 0, 0);
+      if (pid != 0) for (;;) sys(kSysExit, 0);
+      for (u32 i = 0; i < g_blocks_high; ++i)
+        if (block(i) != t) block(i)->in_use = 0;
+      sys(kSysSetTidAddress, &t->kernel_tid);
+      arm_thread(t);
+      t->vforked = 0;
+    } else {
+      c.processes[t->process->slot].dying = 1;
+      for (auto& s2 : c.threads)
+        if (s2.state == abi::kThreadLive && s2.process == t->process->slot && s2.gtid != t->gtid) {
+          __atomic_fetch_add(&s2.turn, 1, __ATOMIC_SEQ_CST);
+          sys(kSysFutex, &s2.turn, 1, 1, 0, 0, 0);
+        }
+      for (u32 i = 0; i < g_blocks_high; ++i)
+        while (block(i) != t && block(i)->in_use && __atomic_load_n(&block(i)->kernel_tid, __ATOMIC_ACQUIRE) != 0) sys(kSysSchedYield);
+    }
+    retire_other_threads(t);
+    if (t->process != &t->own_process) {
+      t->own_process = *t->process;
+      t->process = &t->own_process;
+    }
+    adopt_slot(t, t->gtid, t->process->slot);
+    t->robust_list = t->clear_tid = t->alt_sp = t->alt_size = 0;
+    t->child_tid = 0;
+    t->alt_flags = 0;
+    // Which descriptors survive is the kernel's close-on-exec business; only the standard ones matter here.
+    replay_image(t);
+  }
+
+  // A call that will fail is not worth the launcher's attention; PATH searches make many of those.
+  bool plausible = at || sys(kSysFaccessat, -100, a[0], 1 /* X_OK */, 0) == 0;
+  if (!plausible) return settle(t, raw_syscall(t->call.nr, a[0], a[1], a[2], a[3], a[4], a[5]));
+  block_all_signals();
+  if (t->pending_sig) deliver_pending(t, kBeforeCall);
+  c.exec_gtid = t->gtid;
+  c.exec_process = t->process->slot;
+  c.exec_nr = t->call.nr;
+  c.exec_sum = arg_sum(t->call);
+  c.exec_mask = t->guest_mask;
+  if (rpc(abi::kRpcExecBegin) != 0) {
+    set_kernel_mask(t->guest_mask);
+    return settle(t, -kENOMEM);
+  }
+  i64 ret = raw_syscall(t->call.nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+  rpc(abi::kRpcExecFailed);
+  set_kernel_mask(t->guest_mask);
+  return settle(t, ret);
+}
+
+i64 call_set_tid_address(Thread* t) {
+  t->clear_tid = t->call.args[0];
+  if (recording()) {
+    i64 tid = sys(kSysGettid);
+    append_call(t, tid);
+    return tid;
+  }
+  Settled s;
+  expect_call(t, s);
+  return s.ret;
+}
+
+i64 call_set_robust_list(Thread* t) {
+  if (t->call.args[1] != 24) return settle(t, -kEINVAL);
+  t->robust_list = t->call.args[0];
+  return settle(t, 0);
+}
+
+i64 call_arch_prctl(Thread* t) {
+  constexpr u64 kSetGs = 0x1001, kSetFs = 0x1002, kGetFs = 0x1003, kGetGs = 0x1004;
+  const u64* a = t->call.args;
+  switch (a[0]) {
+    case kSetFs:
+      return settle(t, sys(kSysArchPrctl, kSetFs, a[1]));
+    case kGetFs: {
+      u64 base;
+      i64 r = sys(kSysArchPrctl, kGetFs, &base);
+      if (r == 0 && agent_copy_safe((void*)a[1], &base, 8)) r = -kEFAULT;
+      return settle(t, r);
+    }
+    case kGetGs: {
+      u64 zero = 0;
+      return settle(t, agent_copy_safe((void*)a[1], &zero, 8) ? -kEFAULT : 0);
+    }
+    case kSetGs: {  // gs is the agent's (docs/LIMITATIONS.md)
+      if (recording()) {
+        Text text;
+        text.str("the program sets its gs base, which the agent needs for itself: refused with EPERM");
+        tell(t, abi::kWarning, text);
+      }
+      return settle(t, a[1] == 0 ? 0 : -kEPERM);
+    }
+    default:
+      return generic_call(t, t->call);
+  }
+}
+
+i64 call_prctl(Thread* t) {
+  constexpr u64 kSetDumpable = 4, kSetSeccomp = 22, kSetTsc = 26, kSetMm = 35, kSud = 59;
+  switch (t->call.args[0]) {
+    case kSetDumpable:  // must stay dumpable for the launcher to follow an execve
+      return settle(t, t->call.args[1] <= 1 ? 0 : -kEINVAL);
+    case kSetSeccomp:
+    case kSetTsc:
+    case kSetMm:
+    case kSud:
+      return call_not_permitted(t);
+    default:
+      return generic_call(t, t->call);
+  }
+}
+
+i64 call_refused(Thread* t) { return settle(t, -kENOSYS); }
+
+i64 call_not_permitted(Thread* t) {
+  if (recording()) {
+    Text text;
+    text.str("refused with EPERM: ").str(describe(t->call.nr).name).str(" would take from the agent what it needs (docs/LIMITATIONS.md)");
+    tell(t, abi::kWarning, text);
+  }
+  return settle(t, -kEPERM);
+}
+
+i64 call_credentials(Thread* t) {
+  i64 ret = generic_call(t, t->call);
+  if (recording() && ret == 0) sys(kSysPrctl, 4, 1, 0, 0, 0);  // a change of credentials makes a process undumpable
+  return ret;
+}
+
+i64 call_close(Thread* t) { return settle(t, -kEBADF); }
+i64 call_dup(Thread* t) { return settle(t, -kEBADF); }
+
+i64 call_close_range(Thread* t) {
+  Call local = t->call;
+  u64 fd = (u64)control().guest_fd;
+  if (!recording() || local.args[0] > fd || local.args[1] < fd) return generic_call(t, local);
+  // In two parts around the agent's descriptor.
+  i64 ret = 0;
+  if (local.args[0] < fd) ret = sys(kSysCloseRange, local.args[0], fd - 1, local.args[2]);
+  if (ret == 0 && local.args[1] > fd) ret = sys(kSysCloseRange, fd + 1, local.args[1], local.args[2]);
+  append_call(t, ret);
+  return ret;
+}
+
+SpecialHandler special_handler(const Call& call) {
+  switch (call.nr) {
+    case kSysMmap: return call_mmap;
+    case kSysMunmap: return call_munmap;
+    case kSysMprotect: case 329 /* pkey_mprotect */: return call_mprotect;
+    case kSysMremap: return call_mremap;
+    case kSysMadvise: return call_madvise;
+    case kSysBrk: return call_brk;
+    case kSysShmat: return call_shmat;
+    case kSysShmdt: return call_shmdt;
+    case kSysRtSigaction: return call_rt_sigaction;
+    case kSysRtSigprocmask: return call_rt_sigprocmask;
+    case kSysRtSigreturn: return call_rt_sigreturn;
+    case kSysSigaltstack: return call_sigaltstack;
+    case kSysRtSigsuspend: return call_rt_sigsuspend;
+    case kSysPpoll: case kSysPselect6: case kSysEpollPwait: case kSysEpollPwait2: return call_with_mask;
+    case kSysClone: return call_clone;
+    case kSysClone3: return call_clone3;
+    case kSysFork: return call_fork;
+    case kSysVfork: return call_vfork;
+    case kSysExecve: case kSysExecveat: return call_execve;
+    case kSysExit: return call_exit;
+    case kSysExitGroup: return call_exit_group;
+    case kSysSetTidAddress: return call_set_tid_address;
+    case kSysSetRobustList: return call_set_robust_list;
+    case kSysArchPrctl: return call_arch_prctl;
+    case kSysPrctl: return call_prctl;
+    case kSysRseq: case kSysIoUringSetup: case kSysIoUringEnter: case kSysIoUringRegister: case kSysUserfaultfd: return call_refused;
+    case kSysPtrace: case kSysSeccomp: return call_not_permitted;
+    case kSysSetuid: case kSysSetgid: case kSysSetreuid: case kSysSetregid: case kSysSetresuid: case kSysSetresgid: case kSysSetfsuid: case kSysSetfsgid:
+      return call_credentials;
+    case kSysClose: return (i32)call.args[0] == control().guest_fd ? call_close : nullptr;
+    case kSysDup2: case kSysDup3: return (i32)call.args[1] == control().guest_fd || (i32)call.args[0] == control().guest_fd ? call_dup : nullptr;
+    case kSysCloseRange: return call_close_range;
+    default: return nullptr;
+  }
+}
+
+}  // namespace understudy

@@ -1,0 +1,71 @@
+// The agent's end of the event ring: appending in record, reading in replay. Only the baton holder calls in here.
+#pragma once
+#include "thread.h"
+#include "wire.h"
+
+namespace understudy {
+
+// Kinds of events that are not system calls; journal/schema/events.ts documents their elements.
+enum EventKind : i32 {
+  kEvSwitch = -1, kEvClock = -2, kEvSignal = -3, kEvPreempt = -4, kEvInsn = -5, kEvChunk = -6, kEvStart = -7, kEvFile = -8,
+  kEvPatch = -9, kEvKilled = -10, kEvEnd = -11, kEvNote = -12, kEvStore = -13, kEvExit = -14, kEvSpawn = -15,
+};
+
+inline constexpr u64 kSmallEvent = 1024;         // every event without outputs fits
+inline constexpr u64 kInlineMax = 64 << 10;      // longer outputs go to CHUNK events
+inline constexpr u64 kInlineTotal = 256 << 10;   // of all outputs of one event
+inline constexpr u64 kLargeEvent = 384 << 10;
+static_assert(kLargeEvent * 2 < abi::kRingSizeMin);
+
+extern u64 g_tail_cache;  // the last tail seen: space up to there is free for certain
+
+void ring_wait_space(u64 need);
+void ring_wake_host();
+
+inline u8* ring_reserve(u64 need) {
+  abi::Ring& r = control().ring;
+  if (US_UNLIKELY(r.head + need - g_tail_cache > r.size)) ring_wait_space(need);
+  return (u8*)abi::kRingAddr + (r.head & (r.size - 1));
+}
+
+inline void ring_commit(const u8* start, const u8* end) {
+  abi::Ring& r = control().ring;
+  u64 head = r.head, next = head + (u64)(end - start);
+  r.head_seq++;
+  __atomic_store_n(&r.head, next, __ATOMIC_RELEASE);
+  // The host polls when it has nothing better to do; it is only woken when a good part of the ring has filled.
+  if (US_UNLIKELY((head ^ next) & (r.size >> 2))) ring_wake_host();
+}
+
+// ---- replay ----------------------------------------------------------------------------------------------------
+struct Event {
+  const u8* start;
+  Reader reader;
+  u32 left;   // elements not yet read
+  i64 kind;
+
+  i64 integer() {
+    i64 v = 0;
+    if (left == 0 || !reader.integer(v)) malformed();
+    --left;
+    return v;
+  }
+  void bin(const u8*& p, u32& n) {
+    if (left == 0 || !reader.bin(p, n)) malformed();
+    --left;
+  }
+  bool nil() {
+    if (left == 0) malformed();
+    if (!reader.nil()) return false;
+    --left;
+    return true;
+  }
+  [[noreturn]] void malformed();
+};
+
+// Looks at the next event without consuming it; waits for the feeder. At the journal's end it stops the replay and
+// does not return.
+void peek_event(Thread* t, Event& e);
+void consume_event(Event& e);
+
+}  // namespace understudy

@@ -1,0 +1,539 @@
+// Signal handling: see signals.h. Three parts: what the kernel calls (agent_signal_handler), delivery to the guest
+// (frames, sigreturn), and the system calls about signals.
+//
+// The handler runs on the thread's alternate stack and does as little as possible: it notes the signal and lets the
+// interrupted code go on to the next agent event, or, for faults and kicks inside guest code, moves the thread to
+// agent_async_entry in normal context.
+#include "signals.h"
+
+#include "async.h"
+#include "baton.h"
+#include "calls.h"
+#include "image.h"
+#include "process.h"
+#include "report.h"
+
+namespace understudy {
+
+extern "C" {
+extern char agent_text_begin[], agent_text_end[], agent_sud_entry[], agent_async_entry[], agent_restorer[];
+extern char agent_window_begin[], agent_window_end[], agent_window_abort[];
+extern char agent_window2_begin[], agent_window2_end[], agent_window2_abort[];
+extern char agent_copy_safe_insn[], agent_copy_safe_fixup[];
+}
+
+u64 current_reissue(const Thread* t);
+
+namespace {
+
+constexpr u64 kAgentSaFlags = kSaSiginfo | kSaOnstack | kSaRestorer;
+constexpr u32 kArchX8664 = 0xc000003e;
+
+struct StackT {
+  u64 sp;
+  i32 flags;
+  i32 pad;
+  u64 size;
+};
+enum { kSsOnstack = 1, kSsDisable = 2, kSsAutodisarm = (i32)0x80000000 };
+
+struct Ucontext {  // struct ucontext of the kernel, x86-64
+  u64 flags;
+  u64 link;
+  StackT stack;
+  u64 r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, eflags;
+  u16 cs, gs, fs, ss;
+  u64 err, trapno, oldmask, cr2;
+  u64 fpstate;
+  u64 reserved[8];
+  u64 sigmask;
+};
+static_assert(sizeof(Ucontext) == 40 + 18 * 8 + 8 + 32 + 8 + 64 + 8);
+
+struct Frame {  // struct rt_sigframe
+  u64 return_address;
+  Ucontext uc;
+  SigInfo info;
+};
+
+constexpr u32 kFpMagic1 = 0x46505853, kFpMagic2 = 0x46505845;
+
+u32 xsave_size() {
+  static u32 size;  // the same in every process on one machine; computed once
+  if (!size) {
+    u32 a = 0xd, b, c = 0, d;
+    asm volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+    size = b;
+  }
+  return size;
+}
+u64 xsave_features() {
+  u32 lo, hi;
+  asm volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
+  return (u64)hi << 32 | lo;
+}
+
+void regs_to_context(const GuestRegs& r, Ucontext& u) {
+  u.r8 = r.r8, u.r9 = r.r9, u.r10 = r.r10, u.r11 = r.r11, u.r12 = r.r12, u.r13 = r.r13, u.r14 = r.r14, u.r15 = r.r15;
+  u.rdi = r.rdi, u.rsi = r.rsi, u.rbp = r.rbp, u.rbx = r.rbx, u.rdx = r.rdx, u.rax = r.rax, u.rcx = r.rcx;
+  u.rsp = r.rsp, u.rip = r.rip, u.eflags = r.eflags;
+}
+void context_to_regs(const Ucontext& u, GuestRegs& r) {
+  r.r8 = u.r8, r.r9 = u.r9, r.r10 = u.r10, r.r11 = u.r11, r.r12 = u.r12, r.r13 = u.r13, r.r14 = u.r14, r.r15 = u.r15;
+  r.rdi = u.rdi, r.rsi = u.rsi, r.rbp = u.rbp, r.rbx = u.rbx, r.rdx = u.rdx, r.rax = u.rax, r.rcx = u.rcx;
+  r.rsp = u.rsp, r.rip = u.rip, r.eflags = u.eflags;
+}
+
+// The arithmetic flags travel as lahf/seto image (entry.S): ah = SF ZF AF PF CF, al = OF.
+constexpr u64 kArithmetic = 0x8d5;
+void flags_to_image(Thread* t, u64 eflags) { t->flags16 = (eflags & 0xd5) << 8 | 0x200 | (eflags >> 11 & 1); }
+u64 image_to_flags(const Thread* t) { return (t->flags16 >> 8 & 0xd5) | (t->flags16 & 1) << 11 | 0x202; }
+
+bool ignores_by_default(int sig) { return sig == kSigChld || sig == kSigUrg || sig == kSigWinch || sig == kSigCont; }
+bool stops_by_default(int sig) { return sig == kSigStop || sig == kSigTstp || sig == kSigTtin || sig == kSigTtou; }
+bool dumps_core(int sig) {
+  return sig == 3 || sig == kSigIll || sig == kSigTrap || sig == kSigAbrt || sig == kSigBus || sig == kSigFpe || sig == kSigSegv ||
+         sig == 24 || sig == 25 || sig == kSigSys;
+}
+bool is_sync_signal(int sig) { return sig == kSigSegv || sig == kSigBus || sig == kSigFpe || sig == kSigIll || sig == kSigTrap; }
+
+void kernel_sigaction(int sig, u64 handler, u64 flags, u64 mask) {
+  SigAction a{handler, flags | kSaRestorer, (u64)agent_restorer, mask};
+  sys(kSysRtSigaction, sig, &a, 0, 8);
+}
+
+extern "C" void agent_signal_handler(int sig, SigInfo* info, Ucontext* u);
+
+// What the kernel does with a signal, given what the guest asked for.
+void install_for(Thread* t, int sig) {
+  if (sig == kSigKill || sig == kSigStop) return;
+  const SigAction& a = t->process->actions[sig];
+  u64 keep = a.flags & 3;  // SA_NOCLDSTOP, SA_NOCLDWAIT
+  bool must = signal_bit(sig) & kReservedMask;
+  if (!must && a.handler == 1) return kernel_sigaction(sig, 1, keep, 0);
+  if (!must && a.handler == 0 && (ignores_by_default(sig) || stops_by_default(sig))) return kernel_sigaction(sig, 0, keep, 0);
+  kernel_sigaction(sig, (u64)agent_signal_handler, kAgentSaFlags | keep, ~0ull);
+}
+
+void move_to_async(Thread* t, Ucontext* u, AsyncReason why) {
+  context_to_regs(*u, t->regs);
+  flags_to_image(t, u->eflags);
+  t->async_reason = why;
+  u->rip = (u64)agent_async_entry;
+  u->eflags &= ~0x500ull;  // neither TF nor DF may be set in the agent
+  u->sigmask = ~kReservedMask;  // no other signal until the agent has dealt with this one
+}
+
+void note_signal(Thread* t, int sig, SigInfo* info, Ucontext* u) {
+  copy_bytes(&t->pending, info, sizeof t->pending);
+  t->pending.pad = 0;
+  t->pending_sig = (u32)sig;
+  u->sigmask = ~kReservedMask;  // one at a time; the kernel keeps the others
+  u64 rip = u->rip;
+  if (rip >= (u64)agent_window_begin && rip < (u64)agent_window_end) u->rip = (u64)agent_window_abort;
+  if (rip >= (u64)agent_window2_begin && rip < (u64)agent_window2_end) u->rip = (u64)agent_window2_abort;
+  if (!in_agent(rip) && !in_trampoline(rip)) {
+    // Guest code: it will make an event soon, or not; if not, the host kicks it and the signal is delivered in the code.
+    ask_for_kick(t->gtid);
+  }
+}
+
+extern "C" void agent_signal_handler(int sig, SigInfo* info, Ucontext* u) {
+  Thread* t = current();
+  bool inside = in_agent(u->rip) || in_trampoline(u->rip);
+  if (sig == kSigSys && info->code == 2) {  // SYS_USER_DISPATCH
+    u32 arch = (u32)(info->rest[1] >> 32);
+    if (arch != kArchX8664) {
+      u->rax = (u64)-kENOSYS;  // int 0x80: not a call of this architecture (docs/LIMITATIONS.md)
+      return;
+    }
+    control().stat_sud_traps++;
+    t->sud_rip = u->rip;
+    t->via_sud = 1;
+    u->rip = (u64)agent_sud_entry;
+    return;
+  }
+  if (sig == kSigSys && info->code == -1 && (i64)info->rest[1] == abi::kKickMagic) {
+    if (!inside && recording()) move_to_async(t, u, kAsyncKick);
+    return;
+  }
+  if (info->code > 0 && is_sync_signal(sig)) {
+    if (inside) {
+      if (u->rip == (u64)agent_copy_safe_insn) {
+        u->rip = (u64)agent_copy_safe_fixup;
+        return;
+      }
+      if (!in_trampoline(u->rip)) {
+        Text text;
+        text.str("fault in the agent: signal ").dec(sig).str(" at ").hex(u->rip).str(", address ").hex(info->rest[0]);
+        text.str(", call ").dec(t->call.nr).str(" event ").dec((i64)control().ring.head_seq);
+        text.buf[text.len] = 0;
+        assert_failed(text.buf, "guest memory", 0);
+      }
+    }
+    AsyncReason why = classify_trap(t, sig, info, u->rip);
+    if (why == kAsyncRetry) {  // a position that is not yet the one: go on (async.cc has arranged for the next stop)
+      u->rip = t->retry_rip;
+      u->eflags = t->retry_step ? u->eflags | 0x100 : u->eflags & ~0x100ull;
+      return;
+    }
+    if (why == kAsyncMaybe) {
+      context_to_regs(*u, t->regs);
+      t->regs.rip = t->retry_rip;
+      if (!position_matches(t)) {
+        step_over(t);
+        u->rip = t->regs.rip;
+        u->eflags |= 0x100;
+        return;
+      }
+      u->rip = t->regs.rip;
+      move_to_async(t, u, kAsyncPosition);
+      return;
+    }
+    copy_bytes(&t->pending, info, sizeof t->pending);
+    t->pending.pad = 0;
+    t->fault_err = u->err;
+    t->fault_trapno = u->trapno;
+    t->fault_cr2 = u->cr2;
+    move_to_async(t, u, why);
+    return;
+  }
+  if (!recording()) return;  // the replay's own surroundings (a terminal's hang-up …) are not the guest's
+  note_signal(t, sig, info, u);
+}
+
+// A signal that the guest has blocked by the time it could be delivered: give it back to the kernel, which keeps it.
+void requeue(Thread* t) {
+  SigInfo info;
+  copy_bytes(&info, &t->pending, sizeof info);
+  int sig = (int)t->pending_sig;
+  t->pending_sig = 0;
+  set_kernel_mask(t->guest_mask);
+  if (info.code > 0 || info.code == -6) info.code = -1;  // only the kernel may send those codes; keeps the rest
+  sys(297, sys(kSysGetpid), sys(kSysGettid), sig, &info);  // rt_tgsigqueueinfo
+}
+
+void perform_delivery(Thread* t, int sig, const SigInfo& info, SignalPlace place) __attribute__((noreturn));
+
+void perform_delivery(Thread* t, int sig, const SigInfo& info, SignalPlace place) {
+  Process& process = *t->process;
+  SigAction action = process.actions[sig];
+  if (action.handler <= 1) end_process(t, 128 + sig, sig);  // default action: death (ignored ones never get here)
+
+  u64 sp = t->regs.rsp - 128;  // red zone
+  if ((action.flags & kSaOnstack) && t->alt_size && !(t->regs.rsp - t->alt_sp < t->alt_size)) sp = t->alt_sp + t->alt_size;
+  u32 fp_bytes = xsave_size();
+  u64 fp = (sp - fp_bytes - 4) & ~63ull;
+  u64 frame_at = ((fp - sizeof(Frame)) & ~15ull) - 8;
+  Frame* f = (Frame*)frame_at;
+
+  // The frame's memory may not be there (stack overflow): then the guest dies of SIGSEGV, as it would natively.
+  static const u8 zeros[sizeof(Frame)] = {};
+  if (agent_copy_safe(f, zeros, sizeof zeros) != 0) end_process(t, 128 + kSigSegv, kSigSegv);
+  for (u64 at = fp; at < fp + fp_bytes + 4; at += 64) {
+    if (agent_copy_safe((void*)at, zeros, 64 < fp + fp_bytes + 4 - at ? 64 : fp + fp_bytes + 4 - at) != 0)
+      end_process(t, 128 + kSigSegv, kSigSegv);
+  }
+  u64 features = xsave_features();
+  asm volatile("xsave64 (%0)" ::"r"(fp), "a"((u32)features), "d"((u32)(features >> 32)) : "memory");
+  u32* software = (u32*)(fp + 464);
+  software[0] = kFpMagic1;
+  software[1] = fp_bytes + 4;
+  *(u64*)(software + 2) = features;
+  software[4] = fp_bytes;
+  *(u32*)(fp + fp_bytes) = kFpMagic2;
+
+  f->return_address = action.restorer;
+  f->uc.flags = 7;  // UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS
+  f->uc.stack = {t->alt_sp, (i32)(t->alt_size ? t->alt_flags : (u32)kSsDisable), 0, t->alt_size};
+  t->regs.eflags = place == kInCode || place == kFault ? t->regs.eflags & ~0x100ull : image_to_flags(t);
+  regs_to_context(t->regs, f->uc);
+  f->uc.cs = 0x33;
+  f->uc.ss = 0x2b;
+  f->uc.fpstate = fp;
+  u64 saved = t->guest_mask;
+  f->uc.sigmask = saved;
+  f->uc.oldmask = saved;
+  if (place == kFault) {
+    f->uc.err = t->fault_err;
+    f->uc.trapno = t->fault_trapno;
+    f->uc.cr2 = t->fault_cr2;
+  }
+  copy_bytes(&f->info, &info, sizeof info);
+
+  u64 in_force = t->suspended ? t->suspend_mask : t->guest_mask;
+  t->suspended = 0;
+  t->guest_mask = (in_force | action.mask | (action.flags & kSaNodefer ? 0 : signal_bit(sig))) & ~kUnblockable;
+  if ((u32)t->alt_flags & (u32)kSsAutodisarm) t->alt_size = 0, t->alt_sp = 0, t->alt_flags = 0;
+  if (action.flags & kSaResethand) {
+    process.actions[sig].handler = 0;
+    process.actions[sig].flags &= ~kSaSiginfo;
+    if (recording()) install_for(t, sig);
+  }
+  if (recording()) set_kernel_mask(t->guest_mask);
+
+  t->regs.rdi = (u64)sig;
+  t->regs.rsi = (u64)&f->info;
+  t->regs.rdx = (u64)&f->uc;
+  t->regs.rax = 0;
+  t->regs.rip = action.handler;
+  t->regs.rsp = frame_at;
+  t->regs.rcx = action.handler;
+  t->regs.r11 = 0x246;
+  flags_to_image(t, 0x202);
+  t->via_sud = 0;
+  if (!recording()) {
+    Event e;
+    peek_event(t, e);
+    if (e.kind == kEvPreempt) prepare_async(t);
+  }
+  agent_return(t);
+}
+
+}  // namespace
+
+void set_kernel_mask(u64 guest_mask) {
+  u64 mask = guest_mask & ~kReservedMask;
+  sys(kSysRtSigprocmask, 2, &mask, 0, 8);
+}
+void block_all_signals() {
+  u64 mask = ~kReservedMask;
+  sys(kSysRtSigprocmask, 2, &mask, 0, 8);
+}
+
+void arm_thread(Thread* t) {
+  StackT stack{(u64)t + (64 << 10), 0, 0, 48 << 10};
+  sys(kSysSigaltstack, &stack, 0);
+  i64 r = sys(kSysPrctl, 59, 1, agent_text_begin, agent_text_end - agent_text_begin, 0);  // PR_SET_SYSCALL_USER_DISPATCH
+  US_ASSERT(r == 0);
+}
+
+void install_handlers(Thread* t, u64 ignored) {
+  for (int sig = 1; sig <= kSignals; ++sig) {
+    t->process->actions[sig] = {ignored & signal_bit(sig) ? 1ull : 0ull, 0, 0, 0};
+    install_for(t, sig);
+  }
+}
+
+void install_replay_handlers() {
+  for (int sig = 1; sig <= kSignals; ++sig) {
+    if (sig == kSigKill || sig == kSigStop || sig == kSigTstp || sig == kSigTtin || sig == kSigTtou) continue;
+    if (signal_bit(sig) & kReservedMask) {
+      kernel_sigaction(sig, (u64)agent_signal_handler, kAgentSaFlags, ~0ull);
+    } else if (sig == kSigChld) {
+      kernel_sigaction(sig, 1, 0, 0);  // children of the replay are reaped by the kernel; wait4 answers from the journal
+    }
+  }
+}
+
+bool pending_restarts(Thread* t) {
+  if (!t->pending_sig) return false;
+  const SigAction& a = t->process->actions[t->pending_sig];
+  if (a.handler <= 1) return true;  // death: whether the call was made does not matter
+  return (a.flags & kSaRestart) && describe(t->call.nr).restarts();
+}
+
+void deliver_pending(Thread* t, SignalPlace place) {
+  int sig = (int)t->pending_sig;
+  if (!sig) return;
+  const SigAction& a = t->process->actions[sig];
+  u64 in_force = t->suspended ? t->suspend_mask : t->guest_mask;
+  if (in_force & signal_bit(sig)) return requeue(t);
+  if (a.handler == 1 || (a.handler == 0 && ignores_by_default(sig))) {
+    t->pending_sig = 0;
+    set_kernel_mask(t->guest_mask);
+    return;
+  }
+  SigInfo info;
+  copy_bytes(&info, &t->pending, sizeof info);
+  t->pending_sig = 0;
+  u8* p = ring_reserve(kSmallEvent);
+  u8* q = put_array(p, 5);
+  q = put_int(q, kEvSignal);
+  q = put_uint(q, place);
+  q = put_uint(q, (u64)sig);
+  q = put_bin_head(q, sizeof info);
+  copy_bytes(q, &info, sizeof info);
+  q += sizeof info;
+  q = put_uint(q, a.handler > 1 ? 1 : dumps_core(sig) ? 3 : 2);
+  ring_commit(p, q);
+  t->slot->events++;
+  if (place == kBeforeCall) t->regs.rip = current_reissue(t);
+  perform_delivery(t, sig, info, place);
+}
+
+void deliver_recorded(Thread* t, Event& e, SignalPlace place) {
+  int sig = (int)e.integer();
+  const u8* from;
+  u32 n;
+  e.bin(from, n);
+  if (n != sizeof(SigInfo) || sig < 1 || sig > kSignals) e.malformed();
+  SigInfo info;
+  copy_bytes(&info, from, sizeof info);
+  consume_event(e);
+  perform_delivery(t, sig, info, place);
+}
+
+// A fault of the guest's own: both modes arrive here by executing the same instruction.
+void deliver_fault(Thread* t) {
+  int sig = t->pending.signo;
+  SigInfo info;
+  copy_bytes(&info, &t->pending, sizeof info);
+  if (t->guest_mask & signal_bit(sig)) t->process->actions[sig].handler = 0;  // the kernel kills then
+  if (t->process->actions[sig].handler == 1) t->process->actions[sig].handler = 0;
+  if (recording()) {
+    u8* p = ring_reserve(kSmallEvent);
+    u8* q = put_array(p, 5);
+    q = put_int(q, kEvSignal);
+    q = put_uint(q, kFault);
+    q = put_uint(q, (u64)sig);
+    q = put_bin_head(q, sizeof info);
+    copy_bytes(q, &info, sizeof info);
+    q += sizeof info;
+    q = put_uint(q, t->process->actions[sig].handler > 1 ? 1 : 3);
+    ring_commit(p, q);
+    t->slot->events++;
+    perform_delivery(t, sig, info, kFault);
+  }
+  Event e;
+  next_event(t, e);
+  t->call.nr = 0xffffffff;
+  if (e.kind != kEvSignal || (u32)e.integer() != kFault) diverge(t, &e, abi::kKindUnknown, "the guest faults where it did not when it was recorded");
+  deliver_recorded(t, e, kFault);
+}
+
+// ---- system calls about signals: computed by the agent, the same in both modes ---------------------------------------
+i64 call_rt_sigaction(Thread* t) {
+  const u64* a = t->call.args;
+  int sig = (int)a[0];
+  if (sig < 1 || sig > kSignals || a[3] != 8) return settle(t, -kEINVAL);
+  SigAction& mine = t->process->actions[sig];
+  SigAction wanted, old = mine;
+  if (a[1]) {
+    if (sig == kSigKill || sig == kSigStop) return settle(t, -kEINVAL);
+    if (agent_copy_safe(&wanted, (void*)a[1], sizeof wanted)) return settle(t, -kEFAULT);
+    wanted.mask &= ~kUnblockable;
+    mine = wanted;
+    if (recording()) install_for(t, sig);
+  }
+  if (a[2] && agent_copy_safe((void*)a[2], &old, sizeof old)) return settle(t, -kEFAULT);
+  return settle(t, 0);
+}
+
+i64 call_rt_sigprocmask(Thread* t) {
+  const u64* a = t->call.args;
+  if (a[3] != 8) return settle(t, -kEINVAL);
+  u64 old = t->guest_mask, set;
+  if (a[1]) {
+    if (agent_copy_safe(&set, (void*)a[1], 8)) return settle(t, -kEFAULT);
+    set &= ~kUnblockable;
+    u64 now = (i32)a[0] == 0 ? old | set : (i32)a[0] == 1 ? old & ~set : set;
+    if ((u32)a[0] > 2) return settle(t, -kEINVAL);
+    t->guest_mask = now;
+    if (recording() && !t->pending_sig && now != old) set_kernel_mask(now);
+  }
+  if (a[2] && agent_copy_safe((void*)a[2], &old, 8)) return settle(t, -kEFAULT);
+  return settle(t, 0);
+}
+
+i64 call_sigaltstack(Thread* t) {
+  const u64* a = t->call.args;
+  bool on = t->alt_size && t->regs.rsp - t->alt_sp < t->alt_size;
+  StackT old{t->alt_sp, (i32)(!t->alt_size ? (u32)kSsDisable : on ? t->alt_flags | kSsOnstack : t->alt_flags), 0, t->alt_size}, now;
+  if (a[0]) {
+    if (agent_copy_safe(&now, (void*)a[0], sizeof now)) return settle(t, -kEFAULT);
+    if (on) return settle(t, -kEPERM);
+    u32 mode = (u32)now.flags & ~(u32)kSsAutodisarm;
+    if (mode == kSsDisable) {
+      t->alt_sp = t->alt_size = 0;
+      t->alt_flags = 0;
+    } else if (mode == 0 || mode == kSsOnstack) {
+      if (now.size < 2048) return settle(t, -kENOMEM);
+      t->alt_sp = now.sp;
+      t->alt_size = now.size;
+      t->alt_flags = (u32)now.flags & (u32)kSsAutodisarm;
+    } else {
+      return settle(t, -kEINVAL);
+    }
+  }
+  if (a[1] && agent_copy_safe((void*)a[1], &old, sizeof old)) return settle(t, -kEFAULT);
+  return settle(t, 0);
+}
+
+i64 call_rt_sigreturn(Thread* t) {
+  Ucontext u;
+  if (agent_copy_safe(&u, (void*)t->regs.rsp, sizeof u)) end_process(t, 128 + kSigSegv, kSigSegv);
+  settle(t, 0);
+  if (u.fpstate) {
+    u32* software = (u32*)(u.fpstate + 464);
+    u64 features = software[0] == kFpMagic1 ? *(u64*)(software + 2) & xsave_features() : 3;
+    asm volatile("xrstor64 (%0)" ::"r"(u.fpstate), "a"((u32)features), "d"((u32)(features >> 32)) : "memory");
+  }
+  context_to_regs(u, t->regs);
+  flags_to_image(t, u.eflags);
+  t->guest_mask = u.sigmask & ~kUnblockable;
+  t->alt_sp = u.stack.flags & kSsDisable ? 0 : u.stack.sp;
+  t->alt_size = u.stack.flags & kSsDisable ? 0 : u.stack.size;
+  t->alt_flags = (u32)u.stack.flags & (u32)kSsAutodisarm;
+  t->via_sud = 0;
+  if (recording()) {
+    if (!t->pending_sig) set_kernel_mask(t->guest_mask);
+    if (t->pending_sig) deliver_pending(t, kAfterCall);
+  } else {
+    Event e;
+    peek_event(t, e);
+    if (e.kind == kEvSignal) {
+      if ((u32)e.integer() == kAfterCall) deliver_recorded(t, e, kAfterCall);
+    } else if (e.kind == kEvPreempt) {
+      prepare_async(t);
+    }
+  }
+  agent_return(t);
+}
+
+i64 call_rt_sigsuspend(Thread* t) {
+  u64 mask;
+  if (t->call.args[1] != 8) return settle(t, -kEINVAL);
+  if (agent_copy_safe(&mask, (void*)t->call.args[0], 8)) return settle(t, -kEFAULT);
+  t->suspended = 1;
+  t->suspend_mask = mask & ~kUnblockable;
+  u64 kernel_mask = t->suspend_mask & ~kReservedMask;
+  Call local = t->call;
+  local.args[0] = (u64)&kernel_mask;
+  i64 ret = generic_call(t, local);
+  // In replay the delivery that follows needs suspend_mask; without one (truncated journal) it must not linger.
+  return ret;
+}
+
+// ppoll(.., mask arg 3, size 4), pselect6(.., {mask*, size}* arg 5), epoll_pwait(.., mask 4, size 5), epoll_pwait2 likewise
+i64 call_with_mask(Thread* t) {
+  Call local = t->call;
+  u64 mask = 0, kernel_mask;
+  struct {
+    u64 ptr, len;
+  } pair{0, 8};
+  u64 at;
+  if (t->call.nr == kSysPselect6) {
+    if (!t->call.args[5]) return generic_call(t, local);
+    if (agent_copy_safe(&pair, (void*)t->call.args[5], sizeof pair)) return settle(t, -kEFAULT);
+    at = pair.ptr;
+  } else {
+    at = t->call.args[t->call.nr == kSysPpoll ? 3 : 4];
+  }
+  if (!at) return generic_call(t, local);
+  if (agent_copy_safe(&mask, (void*)at, 8)) return settle(t, -kEFAULT);
+  t->suspended = 1;
+  t->suspend_mask = mask & ~kUnblockable;
+  kernel_mask = t->suspend_mask & ~kReservedMask;
+  if (t->call.nr == kSysPselect6) {
+    pair.ptr = (u64)&kernel_mask;
+    local.args[5] = (u64)&pair;
+  } else {
+    local.args[t->call.nr == kSysPpoll ? 3 : 4] = (u64)&kernel_mask;
+  }
+  i64 ret = generic_call(t, local);
+  if (ret != -kEINTR) t->suspended = 0;
+  return ret;
+}
+
+}  // namespace understudy
