@@ -10,44 +10,45 @@ enum CallClass : uint8_t { kClassEmulate = 0, kClassReexecute = 1, kClassSuppres
 enum Restart : uint8_t { kRestartNone = 0, kRestartSys = 1, kRestartNever = 2, kRestartAlways = 3 };
 enum When : uint8_t { kWhenOk = 0, kWhenPositive = 1, kWhenAccessible = 2, kWhenOkOrInterrupted = 3, kWhenInterrupted = 4, kWhenInterruptedRelative = 5, kWhenTooBig = 6, kWhenRange = 7, kWhenOkOrTooBig = 8, kWhenOkOrInvalid = 9, kWhenOkOrOverflow = 10 };
 enum DataKind : uint8_t { kDataNone = 0, kDataBuffer = 1, kDataIovec = 2, kDataMsghdr = 3, kDataMmsghdr = 4, kDataWhole = 5 };
-enum CallFlags : uint8_t { kBlocks = 1, kMakesFd = 2, kOpaque = 4 };
+enum CallFlags : uint8_t { kBlocks = 1, kMakesFd = 2, kOpaque = 4, kPlain = 8 };  // kPlain: one element for each output, on success only
 enum Rule : uint8_t {
-  kFixed = 0,  // n bytes
-  kReturned = 1,  // min(result, cap) * n + extra bytes
-  kCounted = 2,  // argument k * n + extra bytes
-  kSocklen = 3,  // two elements: the 32-bit length that argument k points to, then as many bytes, but no more than it said before the call
-  kSockfilter = 4,  // as socklen; for SO_GET_FILTER the length counts instructions of 8 bytes
-  kIovec = 5,  // result bytes, scattered over the argument k iovecs at `at`; one element for each that was reached
-  kMsghdr = 6,  // a msghdr: msg_namelen, the name, msg_controllen with msg_flags, the control data, then as iovec
-  kMmsghdr = 7,  // result times: a msghdr, then msg_len
-  kMmsglen = 8,  // result times: msg_len of a sent mmsghdr
-  kFdset = 9,  // a descriptor set for argument k descriptors
-  kPages = 10,  // one byte for each page in argument k bytes
-  kNodemask = 11,  // a NUMA node mask of argument k bits
-  kCapdata = 12,  // capability sets, as many as the version in the header (argument k) says
-  kFilehandle = 13,  // a file_handle: its head, then handle_bytes bytes
-  kWaitid = 14,  // siginfo of waitid, then rusage (argument k) when a child was found
-  kIoevents = 15,  // result io_events, then the buffers of the reads that they complete
-  kSemall = 16,  // an element with the number of semaphores, then 2 bytes for each
-  kString = 17,  // an element with the length, then a string with its terminator
-  kRegset = 18,  // two elements: the iovec of a register set, then iov_len bytes at iov_base
-  kXattrargs = 19,  // min(result, size) bytes at the value of a struct xattr_args
-  kClone = 20,  // thread ids and pidfd that clone was asked to store
-  kClone3 = 21,  // thread ids and pidfd that clone3 was asked to store
-  kIfconf = 22,  // ifc_len, then as many bytes at ifc_buf, but no more than it said before the call
-  kFiemap = 23,  // the head, then an extent of 56 bytes for each of fm_mapped_extents
-  kDedupe = 24,  // the head, then 32 bytes for each of dest_count
-  kPagemapscan = 25,  // the argument, then result regions of 24 bytes at vec
-  kProcmap = 26,  // the argument, then the name and the build id that it points to
-  kIoc = 27,  // as many bytes as the request number encodes, when it says that the kernel writes
+  kRuleFixed = 0,  // n bytes
+  kRuleReturned = 1,  // min(result, cap) * n + extra bytes
+  kRuleCounted = 2,  // argument k * n + extra bytes
+  kRuleSocklen = 3,  // two elements: the 32-bit length that argument k points to, then as many bytes, but no more than it said before the call
+  kRuleSockopt = 4,  // as socklen, but the length is written without a buffer too; for SO_GET_FILTER it counts instructions of 8 bytes
+  kRuleIovec = 5,  // result bytes, scattered over the argument k iovecs at `at`; one element for each that was reached
+  kRuleMsghdr = 6,  // a msghdr: msg_namelen, the name, msg_controllen with msg_flags, the control data, then as iovec
+  kRuleMmsghdr = 7,  // result times: msg_len, then as msghdr with msg_len bytes
+  kRuleMmsglen = 8,  // result times: msg_len of a sent mmsghdr
+  kRuleFdset = 9,  // a descriptor set for argument k descriptors
+  kRulePages = 10,  // one byte for each page in argument k bytes
+  kRuleNodemask = 11,  // a NUMA node mask of argument k bits
+  kRuleCapdata = 12,  // capability sets, as many as the version in the header (argument k) says
+  kRuleFilehandle = 13,  // a file_handle: its head, then handle_bytes bytes
+  kRuleWaitid = 14,  // siginfo of waitid, then rusage (argument k) when a child was found
+  kRuleIoevents = 15,  // result io_events, then the buffers of the reads that they complete
+  kRuleSemall = 16,  // an element with the number of semaphores, then 2 bytes for each
+  kRuleString = 17,  // an element with the length, then a string with its terminator
+  kRuleRegset = 18,  // two elements: the iovec of a register set, then iov_len bytes at iov_base
+  kRuleXattrargs = 19,  // min(result, size) bytes at the value of a struct xattr_args
+  kRuleClone = 20,  // in the parent: what parent_tid points to; in the child: its tid at child_tid
+  kRuleClone3 = 21,  // in the parent: pidfd, parent_tid; in the child: child_tid
+  kRuleIfconf = 22,  // ifc_len, then as many bytes at ifc_buf, but no more than it said before the call
+  kRuleFiemap = 23,  // the head, then an extent of 56 bytes for each of fm_mapped_extents
+  kRuleDedupe = 24,  // 32 bytes for each of dest_count, behind the head
+  kRulePagemapscan = 25,  // the argument, then result regions of 24 bytes at vec
+  kRuleProcmap = 26,  // the argument, then the name and the build id that it points to
+  kRuleIoc = 27,  // as many bytes as the request number encodes, when it says that the kernel writes
 };
 inline constexpr uint8_t kNoArg = 7;
+inline constexpr uint8_t kNarrow = 0x10;  // with k: only the argument's lower 32 bits count
 
 struct OutputDesc {
   uint8_t at;    // argument that points to it
   uint8_t rule;  // Rule
   uint8_t when;  // When
-  uint8_t k;     // argument that the rule calls k, or kNoArg
+  uint8_t k;     // argument that the rule calls k, perhaps with kNarrow, or kNoArg
   uint16_t n, extra;
 };
 static_assert(sizeof(OutputDesc) == 8);
@@ -84,148 +85,150 @@ struct SyscallDesc {
 };
 static_assert(sizeof(SyscallDesc) == 40);
 
-inline constexpr SyscallDesc kUnknownSyscall = {nullptr, 6, kClassEmulate, kRestartNone, kOpaque, 0, 0, 0, kDataNone, kNoArg, kNoArg, 0, 0, 0, kNoArg, 0, 0, 0, 0};
+inline constexpr SyscallDesc kUnknownSyscall = {nullptr, 6, kClassEmulate, kRestartNone, kOpaque | kPlain, 0, 0, 0, kDataNone, kNoArg, kNoArg, 0, 0, 0, kNoArg, 0, 0, 0, 0};
 
 inline constexpr OutputDesc kOutputs[] = {
-    {1, kReturned, kWhenOk, 2, 1, 0},
-    {1, kFixed, kWhenOk, 7, 144, 0},
-    {0, kCounted, kWhenOkOrInterrupted, 1, 8, 0},
-    {2, kFixed, kWhenOk, 7, 32, 0},
-    {2, kFixed, kWhenOk, 7, 8, 0},
-    {2, kFixed, kWhenOk, 7, 4, 0},
-    {2, kFixed, kWhenOk, 7, 16, 0},
-    {2, kFixed, kWhenOk, 7, 2, 0},
-    {2, kFixed, kWhenOk, 7, 1, 0},
-    {2, kFixed, kWhenOk, 7, 168, 0},
-    {2, kFixed, kWhenOk, 7, 232, 0},
-    {2, kFixed, kWhenOk, 7, 36, 0},
-    {2, kFixed, kWhenOk, 7, 18, 0},
-    {2, kFixed, kWhenOk, 7, 72, 0},
-    {2, kFixed, kWhenOk, 7, 80, 0},
-    {2, kFixed, kWhenOk, 7, 6, 0},
-    {2, kFixed, kWhenOk, 7, 40, 0},
-    {2, kIfconf, kWhenOk, 7, 0, 0},
-    {2, kFixed, kWhenOk, 7, 68, 0},
-    {2, kFixed, kWhenOk, 7, 17, 0},
-    {2, kFixed, kWhenOk, 7, 28, 0},
-    {2, kFixed, kWhenOk, 7, 44, 0},
-    {2, kFixed, kWhenOk, 7, 129, 0},
-    {2, kFixed, kWhenOk, 7, 256, 0},
-    {2, kFixed, kWhenOk, 7, 560, 0},
-    {2, kFixed, kWhenOk, 7, 24, 0},
-    {2, kDedupe, kWhenOk, 7, 0, 0},
-    {2, kFiemap, kWhenOk, 7, 0, 0},
-    {2, kPagemapscan, kWhenOk, 7, 0, 0},
-    {2, kProcmap, kWhenOk, 7, 0, 0},
-    {2, kIoc, kWhenOk, 1, 0, 0},
-    {1, kIovec, kWhenOk, 2, 0, 0},
-    {0, kFixed, kWhenOk, 7, 8, 0},
-    {1, kFdset, kWhenOk, 0, 0, 0},
-    {2, kFdset, kWhenOk, 0, 0, 0},
-    {3, kFdset, kWhenOk, 0, 0, 0},
-    {4, kFixed, kWhenAccessible, 7, 16, 0},
-    {2, kPages, kWhenOk, 1, 0, 0},
-    {2, kFixed, kWhenOk, 7, 112, 0},
-    {2, kFixed, kWhenOk, 7, 48, 0},
-    {1, kFixed, kWhenInterrupted, 7, 16, 0},
-    {1, kFixed, kWhenOk, 7, 32, 0},
-    {1, kSocklen, kWhenOk, 2, 0, 0},
-    {1, kReturned, kWhenOk, 2, 1, 0},
-    {4, kSocklen, kWhenOk, 5, 0, 0},
-    {1, kMsghdr, kWhenOk, 7, 0, 0},
-    {3, kFixed, kWhenOk, 7, 8, 0},
-    {3, kSockfilter, kWhenOk, 4, 0, 0},
-    {4, kFixed, kWhenRange, 7, 4, 0},
-    {2, kClone, kWhenOk, 7, 0, 0},
-    {1, kFixed, kWhenPositive, 7, 4, 0},
-    {3, kFixed, kWhenPositive, 7, 144, 0},
-    {0, kFixed, kWhenOk, 7, 390, 0},
-    {3, kFixed, kWhenOk, 7, 104, 0},
-    {3, kFixed, kWhenOk, 7, 40, 0},
-    {3, kSemall, kWhenOk, 0, 0, 0},
-    {1, kReturned, kWhenOk, 2, 1, 8},
-    {2, kFixed, kWhenOk, 7, 120, 0},
-    {0, kReturned, kWhenOk, 1, 1, 0},
-    {0, kFixed, kWhenOk, 7, 16, 0},
-    {1, kFixed, kWhenOk, 7, 8, 0},
-    {1, kFixed, kWhenOk, 7, 16, 0},
-    {0, kFixed, kWhenOk, 7, 112, 0},
-    {0, kFixed, kWhenAccessible, 7, 32, 0},
-    {3, kFixed, kWhenOk, 7, 216, 0},
-    {3, kFixed, kWhenOk, 7, 512, 0},
-    {3, kFixed, kWhenOk, 7, 128, 0},
-    {3, kRegset, kWhenOk, 7, 0, 0},
-    {3, kReturned, kWhenOk, 7, 128, 0},
-    {3, kReturned, kWhenOk, 7, 8, 0},
-    {3, kReturned, kWhenOk, 2, 1, 0},
-    {3, kFixed, kWhenOk, 7, 24, 0},
-    {1, kReturned, kWhenOk, 0, 4, 0},
-    {0, kFixed, kWhenOk, 7, 4, 0},
-    {1, kFixed, kWhenOk, 7, 4, 0},
-    {2, kFixed, kWhenOk, 7, 4, 0},
-    {0, kFixed, kWhenOkOrInvalid, 7, 4, 0},
-    {1, kCapdata, kWhenOk, 0, 0, 0},
-    {0, kFixed, kWhenOkOrInvalid, 7, 4, 0},
-    {0, kCounted, kWhenOk, 1, 1, 0},
-    {1, kFixed, kWhenPositive, 7, 128, 0},
-    {1, kFixed, kWhenOk, 7, 24, 0},
-    {1, kFixed, kWhenOk, 7, 120, 0},
-    {2, kString, kWhenOk, 7, 0, 0},
-    {1, kFixed, kWhenOk, 7, 4, 0},
-    {1, kFixed, kWhenOk, 7, 8, 0},
-    {4, kFixed, kWhenOk, 7, 8, 0},
-    {0, kFixed, kWhenOk, 7, 208, 0},
-    {3, kFixed, kWhenOk, 7, 112, 0},
-    {3, kFixed, kWhenOk, 7, 80, 0},
-    {3, kFixed, kWhenOk, 7, 160, 0},
-    {3, kFixed, kWhenOk, 7, 4, 0},
-    {3, kFixed, kWhenOk, 7, 72, 0},
-    {2, kReturned, kWhenOk, 3, 1, 0},
-    {4, kFixed, kWhenOk, 7, 4, 0},
-    {0, kFixed, kWhenAccessible, 7, 4, 0},
-    {4, kFixed, kWhenAccessible, 7, 4, 0},
-    {2, kReturned, kWhenOk, 1, 1, 0},
-    {3, kIoevents, kWhenOk, 7, 0, 0},
-    {3, kFixed, kWhenOk, 7, 32, 0},
-    {3, kFixed, kWhenInterruptedRelative, 7, 16, 0},
-    {1, kReturned, kWhenOk, 2, 12, 0},
-    {0, kFixed, kWhenOk, 7, 4, 0},
-    {1, kNodemask, kWhenOk, 2, 0, 0},
-    {1, kReturned, kWhenOk, 2, 1, 0},
-    {3, kFixed, kWhenOk, 7, 4, 0},
-    {2, kFixed, kWhenOk, 7, 64, 0},
-    {2, kWaitid, kWhenAccessible, 4, 0, 0},
-    {4, kFixed, kWhenOk, 7, 56, 0},
-    {4, kReturned, kWhenOk, 7, 1, 0},
-    {2, kFixed, kWhenOk, 7, 144, 0},
-    {0, kCounted, kWhenOkOrInterrupted, 1, 8, 0},
-    {2, kFixed, kWhenAccessible, 7, 16, 0},
-    {1, kFixed, kWhenOk, 7, 8, 0},
-    {2, kFixed, kWhenOk, 7, 8, 0},
-    {1, kFixed, kWhenOk, 7, 8, 0},
-    {3, kFixed, kWhenOk, 7, 8, 0},
-    {4, kCounted, kWhenOk, 1, 4, 0},
-    {0, kFixed, kWhenTooBig, 7, 8, 0},
-    {1, kMmsghdr, kWhenOk, 2, 0, 0},
-    {4, kFixed, kWhenOk, 7, 16, 0},
-    {3, kFixed, kWhenOk, 7, 16, 0},
-    {2, kFilehandle, kWhenOkOrOverflow, 3, 0, 0},
-    {1, kFixed, kWhenOk, 7, 208, 0},
-    {1, kMmsglen, kWhenOk, 2, 0, 0},
-    {0, kFixed, kWhenOk, 7, 4, 0},
-    {1, kFixed, kWhenOk, 7, 4, 0},
-    {1, kFixed, kWhenTooBig, 7, 4, 0},
-    {1, kCounted, kWhenOk, 2, 1, 0},
-    {4, kFixed, kWhenOk, 7, 256, 0},
-    {0, kClone3, kWhenOk, 7, 0, 0},
-    {1, kReturned, kWhenOk, 2, 8, 0},
-    {1, kSocklen, kWhenOk, 2, 0, 0},
-    {2, kFixed, kWhenTooBig, 7, 4, 0},
-    {0, kReturned, kWhenOk, 7, 8, 0},
-    {1, kFixed, kWhenOkOrTooBig, 7, 4, 0},
-    {4, kXattrargs, kWhenOk, 7, 0, 0},
-    {3, kReturned, kWhenOk, 4, 1, 0},
-    {2, kCounted, kWhenOk, 3, 1, 0},
+    {1, kRuleReturned, kWhenOk, 2, 1, 0},
+    {1, kRuleFixed, kWhenOk, 7, 144, 0},
+    {0, kRuleCounted, kWhenOkOrInterrupted, 17, 8, 0},
+    {2, kRuleFixed, kWhenOk, 7, 32, 0},
+    {2, kRuleFixed, kWhenOk, 7, 8, 0},
+    {2, kRuleFixed, kWhenOk, 7, 4, 0},
+    {2, kRuleFixed, kWhenOk, 7, 16, 0},
+    {2, kRuleFixed, kWhenOk, 7, 2, 0},
+    {2, kRuleFixed, kWhenOk, 7, 1, 0},
+    {2, kRuleFixed, kWhenOk, 7, 168, 0},
+    {2, kRuleFixed, kWhenOk, 7, 232, 0},
+    {2, kRuleFixed, kWhenOk, 7, 36, 0},
+    {2, kRuleFixed, kWhenOk, 7, 18, 0},
+    {2, kRuleFixed, kWhenOk, 7, 72, 0},
+    {2, kRuleFixed, kWhenOk, 7, 80, 0},
+    {2, kRuleFixed, kWhenOk, 7, 6, 0},
+    {2, kRuleFixed, kWhenOk, 7, 40, 0},
+    {2, kRuleIfconf, kWhenOk, 7, 0, 0},
+    {2, kRuleFixed, kWhenOk, 7, 68, 0},
+    {2, kRuleFixed, kWhenOk, 7, 17, 0},
+    {2, kRuleFixed, kWhenOk, 7, 28, 0},
+    {2, kRuleFixed, kWhenOk, 7, 44, 0},
+    {2, kRuleFixed, kWhenOk, 7, 129, 0},
+    {2, kRuleFixed, kWhenOk, 7, 256, 0},
+    {2, kRuleFixed, kWhenOk, 7, 560, 0},
+    {2, kRuleFixed, kWhenOk, 7, 24, 0},
+    {2, kRuleDedupe, kWhenOk, 7, 0, 0},
+    {2, kRuleFiemap, kWhenOk, 7, 0, 0},
+    {2, kRulePagemapscan, kWhenOk, 7, 0, 0},
+    {2, kRuleProcmap, kWhenOk, 7, 0, 0},
+    {2, kRuleIoc, kWhenOk, 1, 0, 0},
+    {1, kRuleIovec, kWhenOk, 2, 0, 0},
+    {0, kRuleFixed, kWhenOk, 7, 8, 0},
+    {1, kRuleFdset, kWhenOk, 16, 0, 0},
+    {2, kRuleFdset, kWhenOk, 16, 0, 0},
+    {3, kRuleFdset, kWhenOk, 16, 0, 0},
+    {4, kRuleFixed, kWhenAccessible, 7, 16, 0},
+    {2, kRulePages, kWhenOk, 1, 0, 0},
+    {2, kRuleFixed, kWhenOk, 7, 112, 0},
+    {2, kRuleFixed, kWhenOk, 7, 48, 0},
+    {1, kRuleFixed, kWhenInterrupted, 7, 16, 0},
+    {1, kRuleFixed, kWhenOk, 7, 32, 0},
+    {1, kRuleSocklen, kWhenOk, 2, 0, 0},
+    {1, kRuleReturned, kWhenOk, 2, 1, 0},
+    {4, kRuleSocklen, kWhenOk, 5, 0, 0},
+    {1, kRuleMsghdr, kWhenOk, 7, 0, 0},
+    {3, kRuleFixed, kWhenOk, 7, 8, 0},
+    {3, kRuleSockopt, kWhenOk, 4, 0, 0},
+    {4, kRuleFixed, kWhenRange, 7, 4, 0},
+    {2, kRuleClone, kWhenOk, 7, 0, 0},
+    {1, kRuleFixed, kWhenPositive, 7, 4, 0},
+    {3, kRuleFixed, kWhenPositive, 7, 144, 0},
+    {0, kRuleFixed, kWhenOk, 7, 390, 0},
+    {3, kRuleFixed, kWhenOk, 7, 104, 0},
+    {3, kRuleFixed, kWhenOk, 7, 40, 0},
+    {3, kRuleSemall, kWhenOk, 16, 0, 0},
+    {1, kRuleReturned, kWhenOk, 2, 1, 8},
+    {2, kRuleFixed, kWhenOk, 7, 120, 0},
+    {1, kRuleReturned, kWhenOk, 18, 1, 0},
+    {0, kRuleReturned, kWhenOk, 1, 1, 0},
+    {0, kRuleFixed, kWhenOk, 7, 16, 0},
+    {1, kRuleFixed, kWhenOk, 7, 8, 0},
+    {1, kRuleFixed, kWhenOk, 7, 16, 0},
+    {0, kRuleFixed, kWhenOk, 7, 112, 0},
+    {0, kRuleFixed, kWhenAccessible, 7, 32, 0},
+    {3, kRuleFixed, kWhenOk, 7, 216, 0},
+    {3, kRuleFixed, kWhenOk, 7, 512, 0},
+    {3, kRuleFixed, kWhenOk, 7, 128, 0},
+    {3, kRuleRegset, kWhenOk, 7, 0, 0},
+    {3, kRuleReturned, kWhenOk, 7, 128, 0},
+    {3, kRuleReturned, kWhenOk, 7, 8, 0},
+    {3, kRuleReturned, kWhenOk, 2, 1, 0},
+    {3, kRuleFixed, kWhenOk, 7, 24, 0},
+    {1, kRuleReturned, kWhenOk, 16, 4, 0},
+    {0, kRuleFixed, kWhenOk, 7, 4, 0},
+    {1, kRuleFixed, kWhenOk, 7, 4, 0},
+    {2, kRuleFixed, kWhenOk, 7, 4, 0},
+    {0, kRuleFixed, kWhenOkOrInvalid, 7, 4, 0},
+    {1, kRuleCapdata, kWhenOk, 0, 0, 0},
+    {0, kRuleFixed, kWhenOkOrInvalid, 7, 4, 0},
+    {0, kRuleCounted, kWhenOk, 1, 1, 0},
+    {1, kRuleFixed, kWhenPositive, 7, 128, 0},
+    {1, kRuleFixed, kWhenOk, 7, 24, 0},
+    {1, kRuleFixed, kWhenOk, 7, 120, 0},
+    {2, kRuleString, kWhenOk, 7, 0, 0},
+    {1, kRuleFixed, kWhenOk, 7, 4, 0},
+    {1, kRuleFixed, kWhenOk, 7, 8, 0},
+    {4, kRuleFixed, kWhenOk, 7, 8, 0},
+    {0, kRuleFixed, kWhenOk, 7, 208, 0},
+    {3, kRuleFixed, kWhenOk, 7, 112, 0},
+    {3, kRuleFixed, kWhenOk, 7, 80, 0},
+    {3, kRuleFixed, kWhenOk, 7, 160, 0},
+    {3, kRuleFixed, kWhenOk, 7, 4, 0},
+    {3, kRuleFixed, kWhenOk, 7, 72, 0},
+    {2, kRuleReturned, kWhenOk, 3, 1, 0},
+    {4, kRuleFixed, kWhenOk, 7, 4, 0},
+    {0, kRuleFixed, kWhenAccessible, 7, 4, 0},
+    {4, kRuleFixed, kWhenAccessible, 7, 4, 0},
+    {2, kRuleReturned, kWhenOk, 1, 1, 0},
+    {3, kRuleIoevents, kWhenOk, 7, 0, 0},
+    {3, kRuleFixed, kWhenOk, 7, 32, 0},
+    {3, kRuleFixed, kWhenInterruptedRelative, 7, 16, 0},
+    {1, kRuleReturned, kWhenOk, 18, 12, 0},
+    {0, kRuleFixed, kWhenOk, 7, 4, 0},
+    {1, kRuleNodemask, kWhenOk, 2, 0, 0},
+    {1, kRuleReturned, kWhenOk, 2, 1, 0},
+    {3, kRuleFixed, kWhenOk, 7, 4, 0},
+    {2, kRuleFixed, kWhenOk, 7, 64, 0},
+    {2, kRuleWaitid, kWhenAccessible, 4, 0, 0},
+    {4, kRuleFixed, kWhenOk, 7, 56, 0},
+    {4, kRuleReturned, kWhenOk, 7, 1, 0},
+    {2, kRuleFixed, kWhenOk, 7, 144, 0},
+    {0, kRuleCounted, kWhenOkOrInterrupted, 17, 8, 0},
+    {2, kRuleFixed, kWhenAccessible, 7, 16, 0},
+    {1, kRuleFixed, kWhenOk, 7, 8, 0},
+    {2, kRuleFixed, kWhenOk, 7, 8, 0},
+    {1, kRuleFixed, kWhenOk, 7, 8, 0},
+    {3, kRuleFixed, kWhenOk, 7, 8, 0},
+    {4, kRuleCounted, kWhenOk, 1, 4, 0},
+    {0, kRuleFixed, kWhenTooBig, 7, 8, 0},
+    {1, kRuleMmsghdr, kWhenOk, 18, 0, 0},
+    {4, kRuleFixed, kWhenOk, 7, 16, 0},
+    {3, kRuleFixed, kWhenOk, 7, 16, 0},
+    {2, kRuleFilehandle, kWhenOkOrOverflow, 3, 0, 0},
+    {1, kRuleFixed, kWhenOk, 7, 208, 0},
+    {1, kRuleMmsglen, kWhenOk, 18, 0, 0},
+    {0, kRuleFixed, kWhenOk, 7, 4, 0},
+    {1, kRuleFixed, kWhenOk, 7, 4, 0},
+    {1, kRuleFixed, kWhenTooBig, 7, 4, 0},
+    {1, kRuleCounted, kWhenOk, 18, 1, 0},
+    {4, kRuleFixed, kWhenOk, 7, 256, 0},
+    {0, kRuleClone3, kWhenOk, 7, 0, 0},
+    {1, kRuleCounted, kWhenOk, 2, 1, 0},
+    {1, kRuleReturned, kWhenOk, 2, 8, 0},
+    {1, kRuleSockopt, kWhenOk, 2, 0, 0},
+    {2, kRuleFixed, kWhenTooBig, 7, 4, 0},
+    {0, kRuleReturned, kWhenOk, 7, 8, 0},
+    {1, kRuleFixed, kWhenOkOrTooBig, 7, 4, 0},
+    {4, kRuleXattrargs, kWhenOk, 7, 0, 0},
+    {3, kRuleReturned, kWhenOk, 4, 1, 0},
+    {2, kRuleCounted, kWhenOk, 3, 1, 0},
 };
 
 inline constexpr CommandDesc kCommands[] = {
@@ -564,67 +567,67 @@ inline constexpr CommandDesc kCommands[] = {
     {0x7, 0, 0, 0, kClassSpecial, kRestartNone},  // ptrace PTRACE_CONT
     {0x8, 0, 0, 0, kClassSpecial, kRestartNone},  // ptrace PTRACE_KILL
     {0x9, 0, 0, kOpaque, kClassSpecial, kRestartNone},  // ptrace PTRACE_SINGLESTEP
-    {0xc, 64, 1, 0, kClassSpecial, kRestartNone},  // ptrace PTRACE_GETREGS
+    {0xc, 65, 1, 0, kClassSpecial, kRestartNone},  // ptrace PTRACE_GETREGS
     {0xd, 0, 0, kOpaque, kClassSpecial, kRestartNone},  // ptrace PTRACE_SETREGS
-    {0xe, 65, 1, 0, kClassSpecial, kRestartNone},  // ptrace PTRACE_GETFPREGS
+    {0xe, 66, 1, 0, kClassSpecial, kRestartNone},  // ptrace PTRACE_GETFPREGS
     {0xf, 0, 0, kOpaque, kClassSpecial, kRestartNone},  // ptrace PTRACE_SETFPREGS
     {0x10, 0, 0, 0, kClassSpecial, kRestartNone},  // ptrace PTRACE_ATTACH
     {0x11, 0, 0, 0, kClassSpecial, kRestartNone},  // ptrace PTRACE_DETACH
     {0x18, 0, 0, kOpaque, kClassSpecial, kRestartNone},  // ptrace PTRACE_SYSCALL
     {0x4200, 0, 0, 0, kClassSpecial, kRestartNone},  // ptrace PTRACE_SETOPTIONS
     {0x4201, 46, 1, 0, kClassSpecial, kRestartNone},  // ptrace PTRACE_GETEVENTMSG
-    {0x4202, 66, 1, 0, kClassSpecial, kRestartNone},  // ptrace PTRACE_GETSIGINFO
+    {0x4202, 67, 1, 0, kClassSpecial, kRestartNone},  // ptrace PTRACE_GETSIGINFO
     {0x4203, 0, 0, kOpaque, kClassSpecial, kRestartNone},  // ptrace PTRACE_SETSIGINFO
-    {0x4204, 67, 1, 0, kClassSpecial, kRestartNone},  // ptrace PTRACE_GETREGSET
+    {0x4204, 68, 1, 0, kClassSpecial, kRestartNone},  // ptrace PTRACE_GETREGSET
     {0x4205, 0, 0, kOpaque, kClassSpecial, kRestartNone},  // ptrace PTRACE_SETREGSET
     {0x4206, 0, 0, 0, kClassSpecial, kRestartNone},  // ptrace PTRACE_SEIZE
     {0x4207, 0, 0, 0, kClassSpecial, kRestartNone},  // ptrace PTRACE_INTERRUPT
     {0x4208, 0, 0, 0, kClassSpecial, kRestartNone},  // ptrace PTRACE_LISTEN
-    {0x4209, 68, 1, 0, kClassSpecial, kRestartNone},  // ptrace PTRACE_PEEKSIGINFO
+    {0x4209, 69, 1, 0, kClassSpecial, kRestartNone},  // ptrace PTRACE_PEEKSIGINFO
     {0x420a, 46, 1, 0, kClassSpecial, kRestartNone},  // ptrace PTRACE_GETSIGMASK
     {0x420b, 0, 0, kOpaque, kClassSpecial, kRestartNone},  // ptrace PTRACE_SETSIGMASK
-    {0x420c, 69, 1, 0, kClassSpecial, kRestartNone},  // ptrace PTRACE_SECCOMP_GET_FILTER
-    {0x420d, 70, 1, 0, kClassSpecial, kRestartNone},  // ptrace PTRACE_SECCOMP_GET_METADATA
-    {0x420e, 70, 1, 0, kClassSpecial, kRestartNone},  // ptrace PTRACE_GET_SYSCALL_INFO
-    {0x420f, 70, 1, 0, kClassSpecial, kRestartNone},  // ptrace PTRACE_GET_RSEQ_CONFIGURATION
-    {0x4211, 71, 1, 0, kClassSpecial, kRestartNone},  // ptrace PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG
+    {0x420c, 70, 1, 0, kClassSpecial, kRestartNone},  // ptrace PTRACE_SECCOMP_GET_FILTER
+    {0x420d, 71, 1, 0, kClassSpecial, kRestartNone},  // ptrace PTRACE_SECCOMP_GET_METADATA
+    {0x420e, 71, 1, 0, kClassSpecial, kRestartNone},  // ptrace PTRACE_GET_SYSCALL_INFO
+    {0x420f, 71, 1, 0, kClassSpecial, kRestartNone},  // ptrace PTRACE_GET_RSEQ_CONFIGURATION
+    {0x4211, 72, 1, 0, kClassSpecial, kRestartNone},  // ptrace PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG
     {0x0, 0, 0, 0, kClassEmulate, kRestartNone},  // syslog SYSLOG_ACTION_CLOSE
     {0x1, 0, 0, 0, kClassEmulate, kRestartNone},  // syslog SYSLOG_ACTION_OPEN
-    {0x2, 0, 1, kBlocks, kClassEmulate, kRestartSys},  // syslog SYSLOG_ACTION_READ
-    {0x3, 0, 1, 0, kClassEmulate, kRestartNone},  // syslog SYSLOG_ACTION_READ_ALL
-    {0x4, 0, 1, 0, kClassEmulate, kRestartNone},  // syslog SYSLOG_ACTION_READ_CLEAR
+    {0x2, 58, 1, kBlocks, kClassEmulate, kRestartSys},  // syslog SYSLOG_ACTION_READ
+    {0x3, 58, 1, 0, kClassEmulate, kRestartNone},  // syslog SYSLOG_ACTION_READ_ALL
+    {0x4, 58, 1, 0, kClassEmulate, kRestartNone},  // syslog SYSLOG_ACTION_READ_CLEAR
     {0x5, 0, 0, 0, kClassEmulate, kRestartNone},  // syslog SYSLOG_ACTION_CLEAR
     {0x6, 0, 0, 0, kClassEmulate, kRestartNone},  // syslog SYSLOG_ACTION_CONSOLE_OFF
     {0x7, 0, 0, 0, kClassEmulate, kRestartNone},  // syslog SYSLOG_ACTION_CONSOLE_ON
     {0x8, 0, 0, 0, kClassEmulate, kRestartNone},  // syslog SYSLOG_ACTION_CONSOLE_LEVEL
     {0x9, 0, 0, 0, kClassEmulate, kRestartNone},  // syslog SYSLOG_ACTION_SIZE_UNREAD
     {0xa, 0, 0, 0, kClassEmulate, kRestartNone},  // syslog SYSLOG_ACTION_SIZE_BUFFER
-    {0x1, 0, 0, 0, kClassEmulate, kRestartNone},  // sysfs index
-    {0x2, 83, 1, 0, kClassEmulate, kRestartNone},  // sysfs name
-    {0x3, 0, 0, 0, kClassEmulate, kRestartNone},  // sysfs count
+    {0x1, 0, 0, 0, kClassEmulate, kRestartNone},  // sysfs INDEX
+    {0x2, 84, 1, 0, kClassEmulate, kRestartNone},  // sysfs NAME
+    {0x3, 0, 0, 0, kClassEmulate, kRestartNone},  // sysfs COUNT
     {0x1, 0, 0, 0, kClassEmulate, kRestartNone},  // prctl PR_SET_PDEATHSIG
-    {0x2, 84, 1, 0, kClassEmulate, kRestartNone},  // prctl PR_GET_PDEATHSIG
+    {0x2, 85, 1, 0, kClassEmulate, kRestartNone},  // prctl PR_GET_PDEATHSIG
     {0x3, 0, 0, 0, kClassEmulate, kRestartNone},  // prctl PR_GET_DUMPABLE
     {0x4, 0, 0, 0, kClassEmulate, kRestartNone},  // prctl PR_SET_DUMPABLE
-    {0x5, 84, 1, 0, kClassEmulate, kRestartNone},  // prctl PR_GET_UNALIGN
+    {0x5, 85, 1, 0, kClassEmulate, kRestartNone},  // prctl PR_GET_UNALIGN
     {0x6, 0, 0, 0, kClassEmulate, kRestartNone},  // prctl PR_SET_UNALIGN
     {0x7, 0, 0, 0, kClassEmulate, kRestartNone},  // prctl PR_GET_KEEPCAPS
     {0x8, 0, 0, 0, kClassEmulate, kRestartNone},  // prctl PR_SET_KEEPCAPS
-    {0x9, 84, 1, 0, kClassEmulate, kRestartNone},  // prctl PR_GET_FPEMU
+    {0x9, 85, 1, 0, kClassEmulate, kRestartNone},  // prctl PR_GET_FPEMU
     {0xa, 0, 0, 0, kClassEmulate, kRestartNone},  // prctl PR_SET_FPEMU
-    {0xb, 84, 1, 0, kClassEmulate, kRestartNone},  // prctl PR_GET_FPEXC
+    {0xb, 85, 1, 0, kClassEmulate, kRestartNone},  // prctl PR_GET_FPEXC
     {0xc, 0, 0, 0, kClassEmulate, kRestartNone},  // prctl PR_SET_FPEXC
     {0xd, 0, 0, 0, kClassEmulate, kRestartNone},  // prctl PR_GET_TIMING
     {0xe, 0, 0, 0, kClassEmulate, kRestartNone},  // prctl PR_SET_TIMING
     {0xf, 0, 0, 0, kClassEmulate, kRestartNone},  // prctl PR_SET_NAME
-    {0x10, 61, 1, 0, kClassEmulate, kRestartNone},  // prctl PR_GET_NAME
-    {0x13, 84, 1, 0, kClassEmulate, kRestartNone},  // prctl PR_GET_ENDIAN
+    {0x10, 62, 1, 0, kClassEmulate, kRestartNone},  // prctl PR_GET_NAME
+    {0x13, 85, 1, 0, kClassEmulate, kRestartNone},  // prctl PR_GET_ENDIAN
     {0x14, 0, 0, 0, kClassEmulate, kRestartNone},  // prctl PR_SET_ENDIAN
     {0x15, 0, 0, 0, kClassEmulate, kRestartNone},  // prctl PR_GET_SECCOMP
     {0x16, 0, 0, 0, kClassSpecial, kRestartNone},  // prctl PR_SET_SECCOMP
     {0x17, 0, 0, 0, kClassEmulate, kRestartNone},  // prctl PR_CAPBSET_READ
     {0x18, 0, 0, 0, kClassEmulate, kRestartNone},  // prctl PR_CAPBSET_DROP
-    {0x19, 84, 1, 0, kClassSpecial, kRestartNone},  // prctl PR_GET_TSC
+    {0x19, 85, 1, 0, kClassSpecial, kRestartNone},  // prctl PR_GET_TSC
     {0x1a, 0, 0, 0, kClassSpecial, kRestartNone},  // prctl PR_SET_TSC
     {0x1b, 0, 0, 0, kClassEmulate, kRestartNone},  // prctl PR_GET_SECUREBITS
     {0x1c, 0, 0, 0, kClassEmulate, kRestartNone},  // prctl PR_SET_SECUREBITS
@@ -636,10 +639,10 @@ inline constexpr CommandDesc kCommands[] = {
     {0x22, 0, 0, 0, kClassEmulate, kRestartNone},  // prctl PR_MCE_KILL_GET
     {0x23, 0, 0, kOpaque, kClassEmulate, kRestartNone},  // prctl PR_SET_MM
     {0x24, 0, 0, 0, kClassEmulate, kRestartNone},  // prctl PR_SET_CHILD_SUBREAPER
-    {0x25, 84, 1, 0, kClassEmulate, kRestartNone},  // prctl PR_GET_CHILD_SUBREAPER
+    {0x25, 85, 1, 0, kClassEmulate, kRestartNone},  // prctl PR_GET_CHILD_SUBREAPER
     {0x26, 0, 0, 0, kClassEmulate, kRestartNone},  // prctl PR_SET_NO_NEW_PRIVS
     {0x27, 0, 0, 0, kClassEmulate, kRestartNone},  // prctl PR_GET_NO_NEW_PRIVS
-    {0x28, 85, 1, 0, kClassEmulate, kRestartNone},  // prctl PR_GET_TID_ADDRESS
+    {0x28, 86, 1, 0, kClassEmulate, kRestartNone},  // prctl PR_GET_TID_ADDRESS
     {0x29, 0, 0, 0, kClassEmulate, kRestartNone},  // prctl PR_SET_THP_DISABLE
     {0x2a, 0, 0, 0, kClassEmulate, kRestartNone},  // prctl PR_GET_THP_DISABLE
     {0x2b, 0, 0, 0, kClassEmulate, kRestartNone},  // prctl PR_MPX_ENABLE_MANAGEMENT
@@ -652,7 +655,7 @@ inline constexpr CommandDesc kCommands[] = {
     {0x39, 0, 0, 0, kClassEmulate, kRestartNone},  // prctl PR_SET_IO_FLUSHER
     {0x3a, 0, 0, 0, kClassEmulate, kRestartNone},  // prctl PR_GET_IO_FLUSHER
     {0x3b, 0, 0, kOpaque, kClassSpecial, kRestartNone},  // prctl PR_SET_SYSCALL_USER_DISPATCH
-    {0x3e, 86, 1, 0, kClassEmulate, kRestartNone},  // prctl PR_SCHED_CORE
+    {0x3e, 87, 1, 0, kClassEmulate, kRestartNone},  // prctl PR_SCHED_CORE
     {0x41, 0, 0, 0, kClassEmulate, kRestartNone},  // prctl PR_SET_MDWE
     {0x42, 0, 0, 0, kClassEmulate, kRestartNone},  // prctl PR_GET_MDWE
     {0x43, 0, 0, 0, kClassEmulate, kRestartNone},  // prctl PR_SET_MEMORY_MERGE
@@ -664,88 +667,88 @@ inline constexpr CommandDesc kCommands[] = {
     {0x59616d61, 0, 0, 0, kClassEmulate, kRestartNone},  // prctl PR_SET_PTRACER
     {0x1001, 0, 0, 0, kClassSpecial, kRestartNone},  // arch_prctl ARCH_SET_GS
     {0x1002, 0, 0, 0, kClassReexecute, kRestartNone},  // arch_prctl ARCH_SET_FS
-    {0x1003, 85, 1, 0, kClassEmulate, kRestartNone},  // arch_prctl ARCH_GET_FS
-    {0x1004, 85, 1, 0, kClassSpecial, kRestartNone},  // arch_prctl ARCH_GET_GS
+    {0x1003, 86, 1, 0, kClassEmulate, kRestartNone},  // arch_prctl ARCH_GET_FS
+    {0x1004, 86, 1, 0, kClassSpecial, kRestartNone},  // arch_prctl ARCH_GET_GS
     {0x1011, 0, 0, 0, kClassEmulate, kRestartNone},  // arch_prctl ARCH_GET_CPUID
     {0x1012, 0, 0, 0, kClassSpecial, kRestartNone},  // arch_prctl ARCH_SET_CPUID
-    {0x1021, 85, 1, 0, kClassEmulate, kRestartNone},  // arch_prctl ARCH_GET_XCOMP_SUPP
-    {0x1022, 85, 1, 0, kClassEmulate, kRestartNone},  // arch_prctl ARCH_GET_XCOMP_PERM
+    {0x1021, 86, 1, 0, kClassEmulate, kRestartNone},  // arch_prctl ARCH_GET_XCOMP_SUPP
+    {0x1022, 86, 1, 0, kClassEmulate, kRestartNone},  // arch_prctl ARCH_GET_XCOMP_PERM
     {0x1023, 0, 0, 0, kClassReexecute, kRestartNone},  // arch_prctl ARCH_REQ_XCOMP_PERM
-    {0x1024, 85, 1, 0, kClassEmulate, kRestartNone},  // arch_prctl ARCH_GET_XCOMP_GUEST_PERM
+    {0x1024, 86, 1, 0, kClassEmulate, kRestartNone},  // arch_prctl ARCH_GET_XCOMP_GUEST_PERM
     {0x1025, 0, 0, 0, kClassEmulate, kRestartNone},  // arch_prctl ARCH_REQ_XCOMP_GUEST_PERM
     {0x2001, 0, 0, kOpaque, kClassEmulate, kRestartNone},  // arch_prctl ARCH_MAP_VDSO_X32
     {0x2002, 0, 0, kOpaque, kClassEmulate, kRestartNone},  // arch_prctl ARCH_MAP_VDSO_32
     {0x2003, 0, 0, kOpaque, kClassEmulate, kRestartNone},  // arch_prctl ARCH_MAP_VDSO_64
     {0x3001, 0, 0, 0, kClassEmulate, kRestartNone},  // arch_prctl ARCH_CET_STATUS
-    {0x4001, 85, 1, 0, kClassEmulate, kRestartNone},  // arch_prctl ARCH_GET_UNTAG_MASK
+    {0x4001, 86, 1, 0, kClassEmulate, kRestartNone},  // arch_prctl ARCH_GET_UNTAG_MASK
     {0x4002, 0, 0, 0, kClassReexecute, kRestartNone},  // arch_prctl ARCH_ENABLE_TAGGED_ADDR
-    {0x4003, 85, 1, 0, kClassEmulate, kRestartNone},  // arch_prctl ARCH_GET_MAX_TAG_BITS
+    {0x4003, 86, 1, 0, kClassEmulate, kRestartNone},  // arch_prctl ARCH_GET_MAX_TAG_BITS
     {0x4004, 0, 0, 0, kClassEmulate, kRestartNone},  // arch_prctl ARCH_FORCE_TAGGED_SVA
     {0x5001, 0, 0, kOpaque, kClassEmulate, kRestartNone},  // arch_prctl ARCH_SHSTK_ENABLE
     {0x5002, 0, 0, kOpaque, kClassEmulate, kRestartNone},  // arch_prctl ARCH_SHSTK_DISABLE
     {0x5003, 0, 0, 0, kClassEmulate, kRestartNone},  // arch_prctl ARCH_SHSTK_LOCK
     {0x5004, 0, 0, 0, kClassEmulate, kRestartNone},  // arch_prctl ARCH_SHSTK_UNLOCK
-    {0x5005, 85, 1, 0, kClassEmulate, kRestartNone},  // arch_prctl ARCH_SHSTK_STATUS
+    {0x5005, 86, 1, 0, kClassEmulate, kRestartNone},  // arch_prctl ARCH_SHSTK_STATUS
     {0x5801, 0, 0, 0, kClassEmulate, kRestartNone},  // quotactl Q_XQUOTAON
     {0x5802, 0, 0, 0, kClassEmulate, kRestartNone},  // quotactl Q_XQUOTAOFF
-    {0x5803, 88, 1, 0, kClassEmulate, kRestartNone},  // quotactl Q_XGETQUOTA
+    {0x5803, 89, 1, 0, kClassEmulate, kRestartNone},  // quotactl Q_XGETQUOTA
     {0x5804, 0, 0, 0, kClassEmulate, kRestartNone},  // quotactl Q_XSETQLIM
-    {0x5805, 89, 1, 0, kClassEmulate, kRestartNone},  // quotactl Q_XGETQSTAT
+    {0x5805, 90, 1, 0, kClassEmulate, kRestartNone},  // quotactl Q_XGETQSTAT
     {0x5806, 0, 0, 0, kClassEmulate, kRestartNone},  // quotactl Q_XQUOTARM
     {0x5807, 0, 0, 0, kClassEmulate, kRestartNone},  // quotactl Q_XQUOTASYNC
-    {0x5808, 90, 1, 0, kClassEmulate, kRestartNone},  // quotactl Q_XGETQSTATV
-    {0x5809, 88, 1, 0, kClassEmulate, kRestartNone},  // quotactl Q_XGETNEXTQUOTA
+    {0x5808, 91, 1, 0, kClassEmulate, kRestartNone},  // quotactl Q_XGETQSTATV
+    {0x5809, 89, 1, 0, kClassEmulate, kRestartNone},  // quotactl Q_XGETNEXTQUOTA
     {0x800001, 0, 0, 0, kClassEmulate, kRestartNone},  // quotactl Q_SYNC
     {0x800002, 0, 0, 0, kClassEmulate, kRestartNone},  // quotactl Q_QUOTAON
     {0x800003, 0, 0, 0, kClassEmulate, kRestartNone},  // quotactl Q_QUOTAOFF
-    {0x800004, 91, 1, 0, kClassEmulate, kRestartNone},  // quotactl Q_GETFMT
-    {0x800005, 71, 1, 0, kClassEmulate, kRestartNone},  // quotactl Q_GETINFO
+    {0x800004, 92, 1, 0, kClassEmulate, kRestartNone},  // quotactl Q_GETFMT
+    {0x800005, 72, 1, 0, kClassEmulate, kRestartNone},  // quotactl Q_GETINFO
     {0x800006, 0, 0, 0, kClassEmulate, kRestartNone},  // quotactl Q_SETINFO
-    {0x800007, 92, 1, 0, kClassEmulate, kRestartNone},  // quotactl Q_GETQUOTA
+    {0x800007, 93, 1, 0, kClassEmulate, kRestartNone},  // quotactl Q_GETQUOTA
     {0x800008, 0, 0, 0, kClassEmulate, kRestartNone},  // quotactl Q_SETQUOTA
-    {0x800009, 92, 1, 0, kClassEmulate, kRestartNone},  // quotactl Q_GETNEXTQUOTA
+    {0x800009, 93, 1, 0, kClassEmulate, kRestartNone},  // quotactl Q_GETNEXTQUOTA
     {0x0, 0, 0, kBlocks, kClassSpecial, kRestartSys},  // futex FUTEX_WAIT
     {0x1, 0, 0, 0, kClassSpecial, kRestartNone},  // futex FUTEX_WAKE
     {0x2, 0, 0, 0, kClassSpecial, kRestartNone},  // futex FUTEX_FD
     {0x3, 0, 0, 0, kClassSpecial, kRestartNone},  // futex FUTEX_REQUEUE
     {0x4, 0, 0, 0, kClassSpecial, kRestartNone},  // futex FUTEX_CMP_REQUEUE
-    {0x5, 94, 1, 0, kClassSpecial, kRestartNone},  // futex FUTEX_WAKE_OP
-    {0x6, 95, 1, kBlocks, kClassSpecial, kRestartAlways},  // futex FUTEX_LOCK_PI
-    {0x7, 95, 1, 0, kClassSpecial, kRestartNone},  // futex FUTEX_UNLOCK_PI
-    {0x8, 95, 1, 0, kClassSpecial, kRestartNone},  // futex FUTEX_TRYLOCK_PI
+    {0x5, 95, 1, 0, kClassSpecial, kRestartNone},  // futex FUTEX_WAKE_OP
+    {0x6, 96, 1, kBlocks, kClassSpecial, kRestartAlways},  // futex FUTEX_LOCK_PI
+    {0x7, 96, 1, 0, kClassSpecial, kRestartNone},  // futex FUTEX_UNLOCK_PI
+    {0x8, 96, 1, 0, kClassSpecial, kRestartNone},  // futex FUTEX_TRYLOCK_PI
     {0x9, 0, 0, kBlocks, kClassSpecial, kRestartSys},  // futex FUTEX_WAIT_BITSET
     {0xa, 0, 0, 0, kClassSpecial, kRestartNone},  // futex FUTEX_WAKE_BITSET
-    {0xb, 96, 1, kBlocks, kClassSpecial, kRestartAlways},  // futex FUTEX_WAIT_REQUEUE_PI
-    {0xc, 96, 1, 0, kClassSpecial, kRestartNone},  // futex FUTEX_CMP_REQUEUE_PI
-    {0xd, 95, 1, kBlocks, kClassSpecial, kRestartAlways},  // futex FUTEX_LOCK_PI2
+    {0xb, 97, 1, kBlocks, kClassSpecial, kRestartAlways},  // futex FUTEX_WAIT_REQUEUE_PI
+    {0xc, 97, 1, 0, kClassSpecial, kRestartNone},  // futex FUTEX_CMP_REQUEUE_PI
+    {0xd, 96, 1, kBlocks, kClassSpecial, kRestartAlways},  // futex FUTEX_LOCK_PI2
     {0x0, 0, 0, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_GET_KEYRING_ID
     {0x1, 0, 0, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_JOIN_SESSION_KEYRING
     {0x2, 0, 0, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_UPDATE
     {0x3, 0, 0, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_REVOKE
     {0x4, 0, 0, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_CHOWN
     {0x5, 0, 0, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_SETPERM
-    {0x6, 93, 1, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_DESCRIBE
+    {0x6, 94, 1, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_DESCRIBE
     {0x7, 0, 0, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_CLEAR
     {0x8, 0, 0, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_LINK
     {0x9, 0, 0, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_UNLINK
     {0xa, 0, 0, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_SEARCH
-    {0xb, 93, 1, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_READ
+    {0xb, 94, 1, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_READ
     {0xc, 0, 0, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_INSTANTIATE
     {0xd, 0, 0, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_NEGATE
     {0xe, 0, 0, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_SET_REQKEY_KEYRING
     {0xf, 0, 0, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_SET_TIMEOUT
     {0x10, 0, 0, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_ASSUME_AUTHORITY
-    {0x11, 93, 1, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_GET_SECURITY
+    {0x11, 94, 1, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_GET_SECURITY
     {0x12, 0, 0, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_SESSION_TO_PARENT
     {0x13, 0, 0, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_REJECT
     {0x14, 0, 0, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_INSTANTIATE_IOV
     {0x15, 0, 0, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_INVALIDATE
     {0x16, 0, 0, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_GET_PERSISTENT
-    {0x17, 93, 1, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_DH_COMPUTE
-    {0x18, 108, 1, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_PKEY_QUERY
-    {0x19, 109, 1, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_PKEY_ENCRYPT
-    {0x1a, 109, 1, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_PKEY_DECRYPT
-    {0x1b, 109, 1, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_PKEY_SIGN
+    {0x17, 94, 1, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_DH_COMPUTE
+    {0x18, 109, 1, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_PKEY_QUERY
+    {0x19, 110, 1, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_PKEY_ENCRYPT
+    {0x1a, 110, 1, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_PKEY_DECRYPT
+    {0x1b, 110, 1, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_PKEY_SIGN
     {0x1c, 0, 0, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_PKEY_VERIFY
     {0x1d, 0, 0, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_RESTRICT_KEYRING
     {0x1e, 0, 0, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_MOVE
@@ -759,343 +762,343 @@ inline constexpr CommandDesc kCommands[] = {
 
 inline constexpr uint32_t kSyscallCount = 471;
 inline constexpr SyscallDesc kSyscalls[kSyscallCount] = {
-    {"read", 3, kClassEmulate, kRestartSys, kBlocks, 0, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 0
-    {"write", 3, kClassSuppress, kRestartSys, kBlocks, 0, 0, 0x1, kDataBuffer, 1, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 1
-    {"open", 3, kClassStorage, kRestartSys, kBlocks | kMakesFd, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 2
-    {"close", 1, kClassEmulate, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 3
-    {"stat", 2, kClassStorage, kRestartNone, 0, 1, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 4
-    {"fstat", 2, kClassStorage, kRestartNone, 0, 1, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 5
-    {"lstat", 2, kClassStorage, kRestartNone, 0, 1, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 6
+    {"read", 3, kClassEmulate, kRestartSys, kBlocks | kPlain, 0, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 0
+    {"write", 3, kClassSuppress, kRestartSys, kBlocks | kPlain, 0, 0, 0x1, kDataBuffer, 1, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 1
+    {"open", 3, kClassStorage, kRestartSys, kBlocks | kMakesFd | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 2
+    {"close", 1, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 3
+    {"stat", 2, kClassStorage, kRestartNone, kPlain, 1, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 4
+    {"fstat", 2, kClassStorage, kRestartNone, kPlain, 1, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 5
+    {"lstat", 2, kClassStorage, kRestartNone, kPlain, 1, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 6
     {"poll", 3, kClassEmulate, kRestartNever, kBlocks, 2, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 7
-    {"lseek", 3, kClassStorage, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 8
-    {"mmap", 6, kClassReexecute, kRestartNone, 0, 0, 0, 0x10, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 9
-    {"mprotect", 3, kClassReexecute, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 10
-    {"munmap", 2, kClassReexecute, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 11
-    {"brk", 1, kClassReexecute, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 12
-    {"rt_sigaction", 4, kClassSpecial, kRestartNone, 0, 3, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 13
-    {"rt_sigprocmask", 4, kClassSpecial, kRestartNone, 0, 4, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 14
-    {"rt_sigreturn", 0, kClassSpecial, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 15
+    {"lseek", 3, kClassStorage, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 8
+    {"mmap", 6, kClassReexecute, kRestartNone, kPlain, 0, 0, 0x10, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 9
+    {"mprotect", 3, kClassReexecute, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 10
+    {"munmap", 2, kClassReexecute, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 11
+    {"brk", 1, kClassReexecute, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 12
+    {"rt_sigaction", 4, kClassSpecial, kRestartNone, kPlain, 3, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 13
+    {"rt_sigprocmask", 4, kClassSpecial, kRestartNone, kPlain, 4, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 14
+    {"rt_sigreturn", 0, kClassSpecial, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 15
     {"ioctl", 3, kClassEmulate, kRestartSys, kBlocks, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 262, 1, 0, 30, 1, 0xffffffff},  // 16
-    {"pread64", 4, kClassStorage, kRestartSys, kBlocks, 0, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 17
-    {"pwrite64", 4, kClassStorage, kRestartSys, kBlocks, 0, 0, 0x1, kDataBuffer, 1, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 18
+    {"pread64", 4, kClassStorage, kRestartSys, kBlocks | kPlain, 0, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 17
+    {"pwrite64", 4, kClassStorage, kRestartSys, kBlocks | kPlain, 0, 0, 0x1, kDataBuffer, 1, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 18
     {"readv", 3, kClassEmulate, kRestartSys, kBlocks, 31, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 19
-    {"writev", 3, kClassSuppress, kRestartSys, kBlocks, 0, 0, 0x1, kDataIovec, 1, 2, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 20
-    {"access", 2, kClassStorage, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 21
-    {"pipe", 1, kClassEmulate, kRestartNone, 0, 32, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 22
+    {"writev", 3, kClassSuppress, kRestartSys, kBlocks | kPlain, 0, 0, 0x1, kDataIovec, 1, 2, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 20
+    {"access", 2, kClassStorage, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 21
+    {"pipe", 1, kClassEmulate, kRestartNone, kPlain, 32, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 22
     {"select", 5, kClassEmulate, kRestartNever, kBlocks, 33, 4, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 23
-    {"sched_yield", 0, kClassSpecial, kRestartNone, kBlocks, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 24
-    {"mremap", 5, kClassReexecute, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 25
-    {"msync", 3, kClassEmulate, kRestartNone, kBlocks, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 26
-    {"mincore", 3, kClassEmulate, kRestartNone, 0, 37, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 27
-    {"madvise", 3, kClassReexecute, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 28
-    {"shmget", 3, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 29
-    {"shmat", 3, kClassSpecial, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 30
+    {"sched_yield", 0, kClassSpecial, kRestartNone, kBlocks | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 24
+    {"mremap", 5, kClassReexecute, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 25
+    {"msync", 3, kClassEmulate, kRestartNone, kBlocks | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 26
+    {"mincore", 3, kClassEmulate, kRestartNone, kPlain, 37, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 27
+    {"madvise", 3, kClassReexecute, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 28
+    {"shmget", 3, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 29
+    {"shmat", 3, kClassSpecial, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 30
     {"shmctl", 3, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 262, 9, 1, 0, 0, 0, 0xffffffff},  // 31
-    {"dup", 1, kClassEmulate, kRestartNone, kMakesFd, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 32
-    {"dup2", 2, kClassEmulate, kRestartNone, kMakesFd, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 33
-    {"pause", 0, kClassSpecial, kRestartNever, kBlocks, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 34
+    {"dup", 1, kClassEmulate, kRestartNone, kMakesFd | kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 32
+    {"dup2", 2, kClassEmulate, kRestartNone, kMakesFd | kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 33
+    {"pause", 0, kClassSpecial, kRestartNever, kBlocks | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 34
     {"nanosleep", 2, kClassEmulate, kRestartNever, kBlocks, 40, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 35
-    {"getitimer", 2, kClassEmulate, kRestartNone, 0, 41, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 36
-    {"alarm", 1, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 37
-    {"setitimer", 3, kClassEmulate, kRestartNone, 0, 3, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 38
-    {"getpid", 0, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 39
-    {"sendfile", 4, kClassSuppress, kRestartSys, kBlocks, 4, 1, 0x3, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 40
-    {"socket", 3, kClassEmulate, kRestartNone, kMakesFd, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 41
-    {"connect", 3, kClassSuppress, kRestartSys, kBlocks, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 42
+    {"getitimer", 2, kClassEmulate, kRestartNone, kPlain, 41, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 36
+    {"alarm", 1, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 37
+    {"setitimer", 3, kClassEmulate, kRestartNone, kPlain, 3, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 38
+    {"getpid", 0, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 39
+    {"sendfile", 4, kClassSuppress, kRestartSys, kBlocks | kPlain, 4, 1, 0x3, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 40
+    {"socket", 3, kClassEmulate, kRestartNone, kMakesFd | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 41
+    {"connect", 3, kClassSuppress, kRestartSys, kBlocks | kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 42
     {"accept", 3, kClassEmulate, kRestartSys, kBlocks | kMakesFd, 42, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 43
-    {"sendto", 6, kClassSuppress, kRestartSys, kBlocks, 0, 0, 0x1, kDataBuffer, 1, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 44
+    {"sendto", 6, kClassSuppress, kRestartSys, kBlocks | kPlain, 0, 0, 0x1, kDataBuffer, 1, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 44
     {"recvfrom", 6, kClassEmulate, kRestartSys, kBlocks, 43, 2, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 45
-    {"sendmsg", 3, kClassSuppress, kRestartSys, kBlocks, 0, 0, 0x1, kDataMsghdr, 1, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 46
+    {"sendmsg", 3, kClassSuppress, kRestartSys, kBlocks | kPlain, 0, 0, 0x1, kDataMsghdr, 1, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 46
     {"recvmsg", 3, kClassEmulate, kRestartSys, kBlocks, 45, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 47
-    {"shutdown", 2, kClassSuppress, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 48
-    {"bind", 3, kClassEmulate, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 49
-    {"listen", 2, kClassEmulate, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 50
+    {"shutdown", 2, kClassSuppress, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 48
+    {"bind", 3, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 49
+    {"listen", 2, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 50
     {"getsockname", 3, kClassEmulate, kRestartNone, 0, 42, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 51
     {"getpeername", 3, kClassEmulate, kRestartNone, 0, 42, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 52
-    {"socketpair", 4, kClassEmulate, kRestartNone, 0, 46, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 53
-    {"setsockopt", 5, kClassEmulate, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 54
+    {"socketpair", 4, kClassEmulate, kRestartNone, kPlain, 46, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 53
+    {"setsockopt", 5, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 54
     {"getsockopt", 5, kClassEmulate, kRestartNone, 0, 47, 2, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 55
     {"clone", 5, kClassSpecial, kRestartNone, 0, 49, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 56
-    {"fork", 0, kClassSpecial, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 57
-    {"vfork", 0, kClassSpecial, kRestartNone, kBlocks, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 58
-    {"execve", 3, kClassSpecial, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 59
-    {"exit", 1, kClassSpecial, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 60
+    {"fork", 0, kClassSpecial, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 57
+    {"vfork", 0, kClassSpecial, kRestartNone, kBlocks | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 58
+    {"execve", 3, kClassSpecial, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 59
+    {"exit", 1, kClassSpecial, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 60
     {"wait4", 4, kClassEmulate, kRestartSys, kBlocks, 50, 2, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 61
-    {"kill", 2, kClassSpecial, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 62
-    {"uname", 1, kClassEmulate, kRestartNone, 0, 52, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 63
-    {"semget", 3, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 64
-    {"semop", 3, kClassEmulate, kRestartNever, kBlocks, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 65
+    {"kill", 2, kClassSpecial, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 62
+    {"uname", 1, kClassEmulate, kRestartNone, kPlain, 52, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 63
+    {"semget", 3, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 64
+    {"semop", 3, kClassEmulate, kRestartNever, kBlocks | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 65
     {"semctl", 4, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 271, 14, 2, 0, 0, 0, 0xffffffff},  // 66
-    {"shmdt", 1, kClassSpecial, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 67
-    {"msgget", 2, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 68
-    {"msgsnd", 4, kClassSuppress, kRestartNever, kBlocks, 0, 0, 0x0, kDataWhole, 1, 2, 8, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 69
-    {"msgrcv", 5, kClassEmulate, kRestartNever, kBlocks, 56, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 70
+    {"shmdt", 1, kClassSpecial, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 67
+    {"msgget", 2, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 68
+    {"msgsnd", 4, kClassSuppress, kRestartNever, kBlocks | kPlain, 0, 0, 0x0, kDataWhole, 1, 2, 8, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 69
+    {"msgrcv", 5, kClassEmulate, kRestartNever, kBlocks | kPlain, 56, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 70
     {"msgctl", 3, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 285, 7, 1, 0, 0, 0, 0xffffffff},  // 71
     {"fcntl", 3, kClassEmulate, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 292, 33, 1, 0, 0, 0, 0xffffffff},  // 72
-    {"flock", 2, kClassStorage, kRestartSys, kBlocks, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 73
-    {"fsync", 1, kClassStorage, kRestartNone, kBlocks, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 74
-    {"fdatasync", 1, kClassStorage, kRestartNone, kBlocks, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 75
-    {"truncate", 2, kClassStorage, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 76
-    {"ftruncate", 2, kClassStorage, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 77
-    {"getdents", 3, kClassStorage, kRestartNone, 0, 0, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 78
-    {"getcwd", 2, kClassStorage, kRestartNone, 0, 58, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 79
-    {"chdir", 1, kClassStorage, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 80
-    {"fchdir", 1, kClassStorage, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 81
-    {"rename", 2, kClassStorage, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 82
-    {"mkdir", 2, kClassStorage, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 83
-    {"rmdir", 1, kClassStorage, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 84
-    {"creat", 2, kClassStorage, kRestartSys, kBlocks | kMakesFd, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 85
-    {"link", 2, kClassStorage, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 86
-    {"unlink", 1, kClassStorage, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 87
-    {"symlink", 2, kClassStorage, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 88
-    {"readlink", 3, kClassStorage, kRestartNone, 0, 0, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 89
-    {"chmod", 2, kClassStorage, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 90
-    {"fchmod", 2, kClassStorage, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 91
-    {"chown", 3, kClassStorage, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 92
-    {"fchown", 3, kClassStorage, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 93
-    {"lchown", 3, kClassStorage, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 94
-    {"umask", 1, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 95
-    {"gettimeofday", 2, kClassEmulate, kRestartNone, 0, 59, 2, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 96
-    {"getrlimit", 2, kClassEmulate, kRestartNone, 0, 61, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 97
-    {"getrusage", 2, kClassEmulate, kRestartNone, 0, 1, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 98
-    {"sysinfo", 1, kClassEmulate, kRestartNone, 0, 62, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 99
-    {"times", 1, kClassEmulate, kRestartNone, 0, 63, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 100
+    {"flock", 2, kClassStorage, kRestartSys, kBlocks | kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 73
+    {"fsync", 1, kClassStorage, kRestartNone, kBlocks | kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 74
+    {"fdatasync", 1, kClassStorage, kRestartNone, kBlocks | kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 75
+    {"truncate", 2, kClassStorage, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 76
+    {"ftruncate", 2, kClassStorage, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 77
+    {"getdents", 3, kClassStorage, kRestartNone, kPlain, 58, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 78
+    {"getcwd", 2, kClassStorage, kRestartNone, kPlain, 59, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 79
+    {"chdir", 1, kClassStorage, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 80
+    {"fchdir", 1, kClassStorage, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 81
+    {"rename", 2, kClassStorage, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 82
+    {"mkdir", 2, kClassStorage, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 83
+    {"rmdir", 1, kClassStorage, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 84
+    {"creat", 2, kClassStorage, kRestartSys, kBlocks | kMakesFd | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 85
+    {"link", 2, kClassStorage, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 86
+    {"unlink", 1, kClassStorage, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 87
+    {"symlink", 2, kClassStorage, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 88
+    {"readlink", 3, kClassStorage, kRestartNone, kPlain, 0, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 89
+    {"chmod", 2, kClassStorage, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 90
+    {"fchmod", 2, kClassStorage, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 91
+    {"chown", 3, kClassStorage, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 92
+    {"fchown", 3, kClassStorage, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 93
+    {"lchown", 3, kClassStorage, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 94
+    {"umask", 1, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 95
+    {"gettimeofday", 2, kClassEmulate, kRestartNone, kPlain, 60, 2, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 96
+    {"getrlimit", 2, kClassEmulate, kRestartNone, kPlain, 62, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 97
+    {"getrusage", 2, kClassEmulate, kRestartNone, kPlain, 1, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 98
+    {"sysinfo", 1, kClassEmulate, kRestartNone, kPlain, 63, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 99
+    {"times", 1, kClassEmulate, kRestartNone, 0, 64, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 100
     {"ptrace", 4, kClassSpecial, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 325, 34, 0, 0, 0, 0, 0xffffffff},  // 101
-    {"getuid", 0, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 102
+    {"getuid", 0, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 102
     {"syslog", 3, kClassEmulate, kRestartSys, kBlocks, 0, 0, 0x0, kDataNone, 7, 7, 0, 359, 11, 0, 0, 0, 0, 0xffffffff},  // 103
-    {"getgid", 0, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 104
-    {"setuid", 1, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 105
-    {"setgid", 1, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 106
-    {"geteuid", 0, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 107
-    {"getegid", 0, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 108
-    {"setpgid", 2, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 109
-    {"getppid", 0, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 110
-    {"getpgrp", 0, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 111
-    {"setsid", 0, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 112
-    {"setreuid", 2, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 113
-    {"setregid", 2, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 114
-    {"getgroups", 2, kClassEmulate, kRestartNone, 0, 72, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 115
-    {"setgroups", 2, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 116
-    {"setresuid", 3, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 117
-    {"getresuid", 3, kClassEmulate, kRestartNone, 0, 73, 3, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 118
-    {"setresgid", 3, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 119
-    {"getresgid", 3, kClassEmulate, kRestartNone, 0, 73, 3, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 120
-    {"getpgid", 1, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 121
-    {"setfsuid", 1, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 122
-    {"setfsgid", 1, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 123
-    {"getsid", 1, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 124
-    {"capget", 2, kClassEmulate, kRestartNone, 0, 76, 2, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 125
-    {"capset", 2, kClassEmulate, kRestartNone, 0, 78, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 126
-    {"rt_sigpending", 2, kClassSpecial, kRestartNone, 0, 79, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 127
-    {"rt_sigtimedwait", 4, kClassSpecial, kRestartNever, kBlocks, 80, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 128
-    {"rt_sigqueueinfo", 3, kClassSpecial, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 129
-    {"rt_sigsuspend", 2, kClassSpecial, kRestartNever, kBlocks, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 130
-    {"sigaltstack", 2, kClassSpecial, kRestartNone, 0, 81, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 131
-    {"utime", 2, kClassStorage, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 132
-    {"mknod", 3, kClassStorage, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 133
-    {"uselib", 0, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 134
-    {"personality", 1, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 135
-    {"ustat", 2, kClassStorage, kRestartNone, 0, 41, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 136
-    {"statfs", 2, kClassStorage, kRestartNone, 0, 82, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 137
-    {"fstatfs", 2, kClassStorage, kRestartNone, 0, 82, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 138
+    {"getgid", 0, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 104
+    {"setuid", 1, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 105
+    {"setgid", 1, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 106
+    {"geteuid", 0, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 107
+    {"getegid", 0, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 108
+    {"setpgid", 2, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 109
+    {"getppid", 0, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 110
+    {"getpgrp", 0, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 111
+    {"setsid", 0, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 112
+    {"setreuid", 2, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 113
+    {"setregid", 2, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 114
+    {"getgroups", 2, kClassEmulate, kRestartNone, kPlain, 73, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 115
+    {"setgroups", 2, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 116
+    {"setresuid", 3, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 117
+    {"getresuid", 3, kClassEmulate, kRestartNone, kPlain, 74, 3, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 118
+    {"setresgid", 3, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 119
+    {"getresgid", 3, kClassEmulate, kRestartNone, kPlain, 74, 3, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 120
+    {"getpgid", 1, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 121
+    {"setfsuid", 1, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 122
+    {"setfsgid", 1, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 123
+    {"getsid", 1, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 124
+    {"capget", 2, kClassEmulate, kRestartNone, 0, 77, 2, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 125
+    {"capset", 2, kClassEmulate, kRestartNone, 0, 79, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 126
+    {"rt_sigpending", 2, kClassSpecial, kRestartNone, kPlain, 80, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 127
+    {"rt_sigtimedwait", 4, kClassSpecial, kRestartNever, kBlocks, 81, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 128
+    {"rt_sigqueueinfo", 3, kClassSpecial, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 129
+    {"rt_sigsuspend", 2, kClassSpecial, kRestartNever, kBlocks | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 130
+    {"sigaltstack", 2, kClassSpecial, kRestartNone, kPlain, 82, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 131
+    {"utime", 2, kClassStorage, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 132
+    {"mknod", 3, kClassStorage, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 133
+    {"uselib", 0, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 134
+    {"personality", 1, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 135
+    {"ustat", 2, kClassStorage, kRestartNone, kPlain, 41, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 136
+    {"statfs", 2, kClassStorage, kRestartNone, kPlain, 83, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 137
+    {"fstatfs", 2, kClassStorage, kRestartNone, kPlain, 83, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 138
     {"sysfs", 3, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 370, 3, 0, 0, 0, 0, 0xffffffff},  // 139
-    {"getpriority", 2, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 140
-    {"setpriority", 3, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 141
-    {"sched_setparam", 2, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 142
-    {"sched_getparam", 2, kClassEmulate, kRestartNone, 0, 84, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 143
-    {"sched_setscheduler", 3, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 144
-    {"sched_getscheduler", 1, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 145
-    {"sched_get_priority_max", 1, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 146
-    {"sched_get_priority_min", 1, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 147
-    {"sched_rr_get_interval", 2, kClassEmulate, kRestartNone, 0, 61, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 148
-    {"mlock", 2, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 149
-    {"munlock", 2, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 150
-    {"mlockall", 1, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 151
-    {"munlockall", 0, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 152
-    {"vhangup", 0, kClassSuppress, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 153
-    {"modify_ldt", 3, kClassReexecute, kRestartNone, 0, 0, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 154
-    {"pivot_root", 2, kClassStorage, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 155
-    {"_sysctl", 0, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 156
+    {"getpriority", 2, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 140
+    {"setpriority", 3, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 141
+    {"sched_setparam", 2, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 142
+    {"sched_getparam", 2, kClassEmulate, kRestartNone, kPlain, 85, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 143
+    {"sched_setscheduler", 3, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 144
+    {"sched_getscheduler", 1, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 145
+    {"sched_get_priority_max", 1, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 146
+    {"sched_get_priority_min", 1, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 147
+    {"sched_rr_get_interval", 2, kClassEmulate, kRestartNone, kPlain, 62, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 148
+    {"mlock", 2, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 149
+    {"munlock", 2, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 150
+    {"mlockall", 1, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 151
+    {"munlockall", 0, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 152
+    {"vhangup", 0, kClassSuppress, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 153
+    {"modify_ldt", 3, kClassReexecute, kRestartNone, kPlain, 0, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 154
+    {"pivot_root", 2, kClassStorage, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 155
+    {"_sysctl", 0, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 156
     {"prctl", 5, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 373, 60, 0, 0, 0, 0, 0xffffffff},  // 157
     {"arch_prctl", 2, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 433, 24, 0, 0, 0, 0, 0xffffffff},  // 158
-    {"adjtimex", 1, kClassEmulate, kRestartNone, 0, 87, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 159
-    {"setrlimit", 2, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 160
-    {"chroot", 1, kClassStorage, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 161
-    {"sync", 0, kClassStorage, kRestartNone, kBlocks, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 162
-    {"acct", 1, kClassSuppress, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 163
-    {"settimeofday", 2, kClassSuppress, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 164
-    {"mount", 5, kClassStorage, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 165
-    {"umount2", 2, kClassStorage, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 166
-    {"swapon", 2, kClassSuppress, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 167
-    {"swapoff", 1, kClassSuppress, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 168
-    {"reboot", 4, kClassSuppress, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 169
-    {"sethostname", 2, kClassSuppress, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 170
-    {"setdomainname", 2, kClassSuppress, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 171
-    {"iopl", 1, kClassReexecute, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 172
-    {"ioperm", 3, kClassReexecute, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 173
-    {"create_module", 0, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 174
-    {"init_module", 3, kClassSuppress, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 175
-    {"delete_module", 2, kClassSuppress, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 176
-    {"get_kernel_syms", 0, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 177
-    {"query_module", 0, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 178
+    {"adjtimex", 1, kClassEmulate, kRestartNone, kPlain, 88, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 159
+    {"setrlimit", 2, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 160
+    {"chroot", 1, kClassStorage, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 161
+    {"sync", 0, kClassStorage, kRestartNone, kBlocks | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 162
+    {"acct", 1, kClassSuppress, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 163
+    {"settimeofday", 2, kClassSuppress, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 164
+    {"mount", 5, kClassStorage, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 165
+    {"umount2", 2, kClassStorage, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 166
+    {"swapon", 2, kClassSuppress, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 167
+    {"swapoff", 1, kClassSuppress, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 168
+    {"reboot", 4, kClassSuppress, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 169
+    {"sethostname", 2, kClassSuppress, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 170
+    {"setdomainname", 2, kClassSuppress, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 171
+    {"iopl", 1, kClassReexecute, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 172
+    {"ioperm", 3, kClassReexecute, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 173
+    {"create_module", 0, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 174
+    {"init_module", 3, kClassSuppress, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 175
+    {"delete_module", 2, kClassSuppress, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 176
+    {"get_kernel_syms", 0, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 177
+    {"query_module", 0, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 178
     {"quotactl", 4, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 457, 18, 0, 8, 0, 0, 0xffffff},  // 179
-    {"nfsservctl", 0, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 180
-    {"getpmsg", 0, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 181
-    {"putpmsg", 0, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 182
-    {"afs_syscall", 0, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 183
-    {"tuxcall", 0, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 184
-    {"security", 0, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 185
-    {"gettid", 0, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 186
-    {"readahead", 3, kClassEmulate, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 187
-    {"setxattr", 5, kClassStorage, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 188
-    {"lsetxattr", 5, kClassStorage, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 189
-    {"fsetxattr", 5, kClassStorage, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 190
-    {"getxattr", 4, kClassStorage, kRestartNone, 0, 93, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 191
-    {"lgetxattr", 4, kClassStorage, kRestartNone, 0, 93, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 192
-    {"fgetxattr", 4, kClassStorage, kRestartNone, 0, 93, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 193
-    {"listxattr", 3, kClassStorage, kRestartNone, 0, 0, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 194
-    {"llistxattr", 3, kClassStorage, kRestartNone, 0, 0, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 195
-    {"flistxattr", 3, kClassStorage, kRestartNone, 0, 0, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 196
-    {"removexattr", 2, kClassStorage, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 197
-    {"lremovexattr", 2, kClassStorage, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 198
-    {"fremovexattr", 2, kClassStorage, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 199
-    {"tkill", 2, kClassSpecial, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 200
-    {"time", 1, kClassEmulate, kRestartNone, 0, 32, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 201
+    {"nfsservctl", 0, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 180
+    {"getpmsg", 0, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 181
+    {"putpmsg", 0, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 182
+    {"afs_syscall", 0, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 183
+    {"tuxcall", 0, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 184
+    {"security", 0, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 185
+    {"gettid", 0, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 186
+    {"readahead", 3, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 187
+    {"setxattr", 5, kClassStorage, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 188
+    {"lsetxattr", 5, kClassStorage, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 189
+    {"fsetxattr", 5, kClassStorage, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 190
+    {"getxattr", 4, kClassStorage, kRestartNone, kPlain, 94, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 191
+    {"lgetxattr", 4, kClassStorage, kRestartNone, kPlain, 94, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 192
+    {"fgetxattr", 4, kClassStorage, kRestartNone, kPlain, 94, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 193
+    {"listxattr", 3, kClassStorage, kRestartNone, kPlain, 0, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 194
+    {"llistxattr", 3, kClassStorage, kRestartNone, kPlain, 0, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 195
+    {"flistxattr", 3, kClassStorage, kRestartNone, kPlain, 0, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 196
+    {"removexattr", 2, kClassStorage, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 197
+    {"lremovexattr", 2, kClassStorage, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 198
+    {"fremovexattr", 2, kClassStorage, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 199
+    {"tkill", 2, kClassSpecial, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 200
+    {"time", 1, kClassEmulate, kRestartNone, kPlain, 32, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 201
     {"futex", 6, kClassSpecial, kRestartSys, kBlocks, 0, 0, 0x0, kDataNone, 7, 7, 0, 475, 14, 1, 0, 0, 0, 0x7f},  // 202
-    {"sched_setaffinity", 3, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 203
-    {"sched_getaffinity", 3, kClassEmulate, kRestartNone, 0, 97, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 204
-    {"set_thread_area", 0, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 205
-    {"io_setup", 2, kClassSpecial, kRestartNone, kOpaque, 85, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 206
-    {"io_destroy", 1, kClassSpecial, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 207
-    {"io_getevents", 5, kClassEmulate, kRestartNever, kBlocks, 98, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 208
-    {"io_submit", 3, kClassSuppress, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 209
-    {"io_cancel", 3, kClassEmulate, kRestartNone, 0, 3, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 210
-    {"get_thread_area", 0, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 211
-    {"lookup_dcookie", 3, kClassEmulate, kRestartNone, 0, 0, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 212
-    {"epoll_create", 1, kClassEmulate, kRestartNone, kMakesFd, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 213
-    {"epoll_ctl_old", 0, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 214
-    {"epoll_wait_old", 0, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 215
-    {"remap_file_pages", 5, kClassReexecute, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 216
-    {"getdents64", 3, kClassStorage, kRestartNone, 0, 0, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 217
-    {"set_tid_address", 1, kClassSpecial, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 218
-    {"restart_syscall", 0, kClassSpecial, kRestartNever, kBlocks, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 219
-    {"semtimedop", 4, kClassEmulate, kRestartNever, kBlocks, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 220
-    {"fadvise64", 4, kClassEmulate, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 221
-    {"timer_create", 3, kClassEmulate, kRestartNone, 0, 5, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 222
-    {"timer_settime", 4, kClassEmulate, kRestartNone, 0, 99, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 223
-    {"timer_gettime", 2, kClassEmulate, kRestartNone, 0, 41, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 224
-    {"timer_getoverrun", 1, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 225
-    {"timer_delete", 1, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 226
-    {"clock_settime", 2, kClassSuppress, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 227
-    {"clock_gettime", 2, kClassEmulate, kRestartNone, 0, 61, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 228
-    {"clock_getres", 2, kClassEmulate, kRestartNone, 0, 61, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 229
-    {"clock_nanosleep", 4, kClassEmulate, kRestartNever, kBlocks, 100, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 230
-    {"exit_group", 1, kClassSpecial, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 231
-    {"epoll_wait", 4, kClassEmulate, kRestartNever, kBlocks, 101, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 232
-    {"epoll_ctl", 4, kClassEmulate, kRestartNone, 0, 0, 0, 0x5, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 233
-    {"tgkill", 3, kClassSpecial, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 234
-    {"utimes", 2, kClassStorage, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 235
-    {"vserver", 0, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 236
-    {"mbind", 6, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 237
-    {"set_mempolicy", 3, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 238
-    {"get_mempolicy", 5, kClassEmulate, kRestartNone, 0, 102, 2, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 239
-    {"mq_open", 4, kClassEmulate, kRestartNone, kMakesFd, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 240
-    {"mq_unlink", 1, kClassSuppress, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 241
-    {"mq_timedsend", 5, kClassSuppress, kRestartSys, kBlocks, 0, 0, 0x1, kDataWhole, 1, 2, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 242
-    {"mq_timedreceive", 5, kClassEmulate, kRestartSys, kBlocks, 104, 2, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 243
-    {"mq_notify", 2, kClassEmulate, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 244
-    {"mq_getsetattr", 3, kClassEmulate, kRestartNone, 0, 106, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 245
-    {"kexec_load", 4, kClassSuppress, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 246
-    {"waitid", 5, kClassEmulate, kRestartSys, kBlocks, 107, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 247
-    {"add_key", 5, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 248
-    {"request_key", 4, kClassEmulate, kRestartSys, kBlocks, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 249
+    {"sched_setaffinity", 3, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 203
+    {"sched_getaffinity", 3, kClassEmulate, kRestartNone, kPlain, 98, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 204
+    {"set_thread_area", 0, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 205
+    {"io_setup", 2, kClassSpecial, kRestartNone, kOpaque | kPlain, 86, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 206
+    {"io_destroy", 1, kClassSpecial, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 207
+    {"io_getevents", 5, kClassEmulate, kRestartNever, kBlocks, 99, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 208
+    {"io_submit", 3, kClassSuppress, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 209
+    {"io_cancel", 3, kClassEmulate, kRestartNone, kPlain, 3, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 210
+    {"get_thread_area", 0, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 211
+    {"lookup_dcookie", 3, kClassEmulate, kRestartNone, kPlain, 0, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 212
+    {"epoll_create", 1, kClassEmulate, kRestartNone, kMakesFd | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 213
+    {"epoll_ctl_old", 0, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 214
+    {"epoll_wait_old", 0, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 215
+    {"remap_file_pages", 5, kClassReexecute, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 216
+    {"getdents64", 3, kClassStorage, kRestartNone, kPlain, 58, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 217
+    {"set_tid_address", 1, kClassSpecial, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 218
+    {"restart_syscall", 0, kClassSpecial, kRestartNever, kBlocks | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 219
+    {"semtimedop", 4, kClassEmulate, kRestartNever, kBlocks | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 220
+    {"fadvise64", 4, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 221
+    {"timer_create", 3, kClassEmulate, kRestartNone, kPlain, 5, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 222
+    {"timer_settime", 4, kClassEmulate, kRestartNone, kPlain, 100, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 223
+    {"timer_gettime", 2, kClassEmulate, kRestartNone, kPlain, 41, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 224
+    {"timer_getoverrun", 1, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 225
+    {"timer_delete", 1, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 226
+    {"clock_settime", 2, kClassSuppress, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 227
+    {"clock_gettime", 2, kClassEmulate, kRestartNone, kPlain, 62, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 228
+    {"clock_getres", 2, kClassEmulate, kRestartNone, kPlain, 62, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 229
+    {"clock_nanosleep", 4, kClassEmulate, kRestartNever, kBlocks, 101, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 230
+    {"exit_group", 1, kClassSpecial, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 231
+    {"epoll_wait", 4, kClassEmulate, kRestartNever, kBlocks | kPlain, 102, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 232
+    {"epoll_ctl", 4, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x5, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 233
+    {"tgkill", 3, kClassSpecial, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 234
+    {"utimes", 2, kClassStorage, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 235
+    {"vserver", 0, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 236
+    {"mbind", 6, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 237
+    {"set_mempolicy", 3, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 238
+    {"get_mempolicy", 5, kClassEmulate, kRestartNone, kPlain, 103, 2, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 239
+    {"mq_open", 4, kClassEmulate, kRestartNone, kMakesFd | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 240
+    {"mq_unlink", 1, kClassSuppress, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 241
+    {"mq_timedsend", 5, kClassSuppress, kRestartSys, kBlocks | kPlain, 0, 0, 0x1, kDataWhole, 1, 2, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 242
+    {"mq_timedreceive", 5, kClassEmulate, kRestartSys, kBlocks | kPlain, 105, 2, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 243
+    {"mq_notify", 2, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 244
+    {"mq_getsetattr", 3, kClassEmulate, kRestartNone, kPlain, 107, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 245
+    {"kexec_load", 4, kClassSuppress, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 246
+    {"waitid", 5, kClassEmulate, kRestartSys, kBlocks, 108, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 247
+    {"add_key", 5, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 248
+    {"request_key", 4, kClassEmulate, kRestartSys, kBlocks | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 249
     {"keyctl", 5, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 489, 33, 0, 0, 0, 0, 0xffffffff},  // 250
-    {"ioprio_set", 3, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 251
-    {"ioprio_get", 2, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 252
-    {"inotify_init", 0, kClassEmulate, kRestartNone, kMakesFd, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 253
-    {"inotify_add_watch", 3, kClassEmulate, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 254
-    {"inotify_rm_watch", 2, kClassEmulate, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 255
-    {"migrate_pages", 4, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 256
-    {"openat", 4, kClassStorage, kRestartSys, kBlocks | kMakesFd, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 257
-    {"mkdirat", 3, kClassStorage, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 258
-    {"mknodat", 4, kClassStorage, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 259
-    {"fchownat", 5, kClassStorage, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 260
-    {"futimesat", 3, kClassStorage, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 261
-    {"newfstatat", 4, kClassStorage, kRestartNone, 0, 110, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 262
-    {"unlinkat", 3, kClassStorage, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 263
-    {"renameat", 4, kClassStorage, kRestartNone, 0, 0, 0, 0x5, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 264
-    {"linkat", 5, kClassStorage, kRestartNone, 0, 0, 0, 0x5, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 265
-    {"symlinkat", 3, kClassStorage, kRestartNone, 0, 0, 0, 0x2, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 266
-    {"readlinkat", 4, kClassStorage, kRestartNone, 0, 93, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 267
-    {"fchmodat", 3, kClassStorage, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 268
-    {"faccessat", 3, kClassStorage, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 269
+    {"ioprio_set", 3, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 251
+    {"ioprio_get", 2, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 252
+    {"inotify_init", 0, kClassEmulate, kRestartNone, kMakesFd | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 253
+    {"inotify_add_watch", 3, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 254
+    {"inotify_rm_watch", 2, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 255
+    {"migrate_pages", 4, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 256
+    {"openat", 4, kClassStorage, kRestartSys, kBlocks | kMakesFd | kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 257
+    {"mkdirat", 3, kClassStorage, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 258
+    {"mknodat", 4, kClassStorage, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 259
+    {"fchownat", 5, kClassStorage, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 260
+    {"futimesat", 3, kClassStorage, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 261
+    {"newfstatat", 4, kClassStorage, kRestartNone, kPlain, 111, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 262
+    {"unlinkat", 3, kClassStorage, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 263
+    {"renameat", 4, kClassStorage, kRestartNone, kPlain, 0, 0, 0x5, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 264
+    {"linkat", 5, kClassStorage, kRestartNone, kPlain, 0, 0, 0x5, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 265
+    {"symlinkat", 3, kClassStorage, kRestartNone, kPlain, 0, 0, 0x2, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 266
+    {"readlinkat", 4, kClassStorage, kRestartNone, kPlain, 94, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 267
+    {"fchmodat", 3, kClassStorage, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 268
+    {"faccessat", 3, kClassStorage, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 269
     {"pselect6", 6, kClassEmulate, kRestartNever, kBlocks, 33, 4, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 270
-    {"ppoll", 5, kClassEmulate, kRestartNever, kBlocks, 111, 2, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 271
-    {"unshare", 1, kClassEmulate, kRestartNone, kOpaque, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 272
-    {"set_robust_list", 2, kClassSpecial, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 273
-    {"get_robust_list", 3, kClassSpecial, kRestartNone, 0, 113, 2, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 274
-    {"splice", 6, kClassSuppress, kRestartSys, kBlocks, 115, 2, 0x5, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 275
-    {"tee", 4, kClassSuppress, kRestartSys, kBlocks, 0, 0, 0x3, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 276
-    {"sync_file_range", 4, kClassStorage, kRestartNone, kBlocks, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 277
+    {"ppoll", 5, kClassEmulate, kRestartNever, kBlocks, 112, 2, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 271
+    {"unshare", 1, kClassEmulate, kRestartNone, kOpaque | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 272
+    {"set_robust_list", 2, kClassSpecial, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 273
+    {"get_robust_list", 3, kClassSpecial, kRestartNone, kPlain, 114, 2, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 274
+    {"splice", 6, kClassSuppress, kRestartSys, kBlocks | kPlain, 116, 2, 0x5, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 275
+    {"tee", 4, kClassSuppress, kRestartSys, kBlocks | kPlain, 0, 0, 0x3, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 276
+    {"sync_file_range", 4, kClassStorage, kRestartNone, kBlocks | kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 277
     {"vmsplice", 4, kClassSuppress, kRestartSys, kBlocks, 31, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 278
-    {"move_pages", 6, kClassEmulate, kRestartNone, 0, 117, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 279
-    {"utimensat", 4, kClassStorage, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 280
-    {"epoll_pwait", 6, kClassEmulate, kRestartNever, kBlocks, 101, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 281
-    {"signalfd", 3, kClassEmulate, kRestartNone, kMakesFd, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 282
-    {"timerfd_create", 2, kClassEmulate, kRestartNone, kMakesFd, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 283
-    {"eventfd", 1, kClassEmulate, kRestartNone, kMakesFd, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 284
-    {"fallocate", 4, kClassStorage, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 285
-    {"timerfd_settime", 4, kClassEmulate, kRestartNone, 0, 99, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 286
-    {"timerfd_gettime", 2, kClassEmulate, kRestartNone, 0, 41, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 287
+    {"move_pages", 6, kClassEmulate, kRestartNone, kPlain, 118, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 279
+    {"utimensat", 4, kClassStorage, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 280
+    {"epoll_pwait", 6, kClassEmulate, kRestartNever, kBlocks | kPlain, 102, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 281
+    {"signalfd", 3, kClassEmulate, kRestartNone, kMakesFd | kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 282
+    {"timerfd_create", 2, kClassEmulate, kRestartNone, kMakesFd | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 283
+    {"eventfd", 1, kClassEmulate, kRestartNone, kMakesFd | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 284
+    {"fallocate", 4, kClassStorage, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 285
+    {"timerfd_settime", 4, kClassEmulate, kRestartNone, kPlain, 100, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 286
+    {"timerfd_gettime", 2, kClassEmulate, kRestartNone, kPlain, 41, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 287
     {"accept4", 4, kClassEmulate, kRestartSys, kBlocks | kMakesFd, 42, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 288
-    {"signalfd4", 4, kClassEmulate, kRestartNone, kMakesFd, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 289
-    {"eventfd2", 2, kClassEmulate, kRestartNone, kMakesFd, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 290
-    {"epoll_create1", 1, kClassEmulate, kRestartNone, kMakesFd, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 291
-    {"dup3", 3, kClassEmulate, kRestartNone, kMakesFd, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 292
-    {"pipe2", 2, kClassEmulate, kRestartNone, 0, 32, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 293
-    {"inotify_init1", 1, kClassEmulate, kRestartNone, kMakesFd, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 294
+    {"signalfd4", 4, kClassEmulate, kRestartNone, kMakesFd | kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 289
+    {"eventfd2", 2, kClassEmulate, kRestartNone, kMakesFd | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 290
+    {"epoll_create1", 1, kClassEmulate, kRestartNone, kMakesFd | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 291
+    {"dup3", 3, kClassEmulate, kRestartNone, kMakesFd | kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 292
+    {"pipe2", 2, kClassEmulate, kRestartNone, kPlain, 32, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 293
+    {"inotify_init1", 1, kClassEmulate, kRestartNone, kMakesFd | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 294
     {"preadv", 5, kClassStorage, kRestartSys, kBlocks, 31, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 295
-    {"pwritev", 5, kClassStorage, kRestartSys, kBlocks, 0, 0, 0x1, kDataIovec, 1, 2, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 296
-    {"rt_tgsigqueueinfo", 4, kClassSpecial, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 297
-    {"perf_event_open", 5, kClassEmulate, kRestartNone, kMakesFd | kOpaque, 118, 1, 0x8, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 298
-    {"recvmmsg", 5, kClassEmulate, kRestartSys, kBlocks, 119, 2, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 299
-    {"fanotify_init", 2, kClassEmulate, kRestartNone, kMakesFd, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 300
-    {"fanotify_mark", 5, kClassEmulate, kRestartNone, 0, 0, 0, 0x9, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 301
-    {"prlimit64", 4, kClassEmulate, kRestartNone, 0, 121, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 302
-    {"name_to_handle_at", 5, kClassStorage, kRestartNone, 0, 122, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 303
-    {"open_by_handle_at", 3, kClassStorage, kRestartSys, kBlocks | kMakesFd, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 304
-    {"clock_adjtime", 2, kClassEmulate, kRestartNone, 0, 123, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 305
-    {"syncfs", 1, kClassStorage, kRestartNone, kBlocks, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 306
-    {"sendmmsg", 4, kClassSuppress, kRestartSys, kBlocks, 124, 1, 0x1, kDataMmsghdr, 1, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 307
-    {"setns", 2, kClassEmulate, kRestartNone, kOpaque, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 308
-    {"getcpu", 3, kClassEmulate, kRestartNone, 0, 125, 2, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 309
+    {"pwritev", 5, kClassStorage, kRestartSys, kBlocks | kPlain, 0, 0, 0x1, kDataIovec, 1, 2, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 296
+    {"rt_tgsigqueueinfo", 4, kClassSpecial, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 297
+    {"perf_event_open", 5, kClassEmulate, kRestartNone, kMakesFd | kOpaque, 119, 1, 0x8, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 298
+    {"recvmmsg", 5, kClassEmulate, kRestartSys, kBlocks, 120, 2, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 299
+    {"fanotify_init", 2, kClassEmulate, kRestartNone, kMakesFd | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 300
+    {"fanotify_mark", 5, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x9, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 301
+    {"prlimit64", 4, kClassEmulate, kRestartNone, kPlain, 122, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 302
+    {"name_to_handle_at", 5, kClassStorage, kRestartNone, 0, 123, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 303
+    {"open_by_handle_at", 3, kClassStorage, kRestartSys, kBlocks | kMakesFd | kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 304
+    {"clock_adjtime", 2, kClassEmulate, kRestartNone, kPlain, 124, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 305
+    {"syncfs", 1, kClassStorage, kRestartNone, kBlocks | kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 306
+    {"sendmmsg", 4, kClassSuppress, kRestartSys, kBlocks, 125, 1, 0x1, kDataMmsghdr, 1, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 307
+    {"setns", 2, kClassEmulate, kRestartNone, kOpaque | kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 308
+    {"getcpu", 3, kClassEmulate, kRestartNone, kPlain, 126, 2, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 309
     {"process_vm_readv", 6, kClassEmulate, kRestartNone, 0, 31, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 310
-    {"process_vm_writev", 6, kClassSpecial, kRestartNone, 0, 0, 0, 0x0, kDataIovec, 1, 2, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 311
-    {"kcmp", 5, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 312
-    {"finit_module", 3, kClassSuppress, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 313
-    {"sched_setattr", 3, kClassEmulate, kRestartNone, 0, 127, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 314
-    {"sched_getattr", 4, kClassEmulate, kRestartNone, 0, 128, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 315
-    {"renameat2", 5, kClassStorage, kRestartNone, 0, 0, 0, 0x5, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 316
+    {"process_vm_writev", 6, kClassSpecial, kRestartNone, kPlain, 0, 0, 0x0, kDataIovec, 1, 2, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 311
+    {"kcmp", 5, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 312
+    {"finit_module", 3, kClassSuppress, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 313
+    {"sched_setattr", 3, kClassEmulate, kRestartNone, 0, 128, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 314
+    {"sched_getattr", 4, kClassEmulate, kRestartNone, kPlain, 129, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 315
+    {"renameat2", 5, kClassStorage, kRestartNone, kPlain, 0, 0, 0x5, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 316
     {"seccomp", 3, kClassSpecial, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 522, 4, 0, 0, 0, 0, 0xffffffff},  // 317
-    {"getrandom", 3, kClassEmulate, kRestartSys, kBlocks, 58, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 318
-    {"memfd_create", 2, kClassEmulate, kRestartNone, kMakesFd, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 319
-    {"kexec_file_load", 5, kClassSuppress, kRestartNone, 0, 0, 0, 0x3, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 320
-    {"bpf", 3, kClassEmulate, kRestartNone, kMakesFd | kOpaque, 128, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 321
-    {"execveat", 5, kClassSpecial, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 322
-    {"userfaultfd", 1, kClassEmulate, kRestartNone, kMakesFd | kOpaque, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 323
-    {"membarrier", 3, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 324
-    {"mlock2", 3, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 325
-    {"copy_file_range", 6, kClassStorage, kRestartSys, kBlocks, 115, 2, 0x5, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 326
+    {"getrandom", 3, kClassEmulate, kRestartSys, kBlocks | kPlain, 59, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 318
+    {"memfd_create", 2, kClassEmulate, kRestartNone, kMakesFd | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 319
+    {"kexec_file_load", 5, kClassSuppress, kRestartNone, kPlain, 0, 0, 0x3, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 320
+    {"bpf", 3, kClassEmulate, kRestartNone, kMakesFd | kOpaque | kPlain, 129, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 321
+    {"execveat", 5, kClassSpecial, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 322
+    {"userfaultfd", 1, kClassEmulate, kRestartNone, kMakesFd | kOpaque | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 323
+    {"membarrier", 3, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 324
+    {"mlock2", 3, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 325
+    {"copy_file_range", 6, kClassStorage, kRestartSys, kBlocks | kPlain, 116, 2, 0x5, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 326
     {"preadv2", 6, kClassStorage, kRestartSys, kBlocks, 31, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 327
-    {"pwritev2", 6, kClassStorage, kRestartSys, kBlocks, 0, 0, 0x1, kDataIovec, 1, 2, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 328
-    {"pkey_mprotect", 4, kClassReexecute, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 329
-    {"pkey_alloc", 2, kClassReexecute, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 330
-    {"pkey_free", 1, kClassReexecute, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 331
-    {"statx", 5, kClassStorage, kRestartNone, 0, 129, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 332
-    {"io_pgetevents", 6, kClassEmulate, kRestartNever, kBlocks, 98, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 333
-    {"rseq", 4, kClassSpecial, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 334
-    {"uretprobe", 0, kClassSpecial, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 335
-    {"uprobe", 0, kClassSpecial, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 336
+    {"pwritev2", 6, kClassStorage, kRestartSys, kBlocks | kPlain, 0, 0, 0x1, kDataIovec, 1, 2, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 328
+    {"pkey_mprotect", 4, kClassReexecute, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 329
+    {"pkey_alloc", 2, kClassReexecute, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 330
+    {"pkey_free", 1, kClassReexecute, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 331
+    {"statx", 5, kClassStorage, kRestartNone, kPlain, 130, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 332
+    {"io_pgetevents", 6, kClassEmulate, kRestartNever, kBlocks, 99, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 333
+    {"rseq", 4, kClassSpecial, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 334
+    {"uretprobe", 0, kClassSpecial, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 335
+    {"uprobe", 0, kClassSpecial, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 336
     kUnknownSyscall,  // 337
     kUnknownSyscall,  // 338
     kUnknownSyscall,  // 339
@@ -1183,53 +1186,53 @@ inline constexpr SyscallDesc kSyscalls[kSyscallCount] = {
     kUnknownSyscall,  // 421
     kUnknownSyscall,  // 422
     kUnknownSyscall,  // 423
-    {"pidfd_send_signal", 4, kClassSpecial, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 424
-    {"io_uring_setup", 2, kClassSpecial, kRestartNone, kOpaque, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 425
-    {"io_uring_enter", 6, kClassSpecial, kRestartNone, kOpaque, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 426
-    {"io_uring_register", 4, kClassSpecial, kRestartNone, kOpaque, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 427
-    {"open_tree", 3, kClassStorage, kRestartNone, kMakesFd, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 428
-    {"move_mount", 5, kClassStorage, kRestartNone, 0, 0, 0, 0x5, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 429
-    {"fsopen", 2, kClassStorage, kRestartNone, kMakesFd, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 430
-    {"fsconfig", 5, kClassStorage, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 431
-    {"fsmount", 3, kClassStorage, kRestartNone, kMakesFd, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 432
-    {"fspick", 3, kClassStorage, kRestartNone, kMakesFd, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 433
-    {"pidfd_open", 2, kClassEmulate, kRestartNone, kMakesFd, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 434
-    {"clone3", 2, kClassSpecial, kRestartNone, 0, 130, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 435
-    {"close_range", 3, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 436
-    {"openat2", 4, kClassStorage, kRestartSys, kBlocks | kMakesFd, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 437
-    {"pidfd_getfd", 3, kClassEmulate, kRestartNone, kMakesFd, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 438
-    {"faccessat2", 4, kClassStorage, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 439
-    {"process_madvise", 5, kClassSpecial, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 440
-    {"epoll_pwait2", 6, kClassEmulate, kRestartNever, kBlocks, 101, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 441
-    {"mount_setattr", 5, kClassStorage, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 442
+    {"pidfd_send_signal", 4, kClassSpecial, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 424
+    {"io_uring_setup", 2, kClassSpecial, kRestartNone, kOpaque | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 425
+    {"io_uring_enter", 6, kClassSpecial, kRestartNone, kOpaque | kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 426
+    {"io_uring_register", 4, kClassSpecial, kRestartNone, kOpaque | kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 427
+    {"open_tree", 3, kClassStorage, kRestartNone, kMakesFd | kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 428
+    {"move_mount", 5, kClassStorage, kRestartNone, kPlain, 0, 0, 0x5, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 429
+    {"fsopen", 2, kClassStorage, kRestartNone, kMakesFd | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 430
+    {"fsconfig", 5, kClassStorage, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 431
+    {"fsmount", 3, kClassStorage, kRestartNone, kMakesFd | kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 432
+    {"fspick", 3, kClassStorage, kRestartNone, kMakesFd | kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 433
+    {"pidfd_open", 2, kClassEmulate, kRestartNone, kMakesFd | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 434
+    {"clone3", 2, kClassSpecial, kRestartNone, 0, 131, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 435
+    {"close_range", 3, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 436
+    {"openat2", 4, kClassStorage, kRestartSys, kBlocks | kMakesFd | kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 437
+    {"pidfd_getfd", 3, kClassEmulate, kRestartNone, kMakesFd | kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 438
+    {"faccessat2", 4, kClassStorage, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 439
+    {"process_madvise", 5, kClassSpecial, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 440
+    {"epoll_pwait2", 6, kClassEmulate, kRestartNever, kBlocks | kPlain, 102, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 441
+    {"mount_setattr", 5, kClassStorage, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 442
     {"quotactl_fd", 4, kClassEmulate, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 457, 18, 1, 8, 0, 0, 0xffffff},  // 443
-    {"landlock_create_ruleset", 3, kClassEmulate, kRestartNone, kMakesFd, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 444
-    {"landlock_add_rule", 4, kClassEmulate, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 445
-    {"landlock_restrict_self", 2, kClassEmulate, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 446
-    {"memfd_secret", 1, kClassEmulate, kRestartNone, kMakesFd, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 447
-    {"process_mrelease", 2, kClassSuppress, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 448
-    {"futex_waitv", 5, kClassSpecial, kRestartSys, kBlocks, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 449
-    {"set_mempolicy_home_node", 4, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 450
-    {"cachestat", 4, kClassEmulate, kRestartNone, 0, 16, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 451
-    {"fchmodat2", 4, kClassStorage, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 452
-    {"map_shadow_stack", 3, kClassReexecute, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 453
-    {"futex_wake", 4, kClassSpecial, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 454
-    {"futex_wait", 6, kClassSpecial, kRestartSys, kBlocks, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 455
-    {"futex_requeue", 4, kClassSpecial, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 456
-    {"statmount", 4, kClassStorage, kRestartNone, 0, 128, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 457
-    {"listmount", 4, kClassStorage, kRestartNone, 0, 131, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 458
-    {"lsm_get_self_attr", 4, kClassEmulate, kRestartNone, 0, 132, 2, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 459
-    {"lsm_set_self_attr", 4, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 460
-    {"lsm_list_modules", 3, kClassEmulate, kRestartNone, 0, 134, 2, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 461
-    {"mseal", 3, kClassReexecute, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 462
-    {"setxattrat", 6, kClassStorage, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 463
-    {"getxattrat", 6, kClassStorage, kRestartNone, 0, 136, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 464
-    {"listxattrat", 5, kClassStorage, kRestartNone, 0, 137, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 465
-    {"removexattrat", 4, kClassStorage, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 466
-    {"open_tree_attr", 5, kClassStorage, kRestartNone, kMakesFd, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 467
-    {"file_getattr", 5, kClassStorage, kRestartNone, 0, 138, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 468
-    {"file_setattr", 5, kClassStorage, kRestartNone, 0, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 469
-    {"listns", 4, kClassEmulate, kRestartNone, 0, 131, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 470
+    {"landlock_create_ruleset", 3, kClassEmulate, kRestartNone, kMakesFd | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 444
+    {"landlock_add_rule", 4, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 445
+    {"landlock_restrict_self", 2, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 446
+    {"memfd_secret", 1, kClassEmulate, kRestartNone, kMakesFd | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 447
+    {"process_mrelease", 2, kClassSuppress, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 448
+    {"futex_waitv", 5, kClassSpecial, kRestartSys, kBlocks | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 449
+    {"set_mempolicy_home_node", 4, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 450
+    {"cachestat", 4, kClassEmulate, kRestartNone, kPlain, 16, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 451
+    {"fchmodat2", 4, kClassStorage, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 452
+    {"map_shadow_stack", 3, kClassReexecute, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 453
+    {"futex_wake", 4, kClassSpecial, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 454
+    {"futex_wait", 6, kClassSpecial, kRestartSys, kBlocks | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 455
+    {"futex_requeue", 4, kClassSpecial, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 456
+    {"statmount", 4, kClassStorage, kRestartNone, kPlain, 132, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 457
+    {"listmount", 4, kClassStorage, kRestartNone, kPlain, 133, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 458
+    {"lsm_get_self_attr", 4, kClassEmulate, kRestartNone, 0, 134, 2, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 459
+    {"lsm_set_self_attr", 4, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 460
+    {"lsm_list_modules", 3, kClassEmulate, kRestartNone, 0, 136, 2, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 461
+    {"mseal", 3, kClassReexecute, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 462
+    {"setxattrat", 6, kClassStorage, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 463
+    {"getxattrat", 6, kClassStorage, kRestartNone, kPlain, 138, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 464
+    {"listxattrat", 5, kClassStorage, kRestartNone, kPlain, 139, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 465
+    {"removexattrat", 4, kClassStorage, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 466
+    {"open_tree_attr", 5, kClassStorage, kRestartNone, kMakesFd | kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 467
+    {"file_getattr", 5, kClassStorage, kRestartNone, kPlain, 140, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 468
+    {"file_setattr", 5, kClassStorage, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 469
+    {"listns", 4, kClassEmulate, kRestartNone, kPlain, 133, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 470
 };
 
 // The compiler proves what the interpreter relies on: nothing in the tables points outside them.
@@ -1245,7 +1248,7 @@ consteval bool tables_are_sound() {
   for (const CommandDesc& c : kCommands)
     if (c.out_first + c.out_count > outputs) return false;
   for (const OutputDesc& o : kOutputs)
-    if (o.at > 5 || (o.k > 5 && o.k != kNoArg)) return false;
+    if (o.at > 5 || ((o.k & ~kNarrow) > 5 && o.k != kNoArg)) return false;
   return true;
 }
 static_assert(tables_are_sound());

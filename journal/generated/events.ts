@@ -6,7 +6,7 @@
 //  - Bytes come out as the agent writes them: decode, then encode, gives the same bytes.
 //  - Integers are numbers where a number holds them exactly, bigints otherwise; both are taken when encoding.
 //  - Byte strings are views of what was decoded. Copy them to keep them longer.
-import { Packr, Unpackr } from 'msgpackr';
+import { Packr, Unpackr, type Options } from 'msgpackr';
 
 export const FORMAT_VERSION = 1;
 
@@ -296,7 +296,8 @@ export class EventFormatError extends Error {
 const carriesData: ReadonlySet<number> = new Set([1, 18, 20, 44, 46, 69, 242, 296, 307, 311, 328]);
 
 // int64AsType 'auto': numbers where they are exact. useRecords: false, because records are msgpackr's own extension.
-const unpackr = new Unpackr({ useRecords: false, int64AsType: 'auto', copyBuffers: false } as ConstructorParameters<typeof Unpackr>[0]);
+// ('auto' is missing in msgpackr's type.)
+const unpackr = new Unpackr({ useRecords: false, int64AsType: 'auto' as 'number', copyBuffers: false } as Options);
 const packr = new Packr({ useRecords: false });
 
 type Raw = readonly unknown[];

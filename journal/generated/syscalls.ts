@@ -10,7 +10,7 @@ export type When = 'ok' | 'positive' | 'accessible' | 'ok-or-interrupted' | 'int
 export interface OutputInfo {
   /** The argument that points to it. */
   name: string;
-  rule: 'fixed' | 'returned' | 'counted' | 'socklen' | 'sockfilter' | 'iovec' | 'msghdr' | 'mmsghdr' | 'mmsglen' | 'fdset' | 'pages' | 'nodemask' | 'capdata' | 'filehandle' | 'waitid' | 'ioevents' | 'semall' | 'string' | 'regset' | 'xattrargs' | 'clone' | 'clone3' | 'ifconf' | 'fiemap' | 'dedupe' | 'pagemapscan' | 'procmap' | 'ioc';
+  rule: 'fixed' | 'returned' | 'counted' | 'socklen' | 'sockopt' | 'iovec' | 'msghdr' | 'mmsghdr' | 'mmsglen' | 'fdset' | 'pages' | 'nodemask' | 'capdata' | 'filehandle' | 'waitid' | 'ioevents' | 'semall' | 'string' | 'regset' | 'xattrargs' | 'clone' | 'clone3' | 'ifconf' | 'fiemap' | 'dedupe' | 'pagemapscan' | 'procmap' | 'ioc';
   when: When;
   n?: number;
 }
@@ -88,7 +88,7 @@ export const syscalls: readonly SyscallInfo[] = [
   { nr: 52, name: 'getpeername', args: [['fd', 'fd'], ['addr', 'ptr'], ['addrlen', 'ptr']], cls: 'emulate', out: [{ name: 'addr', rule: 'socklen', when: 'ok' }] },
   { nr: 53, name: 'socketpair', args: [['domain', 'int'], ['type', 'hex'], ['protocol', 'int'], ['fds', 'ptr']], cls: 'emulate', out: [{ name: 'fds', rule: 'fixed', when: 'ok', n: 8 }] },
   { nr: 54, name: 'setsockopt', args: [['fd', 'fd'], ['level', 'int'], ['optname', 'int'], ['optval', 'ptr'], ['optlen', 'uint']], cls: 'emulate' },
-  { nr: 55, name: 'getsockopt', args: [['fd', 'fd'], ['level', 'int'], ['optname', 'int'], ['optval', 'ptr'], ['optlen', 'ptr']], cls: 'emulate', out: [{ name: 'optval', rule: 'sockfilter', when: 'ok' }, { name: 'optlen', rule: 'fixed', when: 'range', n: 4 }] },
+  { nr: 55, name: 'getsockopt', args: [['fd', 'fd'], ['level', 'int'], ['optname', 'int'], ['optval', 'ptr'], ['optlen', 'ptr']], cls: 'emulate', out: [{ name: 'optval', rule: 'sockopt', when: 'ok' }, { name: 'optlen', rule: 'fixed', when: 'range', n: 4 }] },
   { nr: 56, name: 'clone', args: [['flags', 'hex'], ['stack', 'ptr'], ['parent_tid', 'ptr'], ['child_tid', 'ptr'], ['tls', 'ptr']], cls: 'special', out: [{ name: 'parent_tid', rule: 'clone', when: 'ok' }] },
   { nr: 57, name: 'fork', args: [], cls: 'special' },
   { nr: 58, name: 'vfork', args: [], cls: 'special', blocks: true },
@@ -172,7 +172,7 @@ export const syscalls: readonly SyscallInfo[] = [
   { nr: 136, name: 'ustat', args: [['dev', 'hex'], ['buf', 'ptr']], cls: 'storage', out: [{ name: 'buf', rule: 'fixed', when: 'ok', n: 32 }] },
   { nr: 137, name: 'statfs', args: [['path', 'str'], ['buf', 'ptr']], cls: 'storage', out: [{ name: 'buf', rule: 'fixed', when: 'ok', n: 120 }] },
   { nr: 138, name: 'fstatfs', args: [['fd', 'fd'], ['buf', 'ptr']], cls: 'storage', out: [{ name: 'buf', rule: 'fixed', when: 'ok', n: 120 }] },
-  { nr: 139, name: 'sysfs', args: [['option', 'int'], ['arg1', 'ptr'], ['arg2', 'ptr']], cls: 'emulate', commands: { arg: 0, names: new Map([[0x1, 'index'], [0x2, 'name'], [0x3, 'count']]) } },
+  { nr: 139, name: 'sysfs', args: [['option', 'int'], ['arg1', 'ptr'], ['arg2', 'ptr']], cls: 'emulate', commands: { arg: 0, names: new Map([[0x1, 'INDEX'], [0x2, 'NAME'], [0x3, 'COUNT']]) } },
   { nr: 140, name: 'getpriority', args: [['which', 'int'], ['who', 'int']], cls: 'emulate' },
   { nr: 141, name: 'setpriority', args: [['which', 'int'], ['who', 'int'], ['prio', 'int']], cls: 'emulate' },
   { nr: 142, name: 'sched_setparam', args: [['pid', 'pid'], ['param', 'ptr']], cls: 'emulate' },
@@ -405,7 +405,7 @@ export const syscalls: readonly SyscallInfo[] = [
   { nr: 456, name: 'futex_requeue', args: [['waiters', 'ptr'], ['flags', 'hex'], ['nr_wake', 'int'], ['nr_requeue', 'int']], cls: 'special' },
   { nr: 457, name: 'statmount', args: [['req', 'ptr'], ['buf', 'ptr'], ['bufsize', 'size'], ['flags', 'hex']], cls: 'storage', out: [{ name: 'buf', rule: 'counted', when: 'ok', n: 1 }] },
   { nr: 458, name: 'listmount', args: [['req', 'ptr'], ['ids', 'ptr'], ['nr', 'size'], ['flags', 'hex']], cls: 'storage', out: [{ name: 'ids', rule: 'returned', when: 'ok', n: 8 }] },
-  { nr: 459, name: 'lsm_get_self_attr', args: [['attr', 'uint'], ['ctx', 'ptr'], ['size', 'ptr'], ['flags', 'hex']], cls: 'emulate', out: [{ name: 'ctx', rule: 'socklen', when: 'ok' }, { name: 'size', rule: 'fixed', when: 'too-big', n: 4 }] },
+  { nr: 459, name: 'lsm_get_self_attr', args: [['attr', 'uint'], ['ctx', 'ptr'], ['size', 'ptr'], ['flags', 'hex']], cls: 'emulate', out: [{ name: 'ctx', rule: 'sockopt', when: 'ok' }, { name: 'size', rule: 'fixed', when: 'too-big', n: 4 }] },
   { nr: 460, name: 'lsm_set_self_attr', args: [['attr', 'uint'], ['ctx', 'ptr'], ['size', 'uint'], ['flags', 'hex']], cls: 'emulate' },
   { nr: 461, name: 'lsm_list_modules', args: [['ids', 'ptr'], ['size', 'ptr'], ['flags', 'hex']], cls: 'emulate', out: [{ name: 'ids', rule: 'returned', when: 'ok', n: 8 }, { name: 'size', rule: 'fixed', when: 'ok-or-too-big', n: 4 }] },
   { nr: 462, name: 'mseal', args: [['addr', 'ptr'], ['length', 'size'], ['flags', 'hex']], cls: 'reexecute' },

@@ -28,6 +28,13 @@ const argIndex = (s: Syscall, name: string | undefined): number => {
   if (i < 0) throw new Error(`${s.name}: no argument is named ${name}`);
   return i;
 };
+/** As argIndex, for an argument that is a number: marked when the kernel looks at its lower 32 bits only. */
+const narrow = 0x10;
+const countIndex = (s: Syscall, name: string | undefined): number => {
+  const i = argIndex(s, name);
+  const type = s.args[i]?.type;
+  return type === 'int' || type === 'uint' ? i | narrow : i;
+};
 const below = (what: string, value: number, limit: number): number => {
   if (!Number.isInteger(value) || value < 0 || value >= limit) throw new Error(`${what}: ${value} does not fit`);
   return value;
@@ -73,7 +80,7 @@ function cppSyscalls(): string {
     const rows = list.map((o) => {
       const n = below(`${s.name}: n`, o.n ?? 0, 65536);
       const extra = below(`${s.name}: extra`, o.extra ?? 0, 65536);
-      return `{${argIndex(s, o.at)}, k${camel(o.rule)}, kWhen${camel(o.when)}, ${argIndex(s, o.k)}, ${n}, ${extra}}`;
+      return `{${argIndex(s, o.at)}, kRule${camel(o.rule)}, kWhen${camel(o.when)}, ${countIndex(s, o.k)}, ${n}, ${extra}}`;
     });
     const key = rows.join(',');
     let first = at.get(key);
@@ -85,9 +92,18 @@ function cppSyscalls(): string {
     return [first, list.length];
   };
 
+  // Rules that give one element each: with nothing else in a call, its event's length is known without a traversal.
+  const single = new Set<RuleKind>(['fixed', 'returned', 'counted', 'fdset', 'pages', 'nodemask', 'capdata', 'xattrargs']);
+  const isPlain = (s: Syscall): boolean =>
+    s.commands === undefined && s.out.every((o) => o.when === 'ok' && single.has(o.rule));
   const commands: string[] = [];
-  const flagsOf = (f: { blocks: boolean; makesFd: boolean; opaque: boolean }): string => {
-    const names = [f.blocks && 'kBlocks', f.makesFd && 'kMakesFd', f.opaque && 'kOpaque'].filter((n) => n !== false);
+  const flagsOf = (f: { blocks: boolean; makesFd: boolean; opaque: boolean }, isPlainCall = false): string => {
+    const names = [
+      f.blocks && 'kBlocks',
+      f.makesFd && 'kMakesFd',
+      f.opaque && 'kOpaque',
+      isPlainCall && 'kPlain',
+    ].filter((n) => n !== false);
     return names.length === 0 ? '0' : names.join(' | ');
   };
   const commandRun = new Map<Command[], number>();
@@ -131,7 +147,7 @@ function cppSyscalls(): string {
     if (dataKind < 0) throw new Error(`${s.name}: unknown kind of data`);
     const dataK = data?.kind === 'buffer' ? noArg : argIndex(s, data?.k);
     rows.push(
-      `    {"${s.name}", ${s.args.length}, kClass${camel(s.cls)}, kRestart${camel(s.restart)}, ${flagsOf(s)}, ` +
+      `    {"${s.name}", ${s.args.length}, kClass${camel(s.cls)}, kRestart${camel(s.restart)}, ${flagsOf(s, isPlain(s))}, ` +
         `${outFirst}, ${outCount}, 0x${fdMask.toString(16)}, kData${camel(data?.kind ?? 'none')}, ${argIndex(s, data?.at)}, ${dataK}, ${below('extra', data?.extra ?? 0, 256)}, ` +
         `${commandFirst}, ${c?.list.length ?? 0}, ${c === undefined ? noArg : argIndex(s, c.arg)}, ${c?.shift ?? 0}, ${otherFirst}, ${otherCount}, 0x${(c?.mask ?? 0xffffffff).toString(16)}},  // ${nr}`,
     );
@@ -149,17 +165,18 @@ enum CallClass : uint8_t { ${enumerators('kClass', classes)} };
 enum Restart : uint8_t { ${enumerators('kRestart', restarts)} };
 enum When : uint8_t { ${enumerators('kWhen', whens)} };
 enum DataKind : uint8_t { ${enumerators('kData', dataKinds)} };
-enum CallFlags : uint8_t { kBlocks = 1, kMakesFd = 2, kOpaque = 4 };
+enum CallFlags : uint8_t { kBlocks = 1, kMakesFd = 2, kOpaque = 4, kPlain = 8 };  // kPlain: one element for each output, on success only
 enum Rule : uint8_t {
-${ruleNames.map((r, i) => `  k${camel(r)} = ${i},  // ${rules[r]}`).join('\n')}
+${ruleNames.map((r, i) => `  kRule${camel(r)} = ${i},  // ${rules[r]}`).join('\n')}
 };
 inline constexpr uint8_t kNoArg = ${noArg};
+inline constexpr uint8_t kNarrow = 0x${narrow.toString(16)};  // with k: only the argument's lower 32 bits count
 
 struct OutputDesc {
   uint8_t at;    // argument that points to it
   uint8_t rule;  // Rule
   uint8_t when;  // When
-  uint8_t k;     // argument that the rule calls k, or kNoArg
+  uint8_t k;     // argument that the rule calls k, perhaps with kNarrow, or kNoArg
   uint16_t n, extra;
 };
 static_assert(sizeof(OutputDesc) == 8);
@@ -196,7 +213,7 @@ struct SyscallDesc {
 };
 static_assert(sizeof(SyscallDesc) == 40);
 
-inline constexpr SyscallDesc kUnknownSyscall = {nullptr, 6, kClassEmulate, kRestartNone, kOpaque, 0, 0, 0, kDataNone, kNoArg, kNoArg, 0, 0, 0, kNoArg, 0, 0, 0, 0};
+inline constexpr SyscallDesc kUnknownSyscall = {nullptr, 6, kClassEmulate, kRestartNone, kOpaque | kPlain, 0, 0, 0, kDataNone, kNoArg, kNoArg, 0, 0, 0, kNoArg, 0, 0, 0, 0};
 
 inline constexpr OutputDesc kOutputs[] = {
 ${outputs.map((o) => `    ${o},`).join('\n')}
@@ -224,7 +241,7 @@ consteval bool tables_are_sound() {
   for (const CommandDesc& c : kCommands)
     if (c.out_first + c.out_count > outputs) return false;
   for (const OutputDesc& o : kOutputs)
-    if (o.at > 5 || (o.k > 5 && o.k != kNoArg)) return false;
+    if (o.at > 5 || ((o.k & ~kNarrow) > 5 && o.k != kNoArg)) return false;
   return true;
 }
 static_assert(tables_are_sound());
@@ -501,7 +518,7 @@ ${e.fields.map((f) => `  /** ${f.doc.charAt(0).toUpperCase()}${f.doc.slice(1)}. 
 //  - Bytes come out as the agent writes them: decode, then encode, gives the same bytes.
 //  - Integers are numbers where a number holds them exactly, bigints otherwise; both are taken when encoding.
 //  - Byte strings are views of what was decoded. Copy them to keep them longer.
-import { Packr, Unpackr } from 'msgpackr';
+import { Packr, Unpackr, type Options } from 'msgpackr';
 
 export const FORMAT_VERSION = ${formatVersion};
 
@@ -564,7 +581,8 @@ export class EventFormatError extends Error {
 const carriesData: ReadonlySet<number> = new Set([${syscalls.filter((s) => s.data !== undefined).map((s) => s.nr).join(', ')}]);
 
 // int64AsType 'auto': numbers where they are exact. useRecords: false, because records are msgpackr's own extension.
-const unpackr = new Unpackr({ useRecords: false, int64AsType: 'auto', copyBuffers: false } as ConstructorParameters<typeof Unpackr>[0]);
+// ('auto' is missing in msgpackr's type.)
+const unpackr = new Unpackr({ useRecords: false, int64AsType: 'auto' as 'number', copyBuffers: false } as Options);
 const packr = new Packr({ useRecords: false });
 
 type Raw = readonly unknown[];

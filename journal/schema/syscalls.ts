@@ -137,7 +137,7 @@ call(52, 'getpeername', 'fd:fd addr:ptr addrlen:ptr', 'emulate', { out: [socklen
 call(53, 'socketpair', 'domain type:hex protocol fds:ptr', 'emulate', { out: [fixed('fds', 8)] });
 call(54, 'setsockopt', 'fd:fd level optname optval:ptr optlen:uint', 'emulate');
 call(55, 'getsockopt', 'fd:fd level optname optval:ptr optlen:ptr', 'emulate', {
-  out: [by('sockfilter', 'optval', 'optlen'), fixed('optlen', 4, 'range')],
+  out: [by('sockopt', 'optval', 'optlen'), fixed('optlen', 4, 'range')],
 });
 call(56, 'clone', 'flags:hex stack:ptr parent_tid:ptr child_tid:ptr tls:ptr', 'special', {
   out: [by('clone', 'parent_tid')],
@@ -373,7 +373,7 @@ call(136, 'ustat', 'dev:hex buf:ptr', 'storage', { out: [fixed('buf', 32)] });
 call(137, 'statfs', 'path:str buf:ptr', 'storage', { out: [fixed('buf', statfs)] });
 call(138, 'fstatfs', 'fd:fd buf:ptr', 'storage', { out: [fixed('buf', statfs)] });
 call(139, 'sysfs', 'option arg1:ptr arg2:ptr', 'emulate', {
-  commands: { arg: 'option', list: [cmd(1, 'index'), cmd(2, 'name', by('string', 'arg2')), cmd(3, 'count')] },
+  commands: { arg: 'option', list: [cmd(1, 'INDEX'), cmd(2, 'NAME', by('string', 'arg2')), cmd(3, 'COUNT')] },
 });
 call(140, 'getpriority', 'which who', 'emulate');
 call(141, 'setpriority', 'which who prio', 'emulate');
@@ -885,7 +885,7 @@ call(456, 'futex_requeue', 'waiters:ptr flags:hex nr_wake nr_requeue', 'special'
 call(457, 'statmount', 'req:ptr buf:ptr bufsize:size flags:hex', 'storage', { out: [counted('buf', 'bufsize')] });
 call(458, 'listmount', 'req:ptr ids:ptr nr:size flags:hex', 'storage', { out: [returned('ids', 'nr', 8)] });
 call(459, 'lsm_get_self_attr', 'attr:uint ctx:ptr size:ptr flags:hex', 'emulate', {
-  out: [by('socklen', 'ctx', 'size'), fixed('size', 4, 'too-big')],
+  out: [by('sockopt', 'ctx', 'size'), fixed('size', 4, 'too-big')],
 });
 call(460, 'lsm_set_self_attr', 'attr:uint ctx:ptr size:uint flags:hex', 'emulate');
 call(461, 'lsm_list_modules', 'ids:ptr size:ptr flags:hex', 'emulate', {
