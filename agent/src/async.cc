@@ -40,20 +40,103 @@ void remove_break(Thread* t) {
   t->break_on = 0;
 }
 
+// ---- the state that tells one visit of a program counter from another ---------------------------------------------------
+constexpr u32 kProbeSteps = 600;          // instructions; a longer loop is told apart by registers and stack alone
+constexpr u64 kSnapshotAddr = abi::kThreadsAddr + kThreadMax * kThreadBlock;
+constexpr u64 kSnapshotSize = 1 << 20, kRangeMax = 256 << 10, kStackBelow = 128, kStackAbove = 4096;
+constexpr u32 kRangesMax = 48, kWordsMax = 48, kStackWords = 64;
+static_assert(kSnapshotAddr + kSnapshotSize < abi::kRingAddr);
+
+Range g_ranges[kRangesMax];
+u32 g_range_count;
+bool g_snapshot_mapped;
+
+struct Word {
+  u64 addr, value;
+};
+struct Block {
+  u64 addr, len, sum;
+};
+
+u64 sum_of(u64 addr, u64 len) {
+  u64 crc = 0;
+  for (u64 i = 0; i < len; i += 8) crc = __builtin_ia32_crc32di(crc, *(const u64*)(addr + i));
+  return crc;
+}
+
 void append_preempt(Thread* t) {
-  u8* p = ring_reserve(kSmallEvent);
-  u8* q = put_array(p, 3);
+  Word words[kWordsMax + kStackWords];
+  u32 n = 0;
+  // Words that changed while the probe stepped through one iteration.
+  u64 at = kSnapshotAddr;
+  for (u32 i = 0; i < g_range_count; ++i) {
+    const u64* now = (const u64*)g_ranges[i].addr;
+    const u64* then = (const u64*)at;
+    for (u64 k = 0; k < g_ranges[i].len / 8 && n < kWordsMax; ++k)
+      if (now[k] != then[k]) words[n++] = {(u64)(now + k), now[k]};
+    at += g_ranges[i].len;
+  }
+  // The stack around its pointer: locals that did not change in this iteration but do in an outer loop.
+  u64 from = (t->regs.rsp - kStackBelow) & ~7ull;
+  for (u32 k = 0; k < kStackWords; ++k) {
+    u64 value;
+    if (agent_copy_safe(&value, (const void*)(from + 8 * k), 8)) break;
+    words[n++] = {from + 8 * k, value};
+  }
+  Block blocks[kRangesMax];
+  u32 m = 0;
+  for (u32 i = 0; i < g_range_count; ++i)
+    if (g_ranges[i].program) blocks[m++] = {g_ranges[i].addr, g_ranges[i].len, sum_of(g_ranges[i].addr, g_ranges[i].len)};
+  u8* p = ring_reserve(kLargeEvent);
+  u8* q = put_array(p, 4);
   q = put_int(q, kEvPreempt);
   q = put_bin_head(q, sizeof(GuestRegs));
   copy_bytes(q, &t->regs, sizeof(GuestRegs));
   q += sizeof(GuestRegs);
-  q = put_bin_head(q, 0);
-  ring_commit(p, q);
+  q = put_bin_head(q, n * sizeof(Word));
+  copy_bytes(q, words, n * sizeof(Word));
+  q += n * sizeof(Word);
+  q = put_bin_head(q, m * sizeof(Block));
+  copy_bytes(q, blocks, m * sizeof(Block));
+  ring_commit(p, q + m * sizeof(Block));
+  g_range_count = 0;
   t->slot->events++;
   control().stat_preempts++;
 }
 
 }  // namespace
+
+void start_probe(Thread* t, u64 rip, u64 rsp) {
+  if (!g_snapshot_mapped) {
+    i64 r = sys(kSysMmap, kSnapshotAddr, kSnapshotSize, kProtRead | kProtWrite, kMapPrivate | kMapAnon | kMapFixed, -1, 0);
+    US_ASSERT(r == (i64)kSnapshotAddr);
+    g_snapshot_mapped = true;
+  }
+  Range found[kRangesMax];
+  u32 n = writable_ranges(found, kRangesMax - 1, kRangeMax);
+  g_range_count = 0;
+  u64 used = 0;
+  auto keep = [&](const Range& r) {
+    if (used + r.len > kSnapshotSize) return;
+    if (agent_copy_safe((void*)(kSnapshotAddr + used), (const void*)r.addr, r.len)) return;
+    g_ranges[g_range_count++] = r;
+    used += r.len;
+  };
+  u64 low = (rsp - kStackBelow) & ~7ull;
+  for (u64 len = kStackBelow + kStackAbove; len >= 256; len /= 2) {
+    u32 before = g_range_count;
+    keep({low, len, false});
+    if (g_range_count != before) break;
+  }
+  for (int own = 1; own >= 0; --own)
+    for (u32 i = 0; i < n; ++i)
+      if (found[i].program == (bool)own) keep(found[i]);
+  t->probing = 1;
+  t->probe_steps = 0;
+  t->probe_rip = rip;
+}
+
+bool probe_step(Thread* t, u64 rip) { return rip == t->probe_rip || ++t->probe_steps >= kProbeSteps; }
 
 void prepare_async(Thread* t) {
   Event e;
@@ -87,6 +170,12 @@ bool position_matches(Thread* t) {
     u64 pair[2], now;
     copy_bytes(pair, p, 16);
     if (agent_copy_safe(&now, (void*)pair[0], 8) || now != pair[1]) return false;
+  }
+  e.bin(p, n);
+  for (; n >= sizeof(Block); n -= sizeof(Block), p += sizeof(Block)) {
+    Block block;
+    copy_bytes(&block, p, sizeof block);
+    if (sum_of(block.addr, block.len) != block.sum) return false;
   }
   return true;
 }

@@ -20,6 +20,11 @@ AsyncReason classify_trap(Thread* t, int sig, const SigInfo* info, u64 rip);
 bool position_matches(Thread* t);
 void step_over(Thread* t);
 void deliver_fault(Thread* t);
-bool trapped_instruction(Thread* t);  // executes the instruction at regs.rip if it is one that the agent answers
+
+// record: before a thread is preempted inside its code, one iteration of the loop that it may be in is single-stepped, to
+// learn which memory words change with it. start_probe prepares (the caller sets the trap flag); probe_step is called at each
+// step and returns true when enough has been seen.
+void start_probe(Thread* t, u64 rip, u64 rsp);
+bool probe_step(Thread* t, u64 rip);
 
 }  // namespace understudy

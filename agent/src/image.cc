@@ -55,10 +55,10 @@ struct Region {
   bool is_stack, is_special, is_file;
   char* path;
 };
-constexpr u32 kRegionsMax = 64;
+constexpr u32 kRegionsMax = 256;
 Region g_regions[kRegionsMax];
 u32 g_region_count;
-char g_maps[32 << 10];
+char g_maps[64 << 10];
 
 struct Trampolines {
   u64 begin, end;
@@ -91,7 +91,7 @@ void read_regions() {
   g_maps[n] = 0;
   g_region_count = 0;
   for (char* p = g_maps; *p;) {
-    US_ASSERT(g_region_count < kRegionsMax);
+    if (g_region_count == kRegionsMax) break;  // a fresh image has far fewer; later only some regions are of interest
     Region& r = g_regions[g_region_count];
     r.begin = parse_hex(p);
     ++p;
@@ -167,7 +167,7 @@ struct Start {
 
 void append_start(Thread* t, u64 sp, u64 stack_end, const Start& s, u64 ignored) {
   // Everything that makes the image: mappings, the stack's contents, registers, program break.
-  MappedFile files[kRegionsMax];
+  static MappedFile files[kRegionsMax];
   for (u32 i = 0; i < g_region_count; ++i) {
     Region& r = g_regions[i];
     files[i].blob = -1;
@@ -287,6 +287,27 @@ void apply_patches(Thread* t, u64 blob, u64 offset, u64 len, u64 addr, u64 tramp
 
 }  // namespace
 
+u32 writable_ranges(Range* out, u32 max, u64 max_len) {
+  read_regions();
+  u32 n = 0;
+  const char* program = nullptr;
+  for (u32 i = 0; i < g_region_count && n < max; ++i) {
+    const Region& r = g_regions[i];
+    if (!program && r.is_file) program = r.path;  // the executable is mapped lowest
+    if (!(r.prot & kProtWrite) || r.is_stack || r.end - r.begin > max_len) continue;
+    bool own = r.shared;
+    if (r.is_file && program) {
+      const char *a = r.path, *b = program;
+      while (*a && *a == *b) ++a, ++b;
+      own = own || (!*a && !*b);
+    }
+    // The part of .bss behind the file's last page has no name.
+    if (!own && !r.is_file && n && out[n - 1].program && out[n - 1].addr + out[n - 1].len == r.begin && !r.path[0]) own = true;
+    out[n++] = {r.begin, r.end - r.begin, own};
+  }
+  return n;
+}
+
 bool in_trampoline(u64 rip) {
   for (u32 i = 0; i < g_trampoline_count; ++i)
     if (rip >= g_trampolines[i].begin && rip < g_trampolines[i].end) return true;
@@ -298,6 +319,8 @@ bool capture_file(Thread* t, i32 fd, u64 flags, MappedFile& m) {
   const abi::Rpc& q = control().rpc;
   m.blob = (i64)q.r[0];
   m.size = q.r[1];
+  m.dev = q.r[2];
+  m.ino = q.r[3];
   if (!q.r[4]) return true;
   const u8* payload = (const u8*)abi::kRpcAddr;
   u64 path_len = q.payload_len - 32;
@@ -369,6 +392,8 @@ const char* numbered_path(const char* kind, u64 number) {
   return g_path;
 }
 
+void name_scratch(u64 dev, u64 ino) { g_path[append_hex(append_hex(scratch_path("file-"), dev), ino)] = 0; }
+
 struct BlobNote {
   u64 size, dev, ino;
 };
@@ -411,7 +436,7 @@ i32 open_scratch(u64 blob) {
   i64 r = sys(kSysRead, noted, &note, sizeof note);
   sys(kSysClose, noted);
   if (r != sizeof note) report_outcome_text(abi::kAgentFault, "the replay's scratch directory was changed");
-  g_path[append_hex(append_hex(scratch_path("file-"), note.dev), note.ino)] = 0;
+  name_scratch(note.dev, note.ino);
   i64 fd = sys(kSysOpen, g_path, 02000000 | 2 | 0100 | 0200 /* O_RDWR|O_CREAT|O_EXCL */, 0600);
   if (!is_error(fd)) {
     // First mapping of this file in the group: the scratch copy starts with what the file held then.
@@ -430,6 +455,11 @@ i32 open_scratch(u64 blob) {
   if (now < note.size) sys(kSysFtruncate, fd, note.size);
   sys(kSysClose, from);
   return (i32)fd;
+}
+
+i32 open_scratch_if_there(u64 dev, u64 ino) {
+  name_scratch(dev, ino);
+  return (i32)sys(kSysOpen, g_path, 02000000 | 2, 0);
 }
 
 i32 open_scratch_segment(u64 id, u64 size) {

@@ -10,10 +10,11 @@ i32 open_blob(u64 index);
 // replay: the scratch copy that stands for a file or segment that the group maps shared
 i32 open_scratch(u64 blob);
 i32 open_scratch_segment(u64 id, u64 size);
+i32 open_scratch_if_there(u64 dev, u64 ino);  // negative: nothing maps that file shared
 
 struct MappedFile {
   i64 blob;  // -1: not a file whose contents matter
-  u64 size;
+  u64 size, dev, ino;
 };
 // record: asks the host to keep the file's contents; appends FILE when it is new to this journal.
 bool capture_file(Thread* t, i32 fd, u64 flags, MappedFile& m);
@@ -23,6 +24,13 @@ void patch_text(Thread* t, u64 blob, u64 offset, u64 len, u64 addr);
 void patch_text_again(Thread* t, Event& e);
 
 [[noreturn]] void replay_image(Thread* t);  // the next event is START
+
+// Writable memory of the guest, small regions only (at most max_len bytes each): what a loop's state can be in.
+struct Range {
+  u64 addr, len;
+  bool program;  // the executable's own data, or memory shared between processes
+};
+u32 writable_ranges(Range* out, u32 max, u64 max_len);
 
 bool in_trampoline(u64 rip);
 inline bool in_agent(u64 rip) { return rip >= abi::kAgentBase && rip < abi::kAgentEnd; }

@@ -6,6 +6,7 @@
 #include "process.h"
 #include "report.h"
 #include "signals.h"
+#include "store.h"
 
 namespace understudy {
 
@@ -61,6 +62,7 @@ i64 call_mmap(Thread* t) {
     bool shared = (flags & kMapTypeMask) != kMapPrivate;
     if (!capture_file(t, (i32)a[4], map_flags(prot, shared), file))
       file.blob = -1;
+    if (file.blob >= 0 && shared) note_shared_file(file.dev, file.ino);
     i64 extra[1] = {file.blob};
     append_call(t, ret, 1, extra);
     if (file.blob >= 0 && (prot & kProtExec)) patch_text(t, (u64)file.blob, a[5], len, (u64)ret);

@@ -148,13 +148,31 @@ extern "C" void agent_signal_handler(int sig, SigInfo* info, Ucontext* u) {
       return;
     }
     control().stat_sud_traps++;
+    u->eflags &= ~0x100ull;  // a probe that was stepping ends at a call
+    t->probing = 0;
     t->sud_rip = u->rip;
     t->via_sud = 1;
     u->rip = (u64)agent_sud_entry;
     return;
   }
   if (sig == kSigSys && info->code == -1 && (i64)info->rest[1] == abi::kKickMagic) {
-    if (!inside && recording()) move_to_async(t, u, kAsyncKick);
+    // Guest code that makes no event. If somebody needs one, find out where this is before giving way.
+    if (!inside && recording() && !t->probing && !(u->eflags & 0x400) && (t->pending_sig || baton_wanted())) {
+      start_probe(t, u->rip, u->rsp);
+      u->eflags |= 0x100;
+      u->sigmask = ~kReservedMask;
+    }
+    return;
+  }
+  if (sig == kSigTrap && t->probing && info->code == 2 /* TRAP_TRACE */) {
+    if (inside) {  // the code makes a call after all, which is an event
+      u->eflags &= ~0x100ull;
+      t->probing = 0;
+      if (!t->pending_sig) u->sigmask = t->guest_mask & ~kReservedMask;
+    } else if (probe_step(t, u->rip)) {
+      t->probing = 0;
+      move_to_async(t, u, kAsyncKick);
+    }
     return;
   }
   if (info->code > 0 && is_sync_signal(sig)) {
@@ -236,6 +254,8 @@ void perform_delivery(Thread* t, int sig, const SigInfo& info, SignalPlace place
   }
   u64 features = xsave_features();
   asm volatile("xsave64 (%0)" ::"r"(fp), "a"((u32)features), "d"((u32)(features >> 32)) : "memory");
+  // Whether the processor calls a component with initial contents "in use" depends on its past; the contents do not.
+  *(u64*)(fp + 512) = features;
   u32* software = (u32*)(fp + 464);
   software[0] = kFpMagic1;
   software[1] = fp_bytes + 4;

@@ -84,7 +84,9 @@ struct Thread {
   Call call;
   CallScratch scratch;
   u64 break_addr;      // replay: armed breakpoint
-  u8 break_byte, break_on, stepping, pad8;
+  u8 break_byte, break_on, stepping, probing;
+  u32 probe_steps, probe_pad;
+  u64 probe_rip;
   Process own_process;
 };
 

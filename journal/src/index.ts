@@ -7,5 +7,6 @@ export * from './layout.js';
 export * from './meta.js';
 export * from './pack.js';
 export * from './scan.js';
+export * from './select.js';
 export * from './segment-reader.js';
 export * from './verify.js';

@@ -14,9 +14,10 @@ import { join } from 'node:path';
 
 import { Level } from 'level';
 
-import { DESCRIPTOR_CALLS, KIND_SWITCH, ROOT_GTID } from './kinds.js';
+import { KIND_SWITCH, ROOT_GTID } from './kinds.js';
 import { indexPath, segmentPath } from './layout.js';
-import { breather, JournalScan, listSegments } from './scan.js';
+import { makesDescriptor } from './names.js';
+import { breather, JournalScan, listSegments, type JournalFlaw } from './scan.js';
 import { walkEvents } from './segment-reader.js';
 
 const INDEX_VERSION = 1;
@@ -41,9 +42,12 @@ export interface BatchEntry {
 
 interface IndexState {
   version: number;
-  /** Size of each segment file that was indexed, and of its valid part. */
+  /** Size of each segment file when it was indexed. */
   segments: { segment: number; sizeBytes: number }[];
   lastSeq: number;
+  firstTimeNs: string;
+  /** Why the valid prefix ends where it does, if not because the journal does. */
+  flaw: JournalFlaw | null;
 }
 
 type Store = Level<string, unknown>;
@@ -98,6 +102,10 @@ export class JournalIndex {
     return this.state.lastSeq;
   }
 
+  get flaw(): JournalFlaw | undefined {
+    return this.state.flaw ?? undefined;
+  }
+
   /** The batch that holds event `seq`, or the last one before it. */
   async bySeq(seq: number): Promise<BatchEntry | undefined> {
     for await (const value of this.store.values({ gte: 's', lte: seqKey(seq), reverse: true, limit: 1 })) {
@@ -106,15 +114,21 @@ export class JournalIndex {
     return undefined;
   }
 
-  /** The last batch written at or before `timeNs`; the first batch if all are later. */
+  /** Batches in order, from that which holds event `fromSeq` on. */
+  async *from(fromSeq: number): AsyncGenerator<BatchEntry> {
+    const first = (await this.bySeq(fromSeq))?.firstSeq ?? 1;
+    for await (const value of this.store.values({ gte: seqKey(first), lt: 't' })) yield value as BatchEntry;
+  }
+
+  /** The first batch that was written at or after `timeNs`. */
   async byTime(timeNs: bigint): Promise<BatchEntry | undefined> {
-    const at = { gte: 't', lte: timeKey(timeNs, Number.MAX_SAFE_INTEGER), reverse: true, limit: 1 };
+    const at = { gte: timeKey(timeNs, 0), lt: 'u', limit: 1 };
     for await (const key of this.store.keys(at)) return this.bySeq(Number.parseInt(key.slice(17), 16));
-    return this.bySeq(1);
+    return undefined;
   }
 
   /** Batches that hold events of a thread, from that of event `fromSeq` on. */
-  async *byThread(gtid: number, fromSeq = 1): AsyncGenerator<BatchEntry> {
+  async *byThread(gtid: number, fromSeq: number): AsyncGenerator<BatchEntry> {
     const first = (await this.bySeq(fromSeq))?.firstSeq ?? 1;
     const range = { gte: threadKey(gtid, first), lte: threadKey(gtid, Number.MAX_SAFE_INTEGER) };
     for await (const key of this.store.keys(range)) {
@@ -123,14 +137,15 @@ export class JournalIndex {
     }
   }
 
-  /** Events whose result was descriptor `fd`: where a connection (or a file) of that number began. */
-  async byDescriptor(fd: number): Promise<{ seq: number; kind: number; gtid: number }[]> {
-    const found: { seq: number; kind: number; gtid: number }[] = [];
-    const range = { gte: fdKey(fd, 0), lte: fdKey(fd, Number.MAX_SAFE_INTEGER) };
-    for await (const [key, value] of this.store.iterator(range)) {
-      found.push({ seq: Number.parseInt(key.slice(9), 16), ...(value as { kind: number; gtid: number }) });
+  /** Batches with calls whose result was descriptor `fd`: where a connection (or a file) of that number began. */
+  async *byDescriptor(fd: number, fromSeq: number): AsyncGenerator<BatchEntry> {
+    let last = 0;
+    const range = { gte: fdKey(fd, fromSeq), lte: fdKey(fd, Number.MAX_SAFE_INTEGER) };
+    for await (const key of this.store.keys(range)) {
+      const entry = await this.bySeq(Number.parseInt(key.slice(9), 16));
+      if (entry !== undefined && entry.firstSeq !== last) yield entry;
+      last = entry?.firstSeq ?? last;
     }
-    return found;
   }
 
   async close(): Promise<void> {
@@ -170,10 +185,10 @@ async function build(journalDir: string, progress?: (bytes: number) => void): Pr
         if (kind === KIND_SWITCH) gtid = cursor.int();
         threads.add(gtid);
         kinds.add(kind);
-        if (DESCRIPTOR_CALLS.has(kind)) {
+        if (makesDescriptor(kind)) {
           cursor.skip();
           const ret = cursor.integer();
-          if (typeof ret === 'number' && ret >= 0) puts.push({ type: 'put', key: fdKey(ret, seq), value: { kind, gtid } });
+          if (typeof ret === 'number' && ret >= 0) puts.push({ type: 'put', key: fdKey(ret, seq), value: 0 });
         }
       });
       entry.threads = [...threads].sort((a, b) => a - b);
@@ -191,7 +206,14 @@ async function build(journalDir: string, progress?: (bytes: number) => void): Pr
         await breathe.now();
       }
     }
-    const state: IndexState = { version: INDEX_VERSION, segments: sizes, lastSeq: scan.prefix.lastSeq };
+    const { lastSeq, firstTimeNs, flaw } = scan.prefix;
+    const state: IndexState = {
+      version: INDEX_VERSION,
+      segments: sizes,
+      lastSeq,
+      firstTimeNs: String(firstTimeNs),
+      flaw: flaw ?? null,
+    };
     puts.push({ type: 'put', key: 'i', value: state });
     await store.batch(puts);
     return JournalIndex.over(journalDir, store, state);

@@ -14,8 +14,3 @@ export const KIND_EXIT = -14;
 
 /** The root thread's number in the group. */
 export const ROOT_GTID = 1;
-
-/** System calls whose result is a new descriptor, by x86-64 number. */
-export const DESCRIPTOR_CALLS: ReadonlySet<number> = new Set([
-  2, 32, 33, 41, 43, 85, 213, 253, 257, 282, 283, 284, 288, 289, 290, 291, 292, 294, 304, 319, 323, 434, 437, 438,
-]);

@@ -105,6 +105,12 @@ export class JournalScan {
           p.flaw = { file: segmentFile(number), ...reader.flaw };
           return;
         }
+        if (!reader.closed && number !== numbers.at(-1)) {
+          // The writer closes a segment before it begins the next.
+          const text = 'the segment ends without its closing batch, but another follows';
+          p.flaw = { file: segmentFile(number), offset: reader.sizeBytes, kind: 'cut', text };
+          return;
+        }
       } finally {
         reader.close();
       }

@@ -226,6 +226,11 @@ struct Control {
   // The agent's own notes across an execve (the old image leaves them, the new one reads them). Not for the host.
   uint32_t exec_gtid, exec_process, exec_nr, exec_sum;
   uint64_t exec_mask;
+  // Files that some member has mapped shared (record): writes to them are STORE events. Not for the host.
+  uint32_t shared_file_count, shared_pad;
+  struct {
+    uint64_t dev, ino;
+  } shared_files[64];
 
   // statistics
   uint64_t stat_sud_traps, stat_switches, stat_steals, stat_ring_waits, stat_preempts;
