@@ -1,6 +1,7 @@
 // What front ends use.
 export { errnoOf, ERROR_CODES, exitCodeOf, messageOf, UnderstudyError, type ErrorCode } from '../journal/src/errors.js';
 export * from './machine.js';
+export * from './preflight.js';
 export { cacheDir, productRoot, productVersion } from './paths.js';
 export * from './record-session.js';
 export * from './replay-session.js';

@@ -41,8 +41,7 @@ function readCpu(): CpuMeta {
 }
 
 export function parseCpuInfo(text: string): CpuMeta {
-  const field = (name: string): string =>
-    new RegExp(`^${name}\\s*:[ \\t]*(.*)$`, 'm').exec(text)?.[1]?.trim() ?? '';
+  const field = (name: string): string => new RegExp(`^${name}\\s*:[ \\t]*(.*)$`, 'm').exec(text)?.[1]?.trim() ?? '';
   return {
     vendor: field('vendor_id'),
     model: field('model name'),

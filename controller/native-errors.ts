@@ -15,10 +15,14 @@ export function toUnderstudyError(error: unknown, command?: string): unknown {
   }
   if (error instanceof LaunchError) {
     if (error.errno === 'ENOENT') {
-      return new UnderstudyError('E_COMMAND_NOT_FOUND', command === undefined ? error.message : `${command}: ${error.message}`, {
-        hint: 'If the file exists, the interpreter that it names (#! line or dynamic loader) does not.',
-        cause: error,
-      });
+      return new UnderstudyError(
+        'E_COMMAND_NOT_FOUND',
+        command === undefined ? error.message : `${command}: ${error.message}`,
+        {
+          hint: 'If the file exists, the interpreter that it names (#! line or dynamic loader) does not.',
+          cause: error,
+        },
+      );
     }
     if (error.errno === 'EACCES' || error.errno === 'ENOEXEC') {
       return new UnderstudyError('E_COMMAND_NOT_EXECUTABLE', error.message, { cause: error });

@@ -50,8 +50,7 @@ export interface RecordRequest {
 }
 
 export type RecordNotice =
-  | { type: 'message'; level: MessageLevel; text: string }
-  | { type: 'journalError'; error: UnderstudyError };
+  { type: 'message'; level: MessageLevel; text: string } | { type: 'journalError'; error: UnderstudyError };
 
 export interface RecordResult extends RecordEnd {
   journalDir: string;
@@ -221,7 +220,9 @@ function prepareJournalDir(journalDir: string, force: boolean): boolean {
           hint: 'Name another directory with -o, or give --force to remove the journal in it first.',
         });
       }
-      const foreign = names.filter((name) => ![META_FILE, `${META_FILE}.new`, 'segments', 'blobs', 'index'].includes(name));
+      const foreign = names.filter(
+        (name) => ![META_FILE, `${META_FILE}.new`, 'segments', 'blobs', 'index'].includes(name),
+      );
       if (foreign.length > 0 || !(existsSync(metaPath(journalDir)) || names.includes('segments'))) {
         throw new UnderstudyError(
           'E_JOURNAL_EXISTS',
@@ -237,7 +238,9 @@ function prepareJournalDir(journalDir: string, force: boolean): boolean {
     if (error instanceof UnderstudyError) throw error;
     const errno = errnoOf(error);
     const hint =
-      errno === 'ENOTDIR' ? 'A part of the path is a file.' : 'Check free space and permissions, or name another directory with -o.';
+      errno === 'ENOTDIR'
+        ? 'A part of the path is a file.'
+        : 'Check free space and permissions, or name another directory with -o.';
     throw new UnderstudyError('E_JOURNAL_UNWRITABLE', `cannot make a journal at ${journalDir}: ${messageOf(error)}`, {
       hint,
       cause: error,
@@ -247,6 +250,7 @@ function prepareJournalDir(journalDir: string, force: boolean): boolean {
 
 // A recording that never began leaves nothing that looks like one.
 function abandon(journalDir: string, created: boolean): void {
-  for (const name of [META_FILE, 'segments', 'blobs']) rmSync(resolve(journalDir, name), { recursive: true, force: true });
+  for (const name of [META_FILE, 'segments', 'blobs'])
+    rmSync(resolve(journalDir, name), { recursive: true, force: true });
   if (created && readdirSync(journalDir).length === 0) rmdirSync(journalDir);
 }

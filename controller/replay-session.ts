@@ -147,9 +147,13 @@ function checkMachine(journal: OpenJournal, anyMachine: boolean, notify: (notice
   const problems = compareMachines(journal.meta.machine, thisMachine());
   const refusals = problems.filter((p) => p.severity === 'refuse');
   if (refusals.length > 0 && !anyMachine) {
-    throw new UnderstudyError('E_MACHINE_MISMATCH', `this machine cannot replay ${journal.path}: ${refusals.map((p) => p.text).join('; ')}`, {
-      hint: 'Replay it on a machine of the recorded kind, or give --any-machine to try all the same.',
-    });
+    throw new UnderstudyError(
+      'E_MACHINE_MISMATCH',
+      `this machine cannot replay ${journal.path}: ${refusals.map((p) => p.text).join('; ')}`,
+      {
+        hint: 'Replay it on a machine of the recorded kind, or give --any-machine to try all the same.',
+      },
+    );
   }
   for (const problem of problems) notify({ type: 'message', level: 'warning', text: problem.text });
 }
@@ -185,9 +189,13 @@ function journalEndError(cut: JournalCut, journal: OpenJournal): UnderstudyError
   const where = `after event ${cut.seq} (segment ${cut.segment}, offset ${cut.offset})`;
   if (cut.clean) {
     // A recording that stopped with a journal error, or whose guest was killed, is closed before the guest's end.
-    return new UnderstudyError('E_JOURNAL_END', `the journal ends ${where}, before the guest did: the recording stopped there`, {
-      hint: `'understudy journal info ${journal.path}' says how the recording ended. Everything before was replayed.`,
-    });
+    return new UnderstudyError(
+      'E_JOURNAL_END',
+      `the journal ends ${where}, before the guest did: the recording stopped there`,
+      {
+        hint: `'understudy journal info ${journal.path}' says how the recording ended. Everything before was replayed.`,
+      },
+    );
   }
   return new UnderstudyError('E_JOURNAL_END', `the valid part of the journal ends ${where}: ${cut.reason}`, {
     hint: `Everything before was replayed. 'understudy journal verify ${journal.path}' lists what is damaged.`,

@@ -69,7 +69,9 @@ function openDirectory(path: string, dir: string, packed: boolean, close: () => 
 }
 
 function notFound(path: string, cause: UnderstudyError): UnderstudyError {
-  return new UnderstudyError('E_JOURNAL_DAMAGED', `${path}: ${cause.message}, and there is no ${SEGMENT_DIR}/`, { cause });
+  return new UnderstudyError('E_JOURNAL_DAMAGED', `${path}: ${cause.message}, and there is no ${SEGMENT_DIR}/`, {
+    cause,
+  });
 }
 
 function pathType(path: string): 'none' | 'directory' | 'file' {
@@ -147,7 +149,8 @@ export async function list(dir: string): Promise<JournalSummary[]> {
     throw new UnderstudyError('E_JOURNAL_NOT_FOUND', `there is no directory ${dir}`);
   }
   const found: JournalSummary[] = [];
-  const names = type === 'file' ? [dir] : looksLikeJournal(dir) ? [dir] : readdirSync(dir).map((name) => join(dir, name));
+  const names =
+    type === 'file' ? [dir] : looksLikeJournal(dir) ? [dir] : readdirSync(dir).map((name) => join(dir, name));
   for (const path of names) {
     const summary = await summarise(path);
     if (summary !== undefined) found.push(summary);
@@ -222,7 +225,8 @@ export async function remove(path: string): Promise<{ bytes: number; left: strin
     return { bytes, left: [] };
   }
   // meta.json last: a removal that is interrupted leaves something that is still seen as a journal and can be removed again.
-  for (const name of [INDEX_DIR, SEGMENT_DIR, BLOB_DIR, META_FILE]) await rm(join(path, name), { recursive: true, force: true });
+  for (const name of [INDEX_DIR, SEGMENT_DIR, BLOB_DIR, META_FILE])
+    await rm(join(path, name), { recursive: true, force: true });
   const left = readdirSync(path);
   if (left.length === 0) await rm(path, { recursive: true });
   return { bytes, left };

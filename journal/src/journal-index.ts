@@ -228,7 +228,10 @@ function openStore(dir: string): Store {
 }
 
 function segmentSizes(journalDir: string): IndexState['segments'] {
-  return listSegments(journalDir).map((segment) => ({ segment, sizeBytes: statSync(segmentPath(journalDir, segment)).size }));
+  return listSegments(journalDir).map((segment) => ({
+    segment,
+    sizeBytes: statSync(segmentPath(journalDir, segment)).size,
+  }));
 }
 
 function isCurrent(journalDir: string, state: IndexState): boolean {
@@ -283,8 +286,11 @@ export async function checkSums(dir: string): Promise<{ file: string; text: stri
   }
   const lines = text.split('\n');
   const body = `${lines.slice(0, -2).join('\n')}\n`;
-  const last = `${createHash('sha256').update(lines.length > 2 ? body : '', 'latin1').digest('hex')}  -`;
-  if (lines.at(-1) !== '' || lines.at(-2) !== last) return [{ file: `index/${SUMS}`, text: 'does not match its own checksum' }];
+  const last = `${createHash('sha256')
+    .update(lines.length > 2 ? body : '', 'latin1')
+    .digest('hex')}  -`;
+  if (lines.at(-1) !== '' || lines.at(-2) !== last)
+    return [{ file: `index/${SUMS}`, text: 'does not match its own checksum' }];
   const wrong: { file: string; text: string }[] = [];
   const seen = new Set<string>();
   for (const line of lines.slice(0, -2)) {

@@ -83,7 +83,7 @@ export function writeMeta(journalDir: string, meta: JournalMeta, options: { sync
     const fd = openSync(beside, 'w', 0o600);
     try {
       const bytes = Buffer.from(canonical(meta));
-      for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+      for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
       if (options.sync) fsyncSync(fd);
     } finally {
       closeSync(fd);

@@ -61,7 +61,9 @@ export async function pack(
       hint: 'Name another file with -o, or give --force to replace it.',
     });
   }
-  const names = [META_FILE, ...listSegments(journalDir).map(segmentFile)].filter((n) => existsSync(join(journalDir, n)));
+  const names = [META_FILE, ...listSegments(journalDir).map(segmentFile)].filter((n) =>
+    existsSync(join(journalDir, n)),
+  );
   for (const name of listBlobs(journalDir)) if (BLOB_NAME.test(name)) names.push(`${BLOB_DIR}/${name}`);
   const sizes = new Map<string, number>();
   let total = 0;
@@ -161,7 +163,8 @@ export async function unpack(
       } finally {
         await file.close();
       }
-      if (hash !== undefined && hash.digest('hex') !== match[3]) throw new Error(`the contents of ${match[2]} are damaged`);
+      if (hash !== undefined && hash.digest('hex') !== match[3])
+        throw new Error(`the contents of ${match[2]} are damaged`);
     }
     await feeding;
     if (root === undefined) throw new Error('it is empty');
@@ -181,9 +184,13 @@ function checkGzipHead(packed: string): void {
   try {
     const head = Buffer.alloc(10);
     const n = readSync(fd, head, 0, 10, 0);
-    const plain = n === 10 && head[0] === 0x1f && head[1] === 0x8b && head[2] === 8 && head.subarray(3, 8).every((b) => b === 0);
+    const plain =
+      n === 10 && head[0] === 0x1f && head[1] === 0x8b && head[2] === 8 && head.subarray(3, 8).every((b) => b === 0);
     if (!plain) {
-      throw new UnderstudyError('E_JOURNAL_DAMAGED', `cannot unpack ${packed}: it does not begin as a packed journal does`);
+      throw new UnderstudyError(
+        'E_JOURNAL_DAMAGED',
+        `cannot unpack ${packed}: it does not begin as a packed journal does`,
+      );
     }
   } finally {
     closeSync(fd);

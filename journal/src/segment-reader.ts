@@ -101,7 +101,11 @@ export class SegmentReader {
     }
     this.firstSeq = Number(head.readBigUInt64LE(16));
     if (expectedFirstSeq !== undefined && this.firstSeq !== expectedFirstSeq) {
-      return this.stop('damaged', 16, `the segment begins at event ${this.firstSeq}; event ${expectedFirstSeq} is next`);
+      return this.stop(
+        'damaged',
+        16,
+        `the segment begins at event ${this.firstSeq}; event ${expectedFirstSeq} is next`,
+      );
     }
     this.nextSeq = this.firstSeq;
     this.validBytes = SEGMENT_HEADER_BYTES;
@@ -186,7 +190,11 @@ export class SegmentReader {
       };
     } catch (error) {
       if (!(error instanceof MsgpackError)) throw error;
-      this.stop('damaged', pos + BATCH_HEADER_BYTES + error.offset, `the batch at offset ${pos} is malformed: ${error.message}`);
+      this.stop(
+        'damaged',
+        pos + BATCH_HEADER_BYTES + error.offset,
+        `the batch at offset ${pos} is malformed: ${error.message}`,
+      );
       return undefined;
     }
   }

@@ -156,7 +156,12 @@ export async function verify(
   }
   for (const [sha256, file] of declared) {
     if (!blobNames.includes(sha256)) {
-      add('error', blobFile(sha256), undefined, `the blob is missing: copy of ${file.path}, declared by event ${file.seq}`);
+      add(
+        'error',
+        blobFile(sha256),
+        undefined,
+        `the blob is missing: copy of ${file.path}, declared by event ${file.seq}`,
+      );
     }
   }
 
@@ -170,7 +175,14 @@ export async function verify(
   for (const name of strayFiles(journalDir)) add('note', name, undefined, 'does not belong to a journal');
 
   progress?.(bytesTotal, bytesTotal);
-  return { ok: findings.every((f) => f.level === 'note'), findings, prefix, blobs: blobNames.length, bytesChecked, bytesTotal };
+  return {
+    ok: findings.every((f) => f.level === 'note'),
+    findings,
+    prefix,
+    blobs: blobNames.length,
+    bytesChecked,
+    bytesTotal,
+  };
 }
 
 export function listBlobs(journalDir: string): string[] {

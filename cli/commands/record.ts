@@ -1,0 +1,124 @@
+// `understudy record`.
+//
+// Invariant: the guest owns the terminal. Ctrl-C reaches it from the terminal directly, so the CLI only has to survive it; SIGTERM and
+// SIGHUP come to one process and are passed on.
+import { basename } from 'node:path';
+
+import { RecordSession, type RecordResult } from '../../controller/record-session.js';
+import { bytes, duration, plural, shellWord, signalName } from '../format.js';
+import { err, errJson, Progress, say, style, warn } from '../output.js';
+
+interface Options {
+  output?: string;
+  force?: boolean;
+  progress?: boolean;
+  summary?: boolean;
+  ringSize?: number;
+  segmentSize?: number;
+  onJournalError?: 'stop' | 'continue';
+  kickAfter?: number;
+  json?: boolean;
+}
+
+const SIGHUP = 1;
+const SIGTERM = 15;
+const WARNINGS_SHOWN = 10;
+
+export async function record(argv: string[], given: Record<string, unknown>): Promise<number> {
+  const options = given as Options;
+  const json = options.json === true;
+  // Before the guest starts: between its start and the handlers' installation Ctrl-C would kill the recorder only.
+  let session: RecordSession | undefined;
+  const survive = (): void => undefined;
+  const forwardTerm = (): void => session?.kill(SIGTERM);
+  const forwardHup = (): void => session?.kill(SIGHUP);
+  process.on('SIGINT', survive);
+  process.on('SIGQUIT', survive);
+  process.on('SIGTERM', forwardTerm);
+  process.on('SIGHUP', forwardHup);
+
+  session = RecordSession.start(
+    {
+      argv,
+      journalDir: options.output ?? defaultOutput(argv[0]!),
+      force: options.force === true,
+      ...(options.ringSize === undefined ? {} : { ringBytes: options.ringSize }),
+      ...(options.segmentSize === undefined ? {} : { segmentBytes: options.segmentSize }),
+      ...(options.onJournalError === undefined ? {} : { onJournalError: options.onJournalError }),
+      ...(options.kickAfter === undefined ? {} : { kickAfterMs: options.kickAfter }),
+    },
+    (notice) => {
+      if (json) errJson(notice);
+      else if (notice.type === 'journalError') warn(notice.error.message);
+      else if (notice.level === 'info') say(notice.text);
+      else warn(notice.text);
+    },
+  );
+  const running = session;
+  const startedAt = Date.now();
+  // Not by default: the terminal is the guest's, and a line that renews itself would run through its output.
+  const progress = new Progress(options.progress === true ? 'always' : 'never', () => {
+    const s = running.stats();
+    const backlog = s.backlogBytes > 1_000_000 ? `, ${bytes(s.backlogBytes)} behind` : '';
+    return (
+      `recording ${duration(Date.now() - startedAt)}: ${plural(s.events, 'event')}, ${bytes(s.journalBytes)}${backlog}, ` +
+      `${plural(s.processes, 'process', 'processes')}, ${plural(s.threads, 'thread')}`
+    );
+  }).start();
+
+  const result = await running.done;
+  progress.stop();
+  process.off('SIGINT', survive);
+  process.off('SIGQUIT', survive);
+  process.off('SIGTERM', forwardTerm);
+  process.off('SIGHUP', forwardHup);
+
+  if (json) errJson(summaryJson(result));
+  else if (options.summary !== false || result.problem !== undefined) summary(result);
+  if (result.outcome === 'journalError' || result.outcome === 'fault') return result.problem?.exitCode ?? 1;
+  return result.exitCode ?? 128 + (result.signal ?? 0);
+}
+
+function summary(result: RecordResult): void {
+  const { bold, dim, red } = style(2);
+  const cpu = result.cpu.userMs + result.cpu.systemMs;
+  say(
+    `recorded ${bold(plural(result.events, 'event'))}, ${bytes(result.journalBytes)} in ${duration(result.wallMs)} ` +
+      `(CPU ${duration(cpu)})${result.signal === undefined ? '' : `; ended by ${signalName(result.signal)}`}`,
+  );
+  if (result.warnings.length > 0) {
+    err(`  ${plural(result.warnings.length, 'warning')}:\n`);
+    for (const text of result.warnings.slice(0, WARNINGS_SHOWN)) err(`    ${text}\n`);
+    if (result.warnings.length > WARNINGS_SHOWN) {
+      err(
+        dim(
+          `    ${result.warnings.length - WARNINGS_SHOWN} more: understudy journal info ${shellWord(result.journalDir)}\n`,
+        ),
+      );
+    }
+  }
+  if (result.problem !== undefined) {
+    err(`  ${red('error:')} ${result.problem.message}\n`);
+    if (result.problem.hint !== undefined) err(`    ${result.problem.hint}\n`);
+  }
+  err(`  understudy replay ${shellWord(result.journalDir)}\n`);
+}
+
+function summaryJson(result: RecordResult): Record<string, unknown> {
+  return {
+    type: 'summary',
+    ...result,
+    exitCode: result.exitCode ?? null,
+    signal: result.signal ?? null,
+    problem: result.problem ?? null,
+  };
+}
+
+function defaultOutput(command: string): string {
+  const now = new Date();
+  const two = (n: number): string => String(n).padStart(2, '0');
+  const day = `${now.getFullYear()}${two(now.getMonth() + 1)}${two(now.getDate())}`;
+  const time = `${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}`;
+  const name = basename(command).replace(/[^A-Za-z0-9._-]/g, '_');
+  return `understudy-${name}-${day}-${time}`;
+}

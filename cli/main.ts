@@ -1,0 +1,330 @@
+#!/usr/bin/env node
+// The command `understudy`. Role: parse arguments, hand over to the one module of the command given, render errors.
+//
+// Invariants:
+//  - What a command needs is imported by that command: `record` starts a guest and must not wait for a database to load.
+//  - Every failure ends in an exit code of docs/errors.md and, with --json, in one line of JSON on standard error.
+//
+// Must not: decide what recording or replaying means; that is the controller's.
+import { Command, CommanderError, Option } from 'commander';
+
+import { parseNonNegative, parsePositive, parseSeconds, parseSizeBetween } from './format.js';
+import { err, errJson, out, style } from './output.js';
+import { exitCodeOf, messageOf, UnderstudyError } from '../journal/src/errors.js';
+
+interface GlobalOptions {
+  json?: boolean;
+}
+
+const MIB = 2 ** 20;
+const GIB = 2 ** 30;
+
+function build(): Command {
+  const program = new Command('understudy');
+  program
+    .description('Records an unmodified Linux program and replays it exactly.')
+    .enablePositionalOptions()
+    .showHelpAfterError("('understudy COMMAND --help' explains a command)")
+    .configureOutput({ writeOut: out, writeErr: err, getOutHelpWidth: () => 100, getErrHelpWidth: () => 100 })
+    .exitOverride()
+    .option('-V, --version', 'print the version')
+    .on('option:version', () => {
+      throw new VersionAsked();
+    })
+    .addHelpText(
+      'after',
+      `
+Examples:
+  understudy record -o J -- redis-server --port 7000    run it, use it, stop it
+  understudy replay J                                   the same run again, without any outside effect
+  understudy journal info J                             what was recorded, and how it ended
+  understudy preflight -- ./server                      what of a program is covered, and what is not
+
+Exit codes: record and replay end as the guest did (128+n for signal n). understudy's own: 64 wrong usage, 70 the replay
+diverged, 74 the journal is damaged or cannot be written, 75 the journal ends early; all of them: docs/errors.md.`,
+    );
+
+  program
+    .command('record')
+    .description('run a command and record it')
+    .usage('[options] -- COMMAND [ARGUMENT...]')
+    .argument('<command...>', 'the command, after --')
+    .passThroughOptions()
+    .option('-o, --output <dir>', 'directory for the journal (default: ./understudy-NAME-TIME)')
+    .option('-f, --force', 'remove the journal that is there first')
+    .option('--progress', 'show progress, also when standard error is no terminal')
+    .option('--no-summary', 'print nothing at the end unless something went wrong')
+    .addOption(
+      new Option('--ring-size <size>', 'memory between the guest and the writer')
+        .default(16 * MIB, '16M')
+        .argParser(parseSizeBetween(MIB, GIB)),
+    )
+    .addOption(
+      new Option('--segment-size <size>', 'size at which a new segment file begins')
+        .default(64 * MIB, '64M')
+        .argParser(parseSizeBetween(64 * 1024, 64 * GIB)),
+    )
+    .addOption(
+      new Option(
+        '--on-journal-error <what>',
+        'when the journal cannot be written (disk full): end the guest, or let it run on unrecorded',
+      )
+        .choices(['stop', 'continue'])
+        .default('stop'),
+    )
+    .addOption(
+      new Option(
+        '--kick-after <ms>',
+        'interrupt a thread that computes this long without a system call while another waits',
+      )
+        .default(5)
+        .argParser(parsePositive),
+    )
+    .option('--json', 'print the summary as one line of JSON on standard error')
+    .addHelpText(
+      'after',
+      `
+The command gets this terminal: its input, output and Ctrl-C work as always. SIGTERM to understudy is passed on.
+Exit status: that of the command, 128+n if signal n ended it; 126 or 127 if it cannot be started; others: docs/errors.md.
+
+Examples:
+  understudy record -- ./build/server --port 7000
+  understudy record -o /var/tmp/J --force --progress -- python3 job.py
+  understudy record --on-journal-error continue --no-summary -- nginx -g 'daemon off;'`,
+    )
+    .action(async (command: string[], options: Record<string, unknown>) => {
+      const { record } = await import('./commands/record.js');
+      process.exitCode = await record(command, options);
+    });
+
+  program
+    .command('replay')
+    .description('replay a journal')
+    .argument('<journal>', 'the directory, or a packed journal')
+    .option('-q, --quiet', "do not re-emit the program's output")
+    .addOption(new Option('--until <seq>', 'stop after this event, and say how to attach gdb').argParser(parsePositive))
+    .option('--progress', 'show progress, also when standard error is no terminal')
+    .option('--any-machine', 'try although this machine differs from the recorded one')
+    .option('--json', 'print the result as one line of JSON on standard error')
+    .addHelpText(
+      'after',
+      `
+Nothing outside happens: no file, socket or other process is touched; only standard output and error are shown again.
+Exit status: the recorded one; 70 if the replay diverged from the recording, 75 if the journal ends before the program did.
+
+Examples:
+  understudy replay J
+  understudy replay J --quiet; echo $?
+  understudy replay J --until 120000        then: gdb -p PID, as it says`,
+    )
+    .action(async (journal: string, options: Record<string, unknown>) => {
+      const { replay } = await import('./commands/replay.js');
+      process.exitCode = await replay(journal, options);
+    });
+
+  const journal = program
+    .command('journal')
+    .description('look at, check, pack and remove journals')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  understudy journal ls /var/tmp
+  understudy journal info J
+  understudy journal dump J --from 1000 --to 1100
+  understudy journal verify J
+  understudy journal pack J && understudy journal rm J`,
+    );
+
+  journal
+    .command('info')
+    .description('what was recorded, where, how it ended, how much of it is valid')
+    .argument('<journal>')
+    .option('--json', 'as one JSON object')
+    .action(async (path: string, options: GlobalOptions) => {
+      const { journalInfo } = await import('./commands/journal-info.js');
+      process.exitCode = await journalInfo(path, options);
+    });
+
+  journal
+    .command('ls')
+    .description('the journals in a directory, newest first')
+    .argument('[dir]', 'the directory', '.')
+    .option('--json', 'as one JSON array')
+    .action(async (dir: string, options: GlobalOptions) => {
+      const { journalList } = await import('./commands/journal-info.js');
+      process.exitCode = await journalList(dir, options);
+    });
+
+  journal
+    .command('dump')
+    .description('the events, one a line')
+    .argument('<journal>')
+    .addOption(new Option('--from <seq>', 'first event').argParser(parsePositive))
+    .addOption(new Option('--to <seq>', 'last event').argParser(parsePositive))
+    .addOption(
+      new Option('--thread <n>', 'only events of this thread of the group (1 is the first)').argParser(parsePositive),
+    )
+    .option('--kind <names>', 'only these kinds, with commas: SWITCH, SIGNAL, START, NOTE, syscall, ...')
+    .option('--syscall <names>', 'only these system calls, with commas: read,write,futex or numbers')
+    .addOption(
+      new Option('--fd <n>', 'only calls whose result is this descriptor: where it was opened').argParser(
+        parseNonNegative,
+      ),
+    )
+    .addOption(
+      new Option('--after <seconds>', 'only events written so long after the beginning, or later').argParser(
+        parseSeconds,
+      ),
+    )
+    .addOption(
+      new Option('--bytes <n>', 'show so many bytes of each piece of data').default(32).argParser(parseNonNegative),
+    )
+    .option('--json', 'one JSON object a line, data in full as hexadecimal')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  understudy journal dump J | less
+  understudy journal dump J --from 120000 --to 120050
+  understudy journal dump J --syscall openat,execve --bytes 0
+  understudy journal dump J --kind NOTE,SIGNAL,END
+  understudy journal dump J --thread 3 --json | jq .`,
+    )
+    .action(async (path: string, options: Record<string, unknown>) => {
+      const { journalDump } = await import('./commands/journal-dump.js');
+      process.exitCode = await journalDump(path, options);
+    });
+
+  journal
+    .command('verify')
+    .description('check every byte: finds any single flipped bit, and says in which file and where')
+    .argument('<journal>')
+    .option('--json', 'as one JSON object')
+    .addHelpText('after', '\nExit status: 0 if everything is as it was written, 74 otherwise.')
+    .action(async (path: string, options: GlobalOptions) => {
+      const { journalVerify } = await import('./commands/journal-verify.js');
+      process.exitCode = await journalVerify(path, options);
+    });
+
+  journal
+    .command('pack')
+    .description('make one self-contained file of a journal (replay and info take it as it is)')
+    .argument('<journal>')
+    .option('-o, --output <file>', 'the file (default: JOURNAL.udj)')
+    .addOption(
+      new Option('--level <n>', 'compression, 1 (quick) to 9 (small)')
+        .default(6)
+        .choices(['1', '2', '3', '4', '5', '6', '7', '8', '9']),
+    )
+    .option('-f, --force', 'replace the file if it exists')
+    .option('--json', 'as one JSON object')
+    .action(async (path: string, options: Record<string, unknown>) => {
+      const { journalPack } = await import('./commands/journal-pack.js');
+      process.exitCode = await journalPack(path, options);
+    });
+
+  journal
+    .command('unpack')
+    .description('make a journal directory of a packed journal')
+    .argument('<file>')
+    .option('-o, --output <dir>', 'the directory (default: the name of the file without .udj)')
+    .option('--json', 'as one JSON object')
+    .action(async (path: string, options: Record<string, unknown>) => {
+      const { journalUnpack } = await import('./commands/journal-pack.js');
+      process.exitCode = await journalUnpack(path, options);
+    });
+
+  journal
+    .command('rm')
+    .description('remove journals')
+    .argument('<journal...>')
+    .option('--json', 'as one JSON array')
+    .action(async (paths: string[], options: GlobalOptions) => {
+      const { journalRemove } = await import('./commands/journal-pack.js');
+      process.exitCode = await journalRemove(paths, options);
+    });
+
+  program
+    .command('preflight')
+    .description('what of a program is covered by recording, and what is not')
+    .usage('[options] -- COMMAND [ARGUMENT...] | PID')
+    .argument('<command...>', 'a command after --, or the id of a running process')
+    .passThroughOptions()
+    .option('--json', 'as one JSON object')
+    .addHelpText(
+      'after',
+      `
+Nothing is started: the program's files are read (a script's interpreter is followed), or a process is looked at from outside.
+Each line is ok, limited (works, with a difference that is named) or unsupported, with the reason and what to do.
+Exit status: 0 if nothing is unsupported, 1 otherwise.
+
+Examples:
+  understudy preflight -- ./legacy-server
+  understudy preflight --json -- python3 job.py
+  understudy preflight 4711`,
+    )
+    .action(async (command: string[], options: GlobalOptions) => {
+      const { preflight } = await import('./commands/preflight.js');
+      process.exitCode = await preflight(command, options);
+    });
+
+  for (const command of [program, ...program.commands, ...journal.commands]) {
+    command
+      .exitOverride()
+      .configureOutput({ writeOut: out, writeErr: err, getOutHelpWidth: () => 100, getErrHelpWidth: () => 100 });
+    command.helpOption('-h, --help', 'explain this command').helpCommand(false);
+  }
+  return program;
+}
+
+class VersionAsked extends Error {}
+
+function renderError(error: unknown, json: boolean): number {
+  const known =
+    error instanceof UnderstudyError
+      ? error
+      : new UnderstudyError('E_INTERNAL', `unexpected: ${messageOf(error)}`, {
+          hint: 'This is a fault in understudy. UNDERSTUDY_DEBUG=1 shows where.',
+          cause: error,
+        });
+  if (json) {
+    errJson({ error: known });
+  } else {
+    const { red, dim } = style(2);
+    err(`understudy: ${red('error:')} ${known.message}\n`);
+    if (known.hint !== undefined) err(`  ${known.hint}\n`);
+    err(dim(`  [${known.code}, exit code ${known.exitCode}; ${known.docs}]\n`));
+  }
+  if (process.env['UNDERSTUDY_DEBUG'] === '1') {
+    for (let e = error; e instanceof Error; e = e.cause) err(`${e.stack ?? e.message}\n`);
+  }
+  return known.exitCode;
+}
+
+async function main(argv: string[]): Promise<void> {
+  // Everything after -- belongs to the guest.
+  const end = argv.indexOf('--');
+  const json = (end < 0 ? argv : argv.slice(0, end)).includes('--json');
+  const program = build();
+  try {
+    if (argv.length === 0) {
+      err(program.helpInformation());
+      process.exitCode = exitCodeOf('E_USAGE');
+      return;
+    }
+    await program.parseAsync(argv, { from: 'user' });
+  } catch (error) {
+    if (error instanceof VersionAsked) {
+      const { productVersion } = await import('../controller/paths.js');
+      out(`understudy ${productVersion()}\n`);
+    } else if (error instanceof CommanderError) {
+      // It has printed its message already; help that was asked for is no error.
+      process.exitCode = error.exitCode === 0 ? 0 : exitCodeOf('E_USAGE');
+    } else {
+      process.exitCode = renderError(error, json);
+    }
+  }
+}
+
+await main(process.argv.slice(2));
