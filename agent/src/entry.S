@@ -52,8 +52,6 @@
 .endm
 
 .section .text.agent_entry, "ax", @progbits
-.globl agent_text_begin
-agent_text_begin:
 
 // ---- from a syscall trampoline: rcx = where the guest goes on, everything else as the guest left it --------------
 .balign 64
@@ -316,10 +314,6 @@ agent_start:
 agent_boot_stack:
   .zero 65536
 agent_boot_stack_end:
-
-.section .text.zz_agent_end, "ax", @progbits
-.globl agent_text_end
-agent_text_end:
 
 .section .text.agent_vdso, "ax", @progbits
 .balign 4096

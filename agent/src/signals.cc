@@ -181,6 +181,10 @@ extern "C" void agent_signal_handler(int sig, SigInfo* info, Ucontext* u) {
         u->rip = (u64)agent_copy_safe_fixup;
         return;
       }
+      if (u64 fixup = peek_fixup(u->rip)) {
+        u->rip = fixup;
+        return;
+      }
       if (!in_trampoline(u->rip)) {
         Text text;
         text.str("fault in the agent: signal ").dec(sig).str(" at ").hex(u->rip).str(", address ").hex(info->rest[0]);
