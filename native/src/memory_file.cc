@@ -1,0 +1,192 @@
+// See memory_file.h.
+#include "memory_file.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <vector>
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U  // Linux 6.3
+#endif
+
+namespace understudy::host {
+namespace {
+
+constexpr uint64_t kPage = 4096;
+uint64_t page_down(uint64_t x) { return x & ~(kPage - 1); }
+uint64_t page_up(uint64_t x) { return page_down(x + kPage - 1); }
+
+uint64_t ring_size_for(uint64_t wanted) {
+  uint64_t size = abi::kRingSizeMin;
+  while (size < wanted && size < abi::kRingSizeMax) size <<= 1;
+  return size;
+}
+
+int create_memfd() {
+  // From 6.3 on, a system may be set to make memory files non-executable unless they ask; older kernels do not know the
+  // flag.
+  int fd = memfd_create("understudy", MFD_CLOEXEC | MFD_EXEC);
+  if (fd < 0 && errno == EINVAL) fd = memfd_create("understudy", MFD_CLOEXEC);
+  return fd;
+}
+
+[[noreturn]] void refuse(const std::string& path, const std::string& why, int error = 0) {
+  throw HostError("IMAGE", error, path, path + ": " + why);
+}
+
+[[noreturn]] void no_memory(const char* what) {
+  int error = errno;
+  throw HostError("IMAGE", error, "", std::string("cannot set up the shared memory (") + what + "): " + errno_text(error));
+}
+
+}  // namespace
+
+MemoryFile::MemoryFile(abi::Mode mode, const std::string& agent_path, uint64_t ring_bytes)
+    : fd_(create_memfd()), ring_size_(ring_size_for(ring_bytes)) {
+  if (!fd_) no_memory("memfd_create");
+  if (ftruncate(fd_.get(), off_t(abi::kFileRing + ring_size_)) != 0) no_memory("ftruncate");
+
+  uint64_t shared = abi::kControlSize + abi::kRpcSize;
+  void* base = mmap(nullptr, shared, PROT_READ | PROT_WRITE, MAP_SHARED, fd_.get(), off_t(abi::kFileControl));
+  if (base == MAP_FAILED) no_memory("mmap");
+  base_ = static_cast<uint8_t*>(base);
+  control_ = reinterpret_cast<abi::Control*>(base_ + abi::kFileControl);
+  rpc_payload_ = base_ + abi::kFileRpc;
+
+  void* twice = mmap(nullptr, ring_size_ * 2, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (twice == MAP_FAILED) no_memory("mmap");
+  ring_ = static_cast<uint8_t*>(twice);
+  for (int i = 0; i < 2; i++) {
+    if (mmap(ring_ + uint64_t(i) * ring_size_, ring_size_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd_.get(),
+             off_t(abi::kFileRing)) == MAP_FAILED) {
+      no_memory("mmap");
+    }
+  }
+
+  // A low soft limit of the guest must not make the descriptor invalid, a high one must not make the kernel grow
+  // descriptor tables to a million entries.
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  abi::Control& c = *control_;
+  c.magic = abi::kMagic;
+  c.abi_version = abi::kAbiVersion;
+  c.mode = mode;
+  c.guest_fd = int32_t(std::clamp<uint64_t>(files.rlim_cur, 64, 1024)) - 1;
+  c.host_pid = getpid();
+  c.next_gtid = 1;
+  c.ring.size = ring_size_;
+
+  add_map(abi::kControlAddr, abi::kControlSize, abi::kFileControl, PROT_READ | PROT_WRITE, MAP_SHARED);
+  add_map(abi::kRpcAddr, abi::kRpcSize, abi::kFileRpc, PROT_READ | PROT_WRITE, MAP_SHARED);
+  load_agent(agent_path);
+  add_map(abi::kRingAddr, ring_size_, abi::kFileRing, PROT_READ | PROT_WRITE, MAP_SHARED);
+  add_map(abi::kRingAddr + ring_size_, ring_size_, abi::kFileRing, PROT_READ | PROT_WRITE, MAP_SHARED);
+}
+
+MemoryFile::~MemoryFile() {
+  if (base_ != nullptr) munmap(base_, abi::kControlSize + abi::kRpcSize);
+  if (ring_ != nullptr) munmap(ring_, ring_size_ * 2);
+}
+
+void MemoryFile::add_map(uint64_t addr, uint64_t len, uint64_t file_offset, uint32_t prot, uint32_t flags) {
+  abi::Control& c = *control_;
+  if (c.map_count == abi::kMaxMaps) throw HostError("IMAGE", 0, "", "the agent has more segments than the ABI allows");
+  c.maps[c.map_count++] = {addr, len, file_offset, prot, flags};
+}
+
+void MemoryFile::load_agent(const std::string& path) {
+  std::string elf;
+  if (!read_file(path, &elf)) refuse(path, "cannot read the agent: " + errno_text(errno), errno);
+  auto within = [&](uint64_t off, uint64_t len) { return off <= elf.size() && len <= elf.size() - off; };
+  const auto* data = reinterpret_cast<const uint8_t*>(elf.data());
+  if (!within(0, sizeof(Elf64_Ehdr)) || memcmp(data, ELFMAG, SELFMAG) != 0) refuse(path, "the agent is not an ELF file");
+  Elf64_Ehdr eh;
+  memcpy(&eh, data, sizeof eh);
+  if (eh.e_type != ET_EXEC || eh.e_machine != EM_X86_64) refuse(path, "the agent is not a static x86-64 executable");
+  if (eh.e_phentsize != sizeof(Elf64_Phdr) || !within(eh.e_phoff, uint64_t(eh.e_phnum) * sizeof(Elf64_Phdr)) ||
+      eh.e_shentsize != sizeof(Elf64_Shdr) || !within(eh.e_shoff, uint64_t(eh.e_shnum) * sizeof(Elf64_Shdr))) {
+    refuse(path, "the agent's ELF headers are damaged");
+  }
+
+  // Segments, in the order of the file, each on pages of its own in the memory file.
+  uint64_t file_offset = abi::kFileImage, previous_end = abi::kImageAddr;
+  struct Loaded {
+    uint64_t vaddr, filesz;
+    size_t offset;
+  };
+  std::vector<Loaded> loaded;
+  for (int i = 0; i < eh.e_phnum; i++) {
+    Elf64_Phdr ph;
+    memcpy(&ph, data + eh.e_phoff + uint64_t(i) * sizeof ph, sizeof ph);
+    if (ph.p_type == PT_INTERP || ph.p_type == PT_DYNAMIC) refuse(path, "the agent is dynamically linked");
+    if (ph.p_type != PT_LOAD || ph.p_memsz == 0) continue;
+    if (!within(ph.p_offset, ph.p_filesz) || ph.p_filesz > ph.p_memsz) refuse(path, "a segment of the agent is damaged");
+    uint64_t begin = page_down(ph.p_vaddr), file_end = page_up(ph.p_vaddr + ph.p_filesz);
+    uint64_t end = page_up(ph.p_vaddr + ph.p_memsz);
+    if (begin < previous_end || end > abi::kThreadsAddr) refuse(path, "the agent is not linked at the address of the ABI");
+    if (file_offset + (file_end - begin) > abi::kFileRing) refuse(path, "the agent's image is too large");
+    previous_end = end;
+    uint32_t prot = ((ph.p_flags & PF_R) != 0 ? PROT_READ : 0) | ((ph.p_flags & PF_W) != 0 ? PROT_WRITE : 0) |
+                    ((ph.p_flags & PF_X) != 0 ? PROT_EXEC : 0);
+    if (ph.p_filesz > 0) {
+      off_t at = off_t(file_offset + (ph.p_vaddr - begin));
+      for (uint64_t done = 0; done < ph.p_filesz;) {
+        ssize_t n = pwrite(fd_.get(), data + ph.p_offset + done, ph.p_filesz - done, at + off_t(done));
+        if (n <= 0) no_memory("pwrite");
+        done += uint64_t(n);
+      }
+      add_map(begin, file_end - begin, file_offset, prot, MAP_PRIVATE);
+      file_offset += file_end - begin;
+    } else {
+      file_end = begin;
+    }
+    if (end > file_end) add_map(file_end, end - file_end, 0, prot, MAP_PRIVATE | MAP_ANONYMOUS);
+    loaded.push_back({ph.p_vaddr, ph.p_filesz, ph.p_offset});
+  }
+
+  abi::Entry& entry = control_->entry;
+  uint64_t version_addr = 0;
+  for (int i = 0; i < eh.e_shnum; i++) {
+    Elf64_Shdr sh;
+    memcpy(&sh, data + eh.e_shoff + uint64_t(i) * sizeof sh, sizeof sh);
+    if (sh.sh_type != SHT_SYMTAB || sh.sh_link >= eh.e_shnum || !within(sh.sh_offset, sh.sh_size)) continue;
+    Elf64_Shdr str;
+    memcpy(&str, data + eh.e_shoff + uint64_t(sh.sh_link) * sizeof str, sizeof str);
+    if (!within(str.sh_offset, str.sh_size) || str.sh_size == 0 || data[str.sh_offset + str.sh_size - 1] != 0) {
+      refuse(path, "the agent's symbol table is damaged");
+    }
+    for (uint64_t at = 0; at + sizeof(Elf64_Sym) <= sh.sh_size; at += sizeof(Elf64_Sym)) {
+      Elf64_Sym sym;
+      memcpy(&sym, data + sh.sh_offset + at, sizeof sym);
+      if (sym.st_name >= str.sh_size || sym.st_shndx == SHN_UNDEF) continue;
+      std::string_view name(elf.data() + str.sh_offset + sym.st_name);
+      if (name == "agent_start") entry.start = sym.st_value;
+      else if (name == "agent_syscall_entry") entry.syscall_entry = sym.st_value;
+      else if (name == "agent_insn_entry") entry.insn_entry = sym.st_value;
+      else if (name == "agent_text_begin") entry.text_begin = sym.st_value;
+      else if (name == "agent_text_end") entry.text_end = sym.st_value;
+      else if (name == "agent_abi_version") version_addr = sym.st_value;
+    }
+  }
+  if (entry.start == 0 || entry.syscall_entry == 0 || entry.insn_entry == 0 || entry.text_begin == 0 || entry.text_end == 0 ||
+      version_addr == 0) {
+    refuse(path, "this is not an agent: its entry symbols are missing");
+  }
+  uint32_t version = 0;
+  for (const Loaded& segment : loaded) {
+    if (version_addr >= segment.vaddr && version_addr + sizeof version <= segment.vaddr + segment.filesz) {
+      memcpy(&version, data + segment.offset + (version_addr - segment.vaddr), sizeof version);
+    }
+  }
+  if (version != abi::kAbiVersion) {
+    refuse(path, "the agent is of ABI version " + std::to_string(version) + ", this host of version " +
+                     std::to_string(abi::kAbiVersion) + "; rebuild both");
+  }
+}
+
+}  // namespace understudy::host

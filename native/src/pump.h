@@ -1,0 +1,56 @@
+// The pump (record): drains the ring into segments.
+//
+// Invariants:
+//  - The ring's tail moves only past events that are in the segment file (written, not synced), or after the journal failed.
+//  - Memory is bounded: events go from the ring to write(2) without a copy, and the guest waits when the ring is full.
+//  - After a failure the pump keeps discarding, so that no guest sleeps for ever on a full ring.
+//
+// Must not: decide what happens to the guest after a failure; it calls on_failure once.
+#pragma once
+#include <functional>
+
+#include "memory_file.h"
+#include "segment.h"
+
+namespace understudy::host {
+
+struct PumpFailure {
+  bool malformed;  // the agent wrote something that is not an event; otherwise a write failed
+  IoError io;
+  std::string text;
+};
+
+class Pump {
+ public:
+  using OnFailure = std::function<void(const PumpFailure&)>;
+  Pump(MemoryFile& memory, SegmentWriter& writer, OnFailure on_failure);
+  ~Pump();
+
+  // The journal is lost for another reason (a blob could not be written): stop writing, close the ring.
+  void fail(const PumpFailure& failure);
+  bool failed() const { return __atomic_load_n(&failed_, __ATOMIC_ACQUIRE); }
+
+  // Returns when everything published before the call is taken.
+  void drain();
+  // Drains, closes the segment, ends the thread. No guest may be alive.
+  void finish();
+
+  uint64_t events() const { return __atomic_load_n(&events_, __ATOMIC_ACQUIRE); }
+  uint64_t bytes() const { return load_acquire(memory_.control().ring.tail); }
+
+ private:
+  void run();
+  bool take();  // false: the ring is empty
+  void sleep(int timeout_ms);
+  void move_tail(uint64_t to);
+
+  MemoryFile& memory_;
+  SegmentWriter& writer_;
+  OnFailure on_failure_;
+  uint64_t events_ = 0;
+  bool failed_ = false;
+  uint32_t finishing_ = 0;
+  std::thread thread_;
+};
+
+}  // namespace understudy::host

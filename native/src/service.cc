@@ -1,0 +1,191 @@
+// See service.h.
+#include "service.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include <vector>
+
+namespace understudy::host {
+namespace {
+constexpr int kTickMs = 10;
+constexpr int kIdleMs = 500;  // only covers a wake-up between the check of stopping_ and the wait
+constexpr uint64_t kAnswerSpinNs = 20'000;
+}  // namespace
+
+Service::Service(MemoryFile& memory, BlobStore& blobs, SiteStore& sites, Warden& warden, Launcher* launcher, Hooks hooks)
+    : memory_(memory), blobs_(blobs), sites_(sites), warden_(warden), launcher_(launcher), hooks_(std::move(hooks)) {
+  thread_ = start_thread("us-service", [this] { run(); });
+  if (memory.control().mode == abi::kModeRecord) kicker_ = start_thread("us-kicker", [this] { run_kicker(); });
+}
+
+Service::~Service() { stop(); }
+
+void Service::stop() {
+  if (!thread_.joinable()) return;
+  store_release(stopping_, 1u);
+  futex_wake_all(&memory_.control().rpc.state);
+  futex_wake_all(&memory_.control().attention);
+  thread_.join();
+  if (kicker_.joinable()) kicker_.join();
+}
+
+void Service::run() {
+  abi::Rpc& rpc = memory_.control().rpc;
+  while (load_acquire(stopping_) == 0) {
+    const uint32_t state = load_acquire(rpc.state);
+    if (state != abi::kRpcRequest) {
+      futex_wait(&rpc.state, state, kIdleMs);
+      continue;
+    }
+    handle();
+    store_release(rpc.state, uint32_t(abi::kRpcDone));
+    futex_wake_all(&rpc.state);
+    // Requests come in bursts (a library is mapped, then its sites are asked for).
+    for (uint64_t until = monotonic_ns() + kAnswerSpinNs; monotonic_ns() < until && load_acquire(rpc.state) != abi::kRpcRequest;)
+      __builtin_ia32_pause();
+  }
+}
+
+void Service::handle() {
+  abi::Rpc& rpc = memory_.control().rpc;
+  int64_t result = -ENOSYS;
+  // What a guest asks must not end the host.
+  try {
+    switch (rpc.op) {
+      case abi::kRpcJoin: result = rpc.a[0] < abi::kMaxProcesses ? warden_.join(rpc.pid, uint32_t(rpc.a[0])) : -EINVAL; break;
+      case abi::kRpcExecBegin: result = launcher_ != nullptr ? launcher_->exec_begin(rpc.pid, rpc.tid) : -ENOSYS; break;
+      case abi::kRpcExecFailed: result = launcher_ != nullptr ? launcher_->exec_failed(rpc.tid) : -ENOSYS; break;
+      case abi::kRpcMapFile: result = map_file(); break;
+      case abi::kRpcSites: result = sites(); break;
+      case abi::kRpcMapBlob: result = map_blob(); break;
+      case abi::kRpcMessage:
+        if (rpc.payload_len <= abi::kRpcSize) {
+          hooks_.message(abi::MessageLevel(rpc.a[0]), std::string(reinterpret_cast<char*>(memory_.rpc_payload()), rpc.payload_len));
+          result = 0;
+        } else {
+          result = -EINVAL;
+        }
+        break;
+      default: break;
+    }
+  } catch (const std::exception& error) {
+    hooks_.message(abi::kError, std::string("a request of the agent failed: ") + error.what());
+    result = -EIO;
+  }
+  rpc.result = result;
+}
+
+int64_t Service::map_file() {
+  abi::Rpc& rpc = memory_.control().rpc;
+  Capture capture{};
+  bool journal_failed = false;
+  if (int error = blobs_.capture(rpc.pid, int(rpc.a[0]), &capture, &journal_failed)) {
+    if (journal_failed) hooks_.journal_failed(-error, blobs_.blob_dir());
+    return error;
+  }
+  rpc.r[0] = capture.index;
+  rpc.r[1] = capture.size;
+  rpc.r[2] = capture.dev;
+  rpc.r[3] = capture.ino;
+  rpc.r[4] = capture.is_new ? 1 : 0;
+  memcpy(memory_.rpc_payload(), capture.sha.data(), capture.sha.size());
+  memcpy(memory_.rpc_payload() + capture.sha.size(), capture.path.data(), capture.path.size());
+  rpc.payload_len = capture.sha.size() + capture.path.size();
+  return 0;
+}
+
+int64_t Service::map_blob() {
+  abi::Rpc& rpc = memory_.control().rpc;
+  Sha256 sha;
+  if (rpc.payload_len < sha.size()) return -EINVAL;
+  memcpy(sha.data(), memory_.rpc_payload(), sha.size());
+  const std::string path = blobs_.path_of(hex(sha.data(), sha.size()));
+  if (access(path.c_str(), R_OK) != 0) {
+    const int error = errno;
+    hooks_.message(abi::kError, "the journal has no readable copy of a mapped file: " + path + ": " + errno_text(error));
+    return -error;
+  }
+  blobs_.declare(rpc.a[0], sha);
+  memcpy(memory_.rpc_payload(), path.data(), path.size());
+  rpc.payload_len = path.size();
+  return 0;
+}
+
+int64_t Service::sites() {
+  abi::Rpc& rpc = memory_.control().rpc;
+  const std::string sha = blobs_.sha_of(rpc.a[0]);
+  if (sha.empty()) return -ENOENT;
+  const uint64_t offset = rpc.a[1], len = rpc.a[2], address = rpc.a[3], trampolines = rpc.a[4];
+  std::shared_ptr<const SiteMap> map = sites_.get(sha, blobs_.path_of(sha));
+  if (map == nullptr) return -EIO;
+  if (trampolines == 0) {
+    const SiteSizes sizes = bound_sizes(*map, offset, len);
+    rpc.r[0] = sizes.trampoline_bytes;
+    rpc.r[1] = sizes.patches;
+    rpc.payload_len = 0;
+    return 0;
+  }
+  Rewrite rewrite = generate(*map, offset, len, address, trampolines, memory_.control().entry);
+  const size_t patch_bytes = rewrite.patches.size() * sizeof(abi::Patch);
+  if (patch_bytes + rewrite.trampolines.size() > abi::kRpcSize) return -E2BIG;
+  memcpy(memory_.rpc_payload(), rewrite.patches.data(), patch_bytes);
+  memcpy(memory_.rpc_payload() + patch_bytes, rewrite.trampolines.data(), rewrite.trampolines.size());
+  rpc.r[0] = rewrite.trampolines.size();
+  rpc.r[1] = rewrite.patches.size();
+  rpc.payload_len = patch_bytes + rewrite.trampolines.size();
+  std::lock_guard lock(mutex_);
+  for (const TrampolineOrigin& origin : rewrite.origins) origins_[origin.begin] = origin;
+  return 0;
+}
+
+uint64_t Service::original_address(uint64_t address) const {
+  std::lock_guard lock(mutex_);
+  auto next = origins_.upper_bound(address);
+  if (next == origins_.begin()) return address;
+  const TrampolineOrigin& origin = std::prev(next)->second;
+  if (address >= origin.end) return address;
+  return address < origin.continuation ? origin.site : origin.after;
+}
+
+void Service::run_kicker() {
+  abi::Control& control = memory_.control();
+  struct Watched {
+    uint64_t seq, since_ns;
+  };
+  std::map<uint32_t, Watched> watched;  // by slot
+  while (load_acquire(stopping_) == 0) {
+    if (load_acquire(control.attention) == 0) {
+      watched.clear();
+      futex_wait(&control.attention, 0, kIdleMs);
+      continue;
+    }
+    const uint64_t now = monotonic_ns();
+    for (uint32_t i = 0; i < abi::kMaxThreads; i++) {
+      const abi::ThreadSlot& slot = control.threads[i];
+      if (load_acquire(slot.state) != abi::kThreadLive || load_acquire(slot.attention) != 1) {
+        watched.erase(i);
+        continue;
+      }
+      const uint64_t seq = slot.attention_seq;
+      auto [entry, fresh] = watched.try_emplace(i, Watched{seq, now});
+      if (!fresh && entry->second.seq != seq) entry->second = {seq, now};
+      if (slot.events != seq) continue;  // it moves; the agent takes the request back
+      if (now - entry->second.since_ns < uint64_t(control.kick_after_ms) * 1000000) continue;
+      siginfo_t info{};
+      info.si_signo = SIGSYS;
+      info.si_code = SI_QUEUE;  // the only code that the kernel lets another process use and that carries a value
+      info.si_pid = getpid();
+      info.si_uid = getuid();
+      info.si_value.sival_ptr = reinterpret_cast<void*>(abi::kKickMagic);
+      syscall(SYS_rt_tgsigqueueinfo, slot.pid, slot.tid, SIGSYS, &info);
+      entry->second.since_ns = now;
+    }
+    // The tick is no longer than what is waited for, and no shorter than a millisecond.
+    const int tick = std::max(1, std::min(kTickMs, int(control.kick_after_ms) / 2));
+    usleep(useconds_t(tick) * 1000);
+  }
+}
+
+}  // namespace understudy::host

@@ -1,0 +1,396 @@
+// See session.h.
+#include "session.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+namespace understudy::host {
+namespace {
+
+const char* level_name(abi::MessageLevel level) {
+  return level == abi::kInfo ? "info" : level == abi::kWarning ? "warning" : "error";
+}
+
+Plain::Object message(abi::MessageLevel level, const std::string& text) {
+  return {{"type", "message"}, {"level", level_name(level)}, {"text", text}};
+}
+
+Plain::Object counters(const abi::Control& control) {
+  return {{"sudTraps", load_acquire(control.stat_sud_traps)},
+          {"switches", load_acquire(control.stat_switches)},
+          {"steals", load_acquire(control.stat_steals)},
+          {"ringWaits", load_acquire(control.stat_ring_waits)},
+          {"preempts", load_acquire(control.stat_preempts)}};
+}
+
+void prepare_journal_dir(const std::string& dir) {
+  for (const char* sub : {"/segments", "/blobs"}) {
+    const std::string path = dir + sub;
+    if (int error = make_dirs(path)) throw HostError("JOURNAL_DIR", error, path, "cannot create " + path + ": " + errno_text(error));
+  }
+}
+
+double milliseconds(const timeval& t) { return double(t.tv_sec) * 1000 + double(t.tv_usec) / 1000; }
+
+Plain::Object cut_fields(const Cut& cut) {
+  return {{"clean", cut.clean}, {"seq", cut.seq}, {"segment", cut.segment}, {"offset", cut.offset}, {"reason", cut.reason}};
+}
+
+void copy_path(char (&to)[abi::kPathMax], const std::string& path) {
+  if (path.size() >= sizeof to) throw HostError("JOURNAL_DIR", ENAMETOOLONG, path, path + ": " + errno_text(ENAMETOOLONG));
+  memcpy(to, path.c_str(), path.size() + 1);
+}
+
+const char* kind_name(uint32_t kind) {
+  static const char* const names[] = {"unknown", "kernel-result", "kernel-write", "start-state", "instruction",
+                                      "agent",   "order",         "place",        "time"};
+  return kind < sizeof names / sizeof names[0] ? names[kind] : names[0];
+}
+
+template <size_t N>
+Plain::List big_list(const uint64_t (&values)[N]) {
+  Plain::List out;
+  for (uint64_t value : values) out.emplace_back(BigUnsigned{value});
+  return out;
+}
+
+std::string detail_of(const abi::Divergence& divergence) {
+  return std::string(divergence.detail, strnlen(divergence.detail, sizeof divergence.detail));
+}
+
+}  // namespace
+
+void Session::finish_soon() {
+  std::lock_guard lock(finish_mutex_);
+  finish_ = true;
+  finish_changed_.notify_all();
+}
+
+void Session::wait_finish() {
+  std::unique_lock lock(finish_mutex_);
+  finish_changed_.wait(lock, [&] { return finish_; });
+}
+
+// ---- Recording -------------------------------------------------------------------------------------------------------
+
+RecordSession::RecordSession(const RecordOptions& options, EmitEvent emit)
+    : emit_(std::move(emit)),
+      continue_on_journal_error_(options.continue_on_journal_error),
+      started_ns_(monotonic_ns()),
+      memory_(abi::kModeRecord, options.agent_path, options.ring_bytes),
+      blobs_(options.journal_dir, options.cache_dir),
+      sites_(options.cache_dir),
+      writer_(options.journal_dir, options.segment_bytes, options.epoch) {
+  abi::Control& control = memory_.control();
+  control.on_error = continue_on_journal_error_ ? abi::kOnErrorContinue : abi::kOnErrorStop;
+  control.kick_after_ms = options.kick_after_ms;
+  prepare_journal_dir(options.journal_dir);
+  if (auto error = writer_.open_first())
+    throw HostError("JOURNAL_DIR", error->error, error->path, "cannot create " + error->path + ": " + errno_text(error->error));
+
+  // Everything that a guest can need is there before the guest is.
+  launcher_ = std::make_unique<Launcher>(
+      memory_, [this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); });
+  pump_ = std::make_unique<Pump>(memory_, writer_, [this](const PumpFailure& failure) { on_pump_failure(failure); });
+  Warden::Hooks hooks;
+  hooks.drain = [this](uint64_t* events) {
+    pump_->drain();
+    *events = pump_->events();
+    return !pump_->failed();
+  };
+  hooks.outcome = [this](abi::Outcome outcome) {
+    if (outcome == abi::kAgentFault) on_fault();
+  };
+  hooks.group_ended = [this] { finish_soon(); };
+  hooks.report = [this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); };
+  warden_ = std::make_unique<Warden>(memory_, *launcher_, std::move(hooks));
+  service_ = std::make_unique<Service>(
+      memory_, blobs_, sites_, *warden_, launcher_.get(),
+      Service::Hooks{[this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); },
+                     [this](int error, const std::string& path) {
+                       pump_->fail({false, {error, path}, "cannot write the journal: " + errno_text(error)});
+                     }});
+  guard_ = std::make_unique<Guard>(&control);
+
+  SpawnOptions spawn;
+  spawn.argv = options.argv;
+  spawn.env = options.env;
+  spawn.cwd = options.cwd;
+  spawn.memory_fd = memory_.fd();
+  spawn.guest_fd = control.guest_fd;
+  spawn.traced = true;
+  try {
+    pid_ = launcher_->start(spawn);
+  } catch (...) {
+    // The journal's caller may try again with another command.
+    unlink(segment_path(options.journal_dir, 1).c_str());
+    throw;
+  }
+  emit_({{"type", "started"}, {"pid", int(pid_)}});
+  warden_->watch_root(pid_);
+  finisher_ = start_thread("us-finisher", [this] { finish(); });
+}
+
+RecordSession::~RecordSession() {
+  if (finisher_.joinable()) {
+    warden_->kill_group();
+    finisher_.join();
+  }
+}
+
+void RecordSession::on_pump_failure(const PumpFailure& failure) {
+  if (failure.malformed) {
+    faulted_ = true;
+    emit_(message(abi::kError, failure.text));
+  } else {
+    journal_error_ = true;
+    emit_({{"type", "journalError"},
+           {"code", errno_name(failure.io.error)},
+           {"path", failure.io.path},
+           {"text", failure.text + " (" + failure.io.path + ")"}});
+  }
+  if (failure.malformed || !continue_on_journal_error_) warden_->kill_group();
+}
+
+void RecordSession::on_fault() {
+  faulted_ = true;
+  emit_(message(abi::kError, "the agent failed: " + detail_of(memory_.control().divergence)));
+  warden_->kill_group();
+}
+
+void RecordSession::kill(int signal) {
+  if (signal == SIGKILL) {
+    killed_ = true;
+    warden_->kill_group();
+  } else {
+    warden_->signal_root(signal);
+  }
+}
+
+Plain::Object RecordSession::stats() {
+  abi::Control& control = memory_.control();
+  const uint64_t tail = load_acquire(control.ring.tail);
+  return {{"events", pump_->events()},
+          {"bytes", tail},
+          {"journalBytes", writer_.journal_bytes()},
+          {"segments", writer_.segments()},
+          {"backlogBytes", load_acquire(control.ring.head) - tail},
+          {"processes", warden_->processes()},
+          {"threads", load_acquire(control.live_threads)},
+          {"counters", counters(control)}};
+}
+
+void RecordSession::finish() {
+  wait_finish();
+  abi::Control& control = memory_.control();
+  // The agent may have said why it failed just before its process died.
+  if (load_acquire(control.outcome) == abi::kAgentFault && !faulted_) on_fault();
+  pump_->finish();
+  const auto root = launcher_->reap_root();
+  const char* outcome = faulted_                                        ? "fault"
+                        : journal_error_ && continue_on_journal_error_  ? "unprotected"
+                        : journal_error_                                ? "journalError"
+                        : killed_                                       ? "killed"
+                                                                        : "ended";
+  Plain::Object cpu{{"userMs", root ? milliseconds(root->usage.ru_utime) : 0.0},
+                    {"systemMs", root ? milliseconds(root->usage.ru_stime) : 0.0}};
+  Plain::Object event{{"type", "ended"},
+                      {"status", root ? root->status : 0},
+                      {"outcome", outcome},
+                      {"events", pump_->events()},
+                      {"bytes", load_acquire(control.ring.tail)},
+                      {"journalBytes", writer_.journal_bytes()},
+                      {"segments", writer_.segments()},
+                      {"wallMs", double(monotonic_ns() - started_ns_) / 1e6},
+                      {"cpu", std::move(cpu)},
+                      {"counters", counters(control)}};
+  service_->stop();
+  warden_->stop();
+  launcher_->stop();
+  emit_(std::move(event));
+}
+
+// ---- Replaying -------------------------------------------------------------------------------------------------------
+
+ReplaySession::ReplaySession(const ReplayOptions& options, EmitEvent emit)
+    : emit_(std::move(emit)),
+      started_ns_(monotonic_ns()),
+      memory_(abi::kModeReplay, options.agent_path, options.ring_bytes),
+      blobs_(options.journal_dir, ""),
+      sites_(options.cache_dir) {
+  abi::Control& control = memory_.control();
+  copy_path(control.blob_dir, blobs_.blob_dir());
+  copy_path(control.scratch_dir, options.scratch_dir);
+  control.until_seq = options.until_seq;
+  control.quiet = options.quiet ? 1 : 0;
+  struct stat st;
+  if (stat((options.journal_dir + "/segments").c_str(), &st) != 0)
+    throw HostError("JOURNAL_DIR", errno, options.journal_dir, options.journal_dir + " is not a journal: " + errno_text(errno));
+
+  auto report = [this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); };
+  launcher_ = std::make_unique<Launcher>(memory_, report);
+  Warden::Hooks hooks;
+  hooks.drain = [](uint64_t*) { return false; };
+  hooks.outcome = [this](abi::Outcome outcome) { on_outcome(outcome); };
+  hooks.group_ended = [this] { on_group_ended(); };
+  hooks.report = report;
+  warden_ = std::make_unique<Warden>(memory_, *launcher_, std::move(hooks));
+  service_ = std::make_unique<Service>(memory_, blobs_, sites_, *warden_, nullptr, Service::Hooks{report, [](int, const std::string&) {}});
+
+  SpawnOptions spawn;
+  spawn.argv = {options.stub_path, std::to_string(control.guest_fd)};
+  spawn.memory_fd = memory_.fd();
+  spawn.guest_fd = control.guest_fd;
+  spawn.own_session = true;
+  pid_ = launcher_->start(spawn);
+  emit_({{"type", "started"}, {"pid", int(pid_)}});
+  // Before this the stub's agent waits for the first event.
+  feeder_ = std::make_unique<Feeder>(memory_, options.journal_dir, [this](const Cut& cut) {
+    {
+      std::lock_guard lock(mutex_);
+      cut_ = cut;
+    }
+    Plain::Object event = cut_fields(cut);
+    event.insert(event.begin(), {"type", "journalEnd"});
+    emit_(std::move(event));
+  });
+  warden_->watch_root(pid_);
+  finisher_ = start_thread("us-finisher", [this] { finish(); });
+}
+
+ReplaySession::~ReplaySession() {
+  if (finisher_.joinable()) {
+    kill_all();
+    finisher_.join();
+  }
+}
+
+void ReplaySession::kill_all() {
+  // The replay has a session of its own, and its processes never leave it: setsid and setpgid are only replayed. While the root is
+  // not reaped its number cannot be another group's.
+  if (pid_ > 0 && !launcher_->reap_root()) ::kill(-pid_, SIGKILL);
+  warden_->kill_group();
+}
+
+void ReplaySession::kill(int) {
+  killed_ = true;
+  kill_all();
+}
+
+Plain::List ReplaySession::stack(const uint64_t regs[18], pid_t pid, pid_t tid) {
+  UnwindHelp help;
+  help.original_address = [this](uint64_t address) { return service_->original_address(address); };
+  help.module_name = [this](const std::string& path) {
+    const size_t slash = path.rfind('/');
+    return feeder_ == nullptr ? std::string() : feeder_->recorded_path(slash == std::string::npos ? path : path.substr(slash + 1));
+  };
+  Plain::List out;
+  for (const Frame& frame : unwind(pid, tid, regs, help)) {
+    Plain::Object object{{"address", BigUnsigned{frame.address}}};
+    if (!frame.module.empty()) {
+      object.emplace_back("module", frame.module);
+      object.emplace_back("moduleOffset", BigUnsigned{frame.module_offset});
+    }
+    if (!frame.symbol.empty()) {
+      object.emplace_back("symbol", frame.symbol);
+      object.emplace_back("symbolOffset", frame.symbol_offset);
+    }
+    if (!frame.source.empty()) {
+      object.emplace_back("source", frame.source);
+      object.emplace_back("line", frame.line);
+    }
+    out.emplace_back(std::move(object));
+  }
+  return out;
+}
+
+void ReplaySession::on_outcome(abi::Outcome outcome) {
+  abi::Control& control = memory_.control();
+  const abi::Divergence& d = control.divergence;
+  outcome_ = outcome;
+  switch (outcome) {
+    case abi::kRunning: return;
+    case abi::kDiverged:
+      emit_({{"type", "diverged"},
+             {"kind", kind_name(d.kind)},
+             {"gtid", d.gtid},
+             {"tid", d.tid},
+             {"pid", d.pid},
+             {"seq", d.seq},
+             {"expectedKind", d.expected_kind},
+             {"expectedRet", BigSigned{d.expected_ret}},
+             {"actualKind", d.actual_kind},
+             {"actualArgs", big_list(d.actual_args)},
+             {"regs", big_list(d.regs)},
+             {"detail", detail_of(d)},
+             {"stack", stack(d.regs, d.pid, d.tid)}});
+      break;
+    case abi::kStopped:
+      emit_({{"type", "stopped"},
+             {"pid", d.pid},
+             {"tid", d.tid},
+             {"seq", d.seq},
+             {"regs", big_list(d.regs)},
+             {"stack", stack(d.regs, d.pid, d.tid)}});
+      return;  // parked until kill()
+    case abi::kAgentFault: emit_(message(abi::kError, "the agent failed: " + detail_of(d))); break;
+    case abi::kEnded:
+    case abi::kJournalEnd: break;
+  }
+  kill_all();
+}
+
+void ReplaySession::on_group_ended() {
+  const uint32_t outcome = load_acquire(memory_.control().outcome);
+  if (outcome != abi::kRunning && outcome_ == abi::kRunning) on_outcome(abi::Outcome(outcome));
+  finish_soon();
+}
+
+void ReplaySession::finish() {
+  wait_finish();
+  abi::Control& control = memory_.control();
+  const uint32_t code = load_acquire(control.outcome);
+  const char* outcome = "fault";
+  if (killed_ && code != abi::kEnded && code != abi::kStopped) outcome = "killed";
+  else if (code == abi::kEnded) outcome = "ended";
+  else if (code == abi::kDiverged) outcome = "diverged";
+  else if (code == abi::kJournalEnd) outcome = "journalEnd";
+  else if (code == abi::kStopped) outcome = "stopped";
+  const auto root = launcher_->reap_root();
+  if (code == abi::kRunning && !killed_) {
+    std::string how = "disappeared";
+    if (root && WIFSIGNALED(root->status)) how = "was killed by signal " + std::to_string(WTERMSIG(root->status));
+    else if (root && WIFEXITED(root->status)) how = "exited with " + std::to_string(WEXITSTATUS(root->status));
+    emit_(message(abi::kError, "the replaying process " + how + " without saying why, after event " +
+                                   std::to_string(load_acquire(control.ring.tail_seq))));
+  }
+  const uint64_t bytes = feeder_->bytes_read();
+  feeder_->stop();
+  Cut cut;
+  {
+    std::lock_guard lock(mutex_);
+    cut = cut_;
+  }
+  Plain::Object event{{"type", "ended"},
+                      {"outcome", outcome},
+                      {"status", control.exit_status},
+                      {"events", load_acquire(control.ring.tail_seq)},
+                      {"bytes", bytes},
+                      {"wallMs", double(monotonic_ns() - started_ns_) / 1e6},
+                      {"cut", cut_fields(cut)}};
+  service_->stop();
+  warden_->stop();
+  launcher_->stop();
+  emit_(std::move(event));
+}
+
+Plain::Object ReplaySession::stats() {
+  return {{"events", load_acquire(memory_.control().ring.tail_seq)},
+          {"bytes", feeder_->bytes_read()},
+          {"totalBytes", feeder_->total_bytes()}};
+}
+
+}  // namespace understudy::host

@@ -1,0 +1,688 @@
+// See sites.h.
+//
+// How it stays fast and safe: a whole-text disassembly of a large program takes a tenth of a second and more, so only functions
+// that hold a candidate's bytes (and their neighbours within reach of a short branch) are decoded, from their beginning as
+// .eh_frame gives it, which keeps the decoder in step. Branches from further away are found by looking at *every* byte position
+// as if a branch instruction began there: that finds all real ones, and the few false ones cost a rewrite at most.
+#include "sites.h"
+
+#include <Zydis/Zydis.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "common.h"
+
+namespace understudy::host {
+namespace {
+
+constexpr uint64_t kShortReach = 160;   // a short branch reaches 129 bytes
+constexpr uint64_t kWindowBefore = 48, kWindowAfter = 48;  // bytes around a site in which targets matter
+constexpr int kBeforeMax = 4, kAfterMax = 5;  // instructions to move
+constexpr uint64_t kJump = 5;
+constexpr uint32_t kTableEntriesMax = 4096;
+
+struct Range {
+  uint64_t begin, end;  // file offsets
+};
+
+class Decoder {
+ public:
+  Decoder() { ZydisDecoderInit(&decoder_, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64); }
+  bool decode(const uint8_t* p, uint64_t room, ZydisDecodedInstruction* out) const {
+    return ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder_, nullptr, p, room, out));
+  }
+
+ private:
+  ZydisDecoder decoder_;
+};
+
+const Decoder& decoder() {
+  static const Decoder instance;
+  return instance;
+}
+
+std::optional<uint8_t> kind_of(const ZydisDecodedInstruction& insn) {
+  switch (insn.mnemonic) {
+    case ZYDIS_MNEMONIC_SYSCALL: return abi::kSiteSyscall;
+    case ZYDIS_MNEMONIC_RDTSC: return abi::kSiteRdtsc;
+    case ZYDIS_MNEMONIC_RDTSCP: return abi::kSiteRdtscp;
+    case ZYDIS_MNEMONIC_RDRAND: return abi::kSiteRdrand;
+    case ZYDIS_MNEMONIC_RDSEED: return abi::kSiteRdseed;
+    case ZYDIS_MNEMONIC_RDPID: return abi::kSiteRdpid;
+    case ZYDIS_MNEMONIC_CPUID: return abi::kSiteCpuid;
+    default: return std::nullopt;
+  }
+}
+
+// Could an instruction of one of our kinds begin at p?
+bool is_candidate(const uint8_t* p, uint64_t room) {
+  if (room < 2 || p[0] != 0x0f) return false;
+  switch (p[1]) {
+    case 0x05: case 0x31: case 0xa2: return true;
+    case 0x01: return room >= 3 && p[2] == 0xf9;
+    case 0xc7: return room >= 3 && p[2] >= 0xf0;
+    default: return false;
+  }
+}
+
+bool is_terminal(const ZydisDecodedInstruction& insn) {
+  return insn.meta.category == ZYDIS_CATEGORY_RET || insn.meta.category == ZYDIS_CATEGORY_UNCOND_BR ||
+         insn.mnemonic == ZYDIS_MNEMONIC_UD2 || insn.mnemonic == ZYDIS_MNEMONIC_HLT;
+}
+bool is_padding(const ZydisDecodedInstruction& insn) {
+  return insn.meta.category == ZYDIS_CATEGORY_NOP || insn.meta.category == ZYDIS_CATEGORY_WIDENOP ||
+         insn.mnemonic == ZYDIS_MNEMONIC_NOP || insn.mnemonic == ZYDIS_MNEMONIC_INT3;
+}
+
+enum class Move { kNo, kPlain, kBranch };
+// Whether an instruction does the same from another address, perhaps with its displacement corrected.
+Move movable(const ZydisDecodedInstruction& insn) {
+  if (kind_of(insn) || insn.mnemonic == ZYDIS_MNEMONIC_ENDBR64 || insn.mnemonic == ZYDIS_MNEMONIC_INT3 ||
+      insn.mnemonic == ZYDIS_MNEMONIC_INT || insn.mnemonic == ZYDIS_MNEMONIC_XBEGIN)
+    return Move::kNo;
+  // A moved call would push an address of the trampoline, which unwinders and return-address checks do not know.
+  if (insn.meta.category == ZYDIS_CATEGORY_CALL || insn.meta.category == ZYDIS_CATEGORY_SYSCALL) return Move::kNo;
+  if (insn.raw.imm[0].is_relative) {
+    if (insn.mnemonic == ZYDIS_MNEMONIC_JMP) return Move::kBranch;
+    // jcxz and loop have a short form only.
+    const bool has_near_form = insn.meta.category == ZYDIS_CATEGORY_COND_BR && insn.mnemonic != ZYDIS_MNEMONIC_JRCXZ &&
+                               insn.mnemonic != ZYDIS_MNEMONIC_JECXZ && insn.mnemonic != ZYDIS_MNEMONIC_LOOP &&
+                               insn.mnemonic != ZYDIS_MNEMONIC_LOOPE && insn.mnemonic != ZYDIS_MNEMONIC_LOOPNE;
+    return has_near_form ? Move::kBranch : Move::kNo;
+  }
+  if ((insn.attributes & ZYDIS_ATTRIB_IS_RELATIVE) != 0 && insn.raw.disp.size != 32) return Move::kNo;
+  return Move::kPlain;
+}
+
+// ---- Analysis --------------------------------------------------------------------------------------------------------
+
+class Analysis {
+ public:
+  explicit Analysis(SiteMap& map) : map_(map), elf_(map.elf) {}
+  void run(bool full);
+
+ private:
+  struct Pending {
+    Site site;
+    uint8_t before[kBeforeMax];  // lengths of the instructions before it, nearest first; 0 = none that may move
+  };
+  void find_text();
+  void find_functions();
+  std::vector<Range> ranges_to_decode(bool full) const;
+  void decode(const Range& range, bool certain, bool full);
+  bool in_text(uint64_t offset) const;
+  const Elf64_Phdr* text_segment(uint64_t vaddr) const;
+  void note_target_vaddr(uint64_t vaddr);
+  void mark_windows();
+  void scan_branches();
+  void scan_data();
+  void choose(Pending& pending);
+  bool clear_of_targets(uint64_t begin, uint64_t end) const;
+
+  SiteMap& map_;
+  const ElfView& elf_;
+  std::vector<Range> text_;       // executable bytes, file offsets
+  std::vector<Range> functions_;  // as .eh_frame describes them, sorted, not overlapping
+  std::vector<Pending> pending_;
+  std::unordered_set<uint64_t> targets_;  // file offsets that a branch or pointer enters
+  std::vector<bool> window_;              // file offsets near a site
+};
+
+void Analysis::find_text() {
+  for (const Elf64_Shdr& section : elf_.sections()) {
+    if ((section.sh_flags & SHF_EXECINSTR) != 0 && section.sh_type == SHT_PROGBITS && section.sh_size > 0 &&
+        elf_.within(section.sh_offset, section.sh_size))
+      text_.push_back({section.sh_offset, section.sh_offset + section.sh_size});
+  }
+  if (!text_.empty()) return;
+  for (const Elf64_Phdr& segment : elf_.segments()) {
+    if (segment.p_type == PT_LOAD && (segment.p_flags & PF_X) != 0 && elf_.within(segment.p_offset, segment.p_filesz))
+      text_.push_back({segment.p_offset, segment.p_offset + segment.p_filesz});
+  }
+}
+
+bool Analysis::in_text(uint64_t offset) const {
+  for (const Range& range : text_) {
+    if (offset >= range.begin && offset < range.end) return true;
+  }
+  return false;
+}
+
+const Elf64_Phdr* Analysis::text_segment(uint64_t vaddr) const {
+  for (const Elf64_Phdr& segment : elf_.segments()) {
+    if (segment.p_type == PT_LOAD && (segment.p_flags & PF_X) != 0 && vaddr >= segment.p_vaddr &&
+        vaddr - segment.p_vaddr < segment.p_filesz)
+      return &segment;
+  }
+  return nullptr;
+}
+
+void Analysis::note_target_vaddr(uint64_t vaddr) {
+  const Elf64_Phdr* segment = text_segment(vaddr);
+  if (segment == nullptr) return;
+  const uint64_t offset = segment->p_offset + (vaddr - segment->p_vaddr);
+  if (offset < window_.size() && window_[offset]) targets_.insert(offset);
+}
+
+// .eh_frame_hdr's table: (function, FDE) pairs, both relative to the header. The function's length is in the FDE.
+void Analysis::find_functions() {
+  for (const Elf64_Phdr& segment : elf_.segments()) {
+    if (segment.p_type != PT_GNU_EH_FRAME) continue;
+    uint8_t head[4];
+    uint32_t count;
+    if (!elf_.read(segment.p_offset, &head)) return;
+    // What every linker writes: version 1, frame pointer pc-relative, count as udata4, table as datarel|sdata4.
+    if (head[0] != 1 || head[2] != 0x03 || head[3] != 0x3b || (head[1] & 0x0f) != 0x0b) return;
+    if (!elf_.read(segment.p_offset + 8, &count) || !elf_.within(segment.p_offset + 12, uint64_t(count) * 8)) return;
+    for (uint32_t i = 0; i < count; i++) {
+      int32_t pair[2];
+      elf_.read(segment.p_offset + 12 + uint64_t(i) * 8, &pair);
+      const uint64_t begin = segment.p_vaddr + uint64_t(int64_t(pair[0]));
+      const auto fde = elf_.offset_of(segment.p_vaddr + uint64_t(int64_t(pair[1])));
+      const auto offset = elf_.offset_of(begin);
+      struct {
+        uint32_t length, cie;
+        int32_t pc_begin;
+        uint32_t pc_range;
+      } entry;
+      if (!fde || !offset || !elf_.read(*fde, &entry) || entry.length == 0xffffffff) continue;
+      // Only the usual encoding of pc_begin, pc-relative in four bytes: then it must agree with the table.
+      const uint64_t field = segment.p_vaddr + uint64_t(int64_t(pair[1])) + 8;
+      if (field + uint64_t(int64_t(entry.pc_begin)) != begin || !in_text(*offset)) continue;
+      if (entry.pc_range == 0 || !elf_.within(*offset, entry.pc_range)) continue;
+      functions_.push_back({*offset, *offset + entry.pc_range});
+    }
+  }
+  std::sort(functions_.begin(), functions_.end(), [](const Range& a, const Range& b) { return a.begin < b.begin; });
+  for (size_t i = 1; i < functions_.size(); i++)
+    if (functions_[i - 1].end > functions_[i].begin) functions_[i - 1].end = functions_[i].begin;
+}
+
+std::vector<Range> Analysis::ranges_to_decode(bool full) const {
+  if (full) return functions_;
+  std::vector<Range> near;
+  for (const Range& text : text_) {
+    const uint8_t* data = elf_.data();
+    for (uint64_t at = text.begin; at + 1 < text.end; at++) {
+      const void* next = memchr(data + at, 0x0f, text.end - 1 - at);
+      if (next == nullptr) break;
+      at = uint64_t(static_cast<const uint8_t*>(next) - data);
+      if (!is_candidate(data + at, text.end - at)) continue;
+      const uint64_t begin = at > kShortReach ? at - kShortReach : 0, end = at + kShortReach;
+      if (!near.empty() && near.back().end >= begin) near.back().end = end;
+      else near.push_back({begin, end});
+    }
+  }
+  std::sort(near.begin(), near.end(), [](const Range& a, const Range& b) { return a.begin < b.begin; });
+  std::vector<Range> out;
+  size_t next = 0;
+  for (const Range& function : functions_) {
+    while (next < near.size() && near[next].end <= function.begin) next++;
+    // A later one may still overlap this function; `near` is sorted and hardly overlaps, so looking at one is enough.
+    if (next < near.size() && near[next].begin < function.end) out.push_back(function);
+  }
+  return out;
+}
+
+// certain: the range is code from its first byte (a function). Otherwise only what looks like code throughout is believed.
+void Analysis::decode(const Range& range, bool certain, bool full) {
+  struct Seen {
+    uint64_t offset;
+    uint8_t length;
+    bool moves, sets_eax;
+  };
+  constexpr int kHistory = 8;
+  Seen history[kHistory] = {};
+  int depth = 0;        // valid entries of history, newest first
+  uint64_t in_step = 0; // instructions decoded since the last that could not be
+  const uint8_t* data = elf_.data();
+  ZydisDecodedInstruction insn;
+  for (uint64_t at = range.begin; at < range.end;) {
+    if (!decoder().decode(data + at, range.end - at, &insn)) {
+      at++;
+      depth = 0;
+      in_step = 0;
+      continue;
+    }
+    if (!certain && (insn.attributes & ZYDIS_ATTRIB_IS_PRIVILEGED) != 0) in_step = 0;
+    if (insn.raw.imm[0].is_relative) {
+      const uint64_t target = at + insn.length + uint64_t(insn.raw.imm[0].value.s);
+      if (target < elf_.size()) targets_.insert(target);
+    }
+    if (full) {
+      if (insn.mnemonic == ZYDIS_MNEMONIC_SYSENTER || (insn.mnemonic == ZYDIS_MNEMONIC_INT && insn.raw.imm[0].value.u == 0x80)) map_.int80++;
+      if ((insn.attributes & ZYDIS_ATTRIB_HAS_SEGMENT_GS) != 0) map_.gs_use++;
+    }
+    if (auto kind = kind_of(insn)) {
+      bool believed = certain;
+      if (!certain) {
+        bool eax_set = *kind != abi::kSiteSyscall;
+        for (int i = 0; i < depth && i < 6; i++) eax_set |= history[i].sets_eax;
+        ZydisDecodedInstruction after;
+        const uint64_t next = at + insn.length;
+        believed = in_step >= 4 && eax_set && next < range.end && decoder().decode(data + next, range.end - next, &after) &&
+                   (after.attributes & ZYDIS_ATTRIB_IS_PRIVILEGED) == 0;
+      }
+      if (believed) {
+        Pending pending{};
+        Site& site = pending.site;
+        site.offset = at;
+        site.kind = *kind;
+        site.length = insn.length;
+        if (*kind == abi::kSiteRdrand || *kind == abi::kSiteRdseed || *kind == abi::kSiteRdpid) {
+          site.reg = uint8_t(insn.raw.modrm.rm | insn.raw.rex.B << 3);
+          site.operand_bits = *kind == abi::kSiteRdpid ? 64 : insn.operand_width;
+        }
+        for (int i = 0; i < kBeforeMax && i < depth && history[i].moves; i++) pending.before[i] = history[i].length;
+        pending_.push_back(pending);
+      }
+    }
+    for (int i = kHistory - 1; i > 0; i--) history[i] = history[i - 1];
+    const bool moves = movable(insn) == Move::kPlain && !is_terminal(insn);
+    const bool mov_eax = data[at] == 0xb8 || (data[at] == 0x31 && insn.length == 2 && data[at + 1] == 0xc0) ||
+                         (insn.mnemonic == ZYDIS_MNEMONIC_MOV && (insn.raw.modrm.rm == 0 || insn.raw.modrm.reg == 0));
+    history[0] = {at, insn.length, moves, mov_eax};
+    if (depth < kHistory) depth++;
+    in_step++;
+    // What stands behind an unconditional branch is reached from elsewhere, so nothing before it may be moved together with it.
+    if (is_terminal(insn)) depth = 0;
+    at += insn.length;
+  }
+}
+
+void Analysis::mark_windows() {
+  window_.assign(elf_.size() + 1, false);
+  for (const Pending& pending : pending_) {
+    const uint64_t begin = pending.site.offset > kWindowBefore ? pending.site.offset - kWindowBefore : 0;
+    const uint64_t end = std::min(pending.site.offset + kWindowAfter, elf_.size());
+    for (uint64_t at = begin; at < end; at++) window_[at] = true;
+  }
+}
+
+void Analysis::scan_branches() {
+  const uint8_t* data = elf_.data();
+  for (const Range& text : text_) {
+    // Displacements are of addresses; within a segment they are the same between file offsets.
+    for (uint64_t at = text.begin; at + 6 <= text.end; at++) {
+      const uint8_t op = data[at];
+      uint64_t length;
+      if (op == 0xe8 || op == 0xe9) length = 5;
+      else if (op == 0x0f && (data[at + 1] & 0xf0) == 0x80) length = 6;
+      else if (op == 0x8d && (data[at + 1] & 0xc7) == 0x05) length = 6;  // lea reg, [rip + disp32], behind its REX prefix
+      else continue;
+      int32_t displacement;
+      memcpy(&displacement, data + at + length - 4, sizeof displacement);
+      const uint64_t target = at + length + uint64_t(int64_t(displacement));
+      if (op != 0x8d) {
+        if (target < window_.size() && window_[target]) targets_.insert(target);
+        continue;
+      }
+      // The address of something: code (a label's address), or perhaps a table of branch distances relative to itself.
+      const Elf64_Phdr* here = nullptr;
+      for (const Elf64_Phdr& segment : elf_.segments()) {
+        if (segment.p_type == PT_LOAD && at >= segment.p_offset && at - segment.p_offset < segment.p_filesz) here = &segment;
+      }
+      if (here == nullptr) continue;
+      const uint64_t table = here->p_vaddr + (at - here->p_offset) + length + uint64_t(int64_t(displacement));
+      if (text_segment(table) != nullptr) note_target_vaddr(table);
+      const auto table_offset = elf_.offset_of(table);
+      if (!table_offset) continue;
+      for (uint32_t i = 0; i < kTableEntriesMax; i++) {
+        int32_t entry;
+        if (!elf_.read(*table_offset + uint64_t(i) * 4, &entry)) break;
+        const uint64_t destination = table + uint64_t(int64_t(entry));
+        if (text_segment(destination) == nullptr) break;
+        note_target_vaddr(destination);
+      }
+    }
+  }
+}
+
+// Addresses of code that stand in data: in place (position-dependent files, RELR), or as addends of relocations; and symbols.
+void Analysis::scan_data() {
+  for (const Elf64_Phdr& segment : elf_.segments()) {
+    if (segment.p_type != PT_LOAD || (segment.p_flags & PF_X) != 0) continue;
+    const uint64_t begin = (segment.p_offset + 7) & ~7ull;
+    for (uint64_t at = begin; at + 8 <= segment.p_offset + segment.p_filesz; at += 8) {
+      uint64_t word;
+      if (!elf_.read(at, &word)) break;
+      if (word != 0) note_target_vaddr(word);
+    }
+  }
+  for (const Elf64_Shdr& section : elf_.sections()) {
+    if (!elf_.within(section.sh_offset, section.sh_size)) continue;
+    if (section.sh_type == SHT_RELA) {
+      for (uint64_t at = 0; at + sizeof(Elf64_Rela) <= section.sh_size; at += sizeof(Elf64_Rela)) {
+        Elf64_Rela rela;
+        elf_.read(section.sh_offset + at, &rela);
+        note_target_vaddr(uint64_t(rela.r_addend));
+      }
+    } else if (section.sh_type == SHT_SYMTAB || section.sh_type == SHT_DYNSYM) {
+      for (uint64_t at = 0; at + sizeof(Elf64_Sym) <= section.sh_size; at += sizeof(Elf64_Sym)) {
+        Elf64_Sym sym;
+        elf_.read(section.sh_offset + at, &sym);
+        if (sym.st_shndx != SHN_UNDEF) note_target_vaddr(sym.st_value);
+      }
+    }
+  }
+  note_target_vaddr(elf_.entry());
+  for (const Range& function : functions_) {
+    if (window_[function.begin]) targets_.insert(function.begin);
+  }
+}
+
+// True when nothing enters (begin, end): entering at begin itself is what the jump is for.
+bool Analysis::clear_of_targets(uint64_t begin, uint64_t end) const {
+  for (uint64_t at = begin + 1; at < end; at++) {
+    if (targets_.count(at) != 0) return false;
+  }
+  return true;
+}
+
+void Analysis::choose(Pending& pending) {
+  Site& site = pending.site;
+  if (site.kind == abi::kSiteCpuid) {
+    site.reason = kNotRequested;
+    return;
+  }
+  const uint8_t* data = elf_.data();
+  uint64_t text_end = 0;
+  for (const Range& text : text_) {
+    if (site.offset >= text.begin && site.offset < text.end) text_end = text.end;
+  }
+  // Bytes behind the site that may be taken: after[f] = f instructions (padding behind a terminal one included).
+  uint64_t after[kAfterMax + 1] = {0};
+  int after_count = 0;
+  bool terminal = false;
+  for (uint64_t at = site.offset + site.length; after_count < kAfterMax && after[after_count] < kJump;) {
+    ZydisDecodedInstruction insn;
+    if (at >= text_end || !decoder().decode(data + at, text_end - at, &insn)) break;
+    if (terminal ? !is_padding(insn) : movable(insn) == Move::kNo) break;
+    terminal |= is_terminal(insn);
+    at += insn.length;
+    after_count++;
+    after[after_count] = at - (site.offset + site.length);
+  }
+  bool long_enough = false;
+  uint64_t before = 0;
+  for (int b = 0; b <= kBeforeMax; b++) {
+    if (b > 0) {
+      if (pending.before[b - 1] == 0) break;
+      before += pending.before[b - 1];
+    }
+    for (int f = 0; f <= after_count; f++) {
+      if (before + site.length + after[f] < kJump) continue;
+      long_enough = true;
+      const uint64_t begin = site.offset - before;
+      // Only the bytes that the jump covers are changed, but whoever enters behind a moved instruction would miss it.
+      if (!clear_of_targets(begin, site.offset + site.length + after[f])) break;
+      site.before = uint8_t(before);
+      site.after = uint8_t(after[f]);
+      site.reason = kPatchable;
+      return;
+    }
+  }
+  site.reason = long_enough ? kBranchTarget : kTooShort;
+}
+
+void Analysis::run(bool full) {
+  find_text();
+  find_functions();
+  for (const Range& range : ranges_to_decode(full)) decode(range, true, full);
+  // Hand-written assembly and files without unwind information: what no function covers.
+  uint64_t covered = 0, total = 0;
+  for (const Range& function : functions_) covered += function.end - function.begin;
+  for (const Range& text : text_) {
+    total += text.end - text.begin;
+    uint64_t at = text.begin;
+    auto gap = [&](uint64_t begin, uint64_t end) {
+      if (end <= begin) return;
+      bool any = full;
+      for (uint64_t p = begin; !any && p + 1 < end; p++) any = is_candidate(elf_.data() + p, end - p);
+      if (any) decode({begin, end}, false, full);
+    };
+    for (const Range& function : functions_) {
+      if (function.end <= text.begin || function.begin >= text.end) continue;
+      gap(at, function.begin);
+      at = std::max(at, function.end);
+    }
+    gap(at, text.end);
+  }
+  std::sort(pending_.begin(), pending_.end(), [](const Pending& a, const Pending& b) { return a.site.offset < b.site.offset; });
+  mark_windows();
+  scan_branches();
+  scan_data();
+  uint64_t taken = 0;  // end of the bytes that the sites before cover
+  for (Pending& pending : pending_) {
+    choose(pending);
+    Site& site = pending.site;
+    if (site.reason == kPatchable) {
+      if (site.offset - site.before < taken) site.reason = kTooShort, site.before = site.after = 0;
+      else taken = site.offset + site.length + site.after;
+    }
+    map_.sites.push_back(site);
+  }
+}
+
+// ---- Generation ------------------------------------------------------------------------------------------------------
+
+void put32(std::vector<uint8_t>& out, uint32_t v) {
+  for (int i = 0; i < 4; i++) out.push_back(uint8_t(v >> (8 * i)));
+}
+bool fits32(int64_t v) { return v == int32_t(v); }
+
+class Emitter {
+ public:
+  Emitter(uint64_t base, const abi::Entry& entry) : base_(base) {
+    for (uint64_t target : {entry.syscall_entry, entry.insn_entry}) {
+      put32(bytes, uint32_t(target));
+      put32(bytes, uint32_t(target >> 32));
+    }
+  }
+  uint64_t here() const { return base_ + bytes.size(); }
+  void align_for(uint64_t before) {
+    while ((here() + before) % 16 != 0) bytes.push_back(0xcc);
+  }
+  void put(std::initializer_list<uint8_t> list) { bytes.insert(bytes.end(), list); }
+  // jmp [slot], slot 0 = syscall_entry, 1 = insn_entry
+  void jump_to_agent(int slot) {
+    put({0xff, 0x25});
+    put32(bytes, uint32_t(base_ + uint64_t(slot) * 8 - (here() + 4)));
+  }
+  bool jump_to(uint64_t target) {
+    const int64_t displacement = int64_t(target - (here() + 5));
+    bytes.push_back(0xe9);
+    put32(bytes, uint32_t(displacement));
+    return fits32(displacement);
+  }
+  // Copies the instructions of [p, p + len), which lie at `address`, stopping behind one that does not continue.
+  // False when a displacement no longer fits. *terminal: the last does not continue.
+  bool move(const uint8_t* p, uint64_t len, uint64_t address, bool* terminal) {
+    for (uint64_t at = 0; at < len && !*terminal;) {
+      ZydisDecodedInstruction insn;
+      if (!decoder().decode(p + at, len - at, &insn)) return false;
+      *terminal = is_terminal(insn);
+      if (insn.raw.imm[0].is_relative) {
+        const uint64_t target = address + at + insn.length + uint64_t(insn.raw.imm[0].value.s);
+        if (insn.mnemonic == ZYDIS_MNEMONIC_JMP) {
+          if (!jump_to(target)) return false;
+        } else {
+          // Condition code: the low nibble of the opcode in both forms.
+          const int64_t displacement = int64_t(target - (here() + 6));
+          put({0x0f, uint8_t(0x80 | (insn.opcode & 0x0f))});
+          put32(bytes, uint32_t(displacement));
+          if (!fits32(displacement)) return false;
+        }
+      } else {
+        const size_t start = bytes.size();
+        const uint64_t to = here();
+        bytes.insert(bytes.end(), p + at, p + at + insn.length);
+        if ((insn.attributes & ZYDIS_ATTRIB_IS_RELATIVE) != 0) {
+          const int64_t displacement = insn.raw.disp.value + int64_t(address + at - to);
+          if (!fits32(displacement)) return false;
+          for (size_t i = 0; i < 4; i++) bytes[start + insn.raw.disp.offset + i] = uint8_t(uint32_t(displacement) >> (8 * i));
+        }
+      }
+      at += insn.length;
+    }
+    return true;
+  }
+  std::vector<uint8_t> bytes;
+
+ private:
+  uint64_t base_;
+};
+
+bool in_request(const Site& site, uint64_t offset, uint64_t len) {
+  const uint64_t begin = site.offset - site.before, end = std::max(begin + kJump, site.offset + site.length + site.after);
+  return site.reason == kPatchable && begin >= offset && end <= offset + len;
+}
+
+}  // namespace
+
+const char* site_reason_text(SiteReason reason) {
+  switch (reason) {
+    case kPatchable: return "";
+    case kTooShort: return "no five bytes of instructions that can be moved";
+    case kBranchTarget: return "a branch enters the bytes that a jump would cover";
+    case kNotRequested: return "counted only";
+  }
+  return "";
+}
+
+SiteSizes bound_sizes(const SiteMap& map, uint64_t offset, uint64_t len) {
+  SiteSizes sizes{16, 0};
+  for (const Site& site : map.sites) {
+    if (!in_request(site, offset, len)) continue;
+    sizes.patches++;
+    // Alignment, what comes before, the head, what comes behind (a short branch of 2 bytes becomes one of 6), the way back.
+    sizes.trampoline_bytes += 15 + site.before + 34 + uint64_t(site.after) * 3 + 5;
+  }
+  return sizes;
+}
+
+Rewrite generate(const SiteMap& map, uint64_t offset, uint64_t len, uint64_t address, uint64_t trampolines,
+                 const abi::Entry& entry) {
+  Rewrite out;
+  Emitter emitter(trampolines, entry);
+  const uint8_t* data = map.elf.data();
+  for (const Site& site : map.sites) {
+    if (!in_request(site, offset, len) || !map.elf.within(site.offset, uint64_t(site.length) + site.after)) continue;
+    const uint64_t begin_offset = site.offset - site.before;
+    const uint64_t begin = address + (begin_offset - offset), after_offset = site.offset + site.length;
+    const size_t rewind = emitter.bytes.size();
+    emitter.align_for(site.before);
+    const uint64_t target = emitter.here();
+    bool terminal = false;
+    bool ok = emitter.move(data + begin_offset, site.before, begin, &terminal) && !terminal;
+    if (site.kind == abi::kSiteSyscall) {
+      emitter.put({0x48, 0x8d, 0x0d, 6, 0, 0, 0});
+      emitter.jump_to_agent(0);
+    } else {
+      emitter.put({0x65, 0x48, 0x89, 0x0c, 0x25, abi::kGsSavedRcx, 0, 0, 0});
+      emitter.put({0x48, 0x8d, 0x0d, 12 + 6, 0, 0, 0});
+      emitter.put({0x65, 0xc7, 0x04, 0x25, abi::kGsInsn, 0, 0, 0});
+      emitter.put({site.kind, site.reg, site.operand_bits, 0});
+      emitter.jump_to_agent(1);
+    }
+    const uint64_t continuation = emitter.here();
+    ok = ok && emitter.move(data + after_offset, site.after, address + (after_offset - offset), &terminal);
+    const uint64_t back = address + (after_offset + site.after - offset);
+    if (ok && !terminal) ok = emitter.jump_to(back);
+    const int64_t jump = int64_t(target - (begin + kJump));
+    if (!ok || !fits32(jump)) {
+      emitter.bytes.resize(rewind);
+      continue;
+    }
+    abi::Patch patch{};
+    patch.addr = begin;
+    patch.len = kJump;
+    patch.kind = site.kind;
+    patch.bytes[0] = 0xe9;
+    for (int i = 0; i < 4; i++) patch.bytes[1 + i] = uint8_t(uint32_t(jump) >> (8 * i));
+    out.patches.push_back(patch);
+    out.origins.push_back({target, emitter.here(), continuation, address + (site.offset - offset), address + (after_offset - offset)});
+  }
+  out.trampolines = std::move(emitter.bytes);
+  return out;
+}
+
+std::shared_ptr<const SiteMap> analyse(const std::string& path, bool full, std::string* error) {
+  auto map = std::make_shared<SiteMap>();
+  *error = map->elf.open(path);
+  if (!error->empty()) return nullptr;
+  // Mapped as executable but not of this machine: nothing to rewrite.
+  if (map->elf.is_64() && map->elf.machine() == EM_X86_64) Analysis(*map).run(full);
+  return map;
+}
+
+// ---- Cache -----------------------------------------------------------------------------------------------------------
+
+namespace {
+struct CacheHeader {
+  char magic[8];
+  uint32_t version, crc;
+  uint64_t count;
+};
+constexpr char kCacheMagic[9] = "UDSYSITE";
+
+bool parse_cache(const std::string& text, std::vector<Site>* sites) {
+  CacheHeader header;
+  if (text.size() < sizeof header) return false;
+  memcpy(&header, text.data(), sizeof header);
+  const size_t bytes = text.size() - sizeof header;
+  if (memcmp(header.magic, kCacheMagic, sizeof header.magic) != 0 || header.version != kSitesVersion) return false;
+  if (header.count != bytes / sizeof(Site) || bytes % sizeof(Site) != 0) return false;
+  if (header.crc != crc32c(0, text.data() + sizeof header, bytes)) return false;
+  sites->resize(header.count);
+  memcpy(sites->data(), text.data() + sizeof header, bytes);
+  return true;
+}
+
+std::string format_cache(const std::vector<Site>& sites) {
+  CacheHeader header{};
+  const size_t bytes = sites.size() * sizeof(Site);
+  memcpy(header.magic, kCacheMagic, sizeof header.magic);
+  header.version = kSitesVersion;
+  header.count = sites.size();
+  header.crc = crc32c(0, sites.data(), bytes);
+  std::string text(reinterpret_cast<const char*>(&header), sizeof header);
+  return text.append(reinterpret_cast<const char*>(sites.data()), bytes);
+}
+}  // namespace
+
+SiteStore::SiteStore(const std::string& cache_dir) {
+  if (!cache_dir.empty() && make_dirs(cache_dir + "/sites") == 0) dir_ = cache_dir + "/sites";
+}
+
+std::shared_ptr<const SiteMap> SiteStore::get(const std::string& sha_hex, const std::string& path) {
+  std::lock_guard lock(mutex_);
+  auto& slot = maps_[sha_hex];
+  if (slot != nullptr) return slot;
+  const std::string cached = dir_ + "/" + sha_hex + ".v" + std::to_string(kSitesVersion);
+  std::string text;
+  auto from_cache = std::make_shared<SiteMap>();
+  if (!dir_.empty() && read_file(cached, &text) && parse_cache(text, &from_cache->sites) && from_cache->elf.open(path).empty()) {
+    slot = from_cache;
+    return slot;
+  }
+  std::string error;
+  slot = analyse(path, false, &error);
+  if (slot == nullptr) {
+    // Executable, but no ELF file (a JIT's cache, say): it has no sites that can be known beforehand.
+    slot = std::make_shared<SiteMap>();
+    return slot;
+  }
+  if (dir_.empty()) return slot;
+  std::string temporary = dir_ + "/.new-XXXXXX";
+  UniqueFd file(mkostemp(temporary.data(), O_CLOEXEC));
+  const std::string contents = format_cache(slot->sites);
+  if (file && (write_all(file.get(), contents.data(), contents.size()) != 0 || rename(temporary.c_str(), cached.c_str()) != 0))
+    unlink(temporary.c_str());
+  return slot;
+}
+
+}  // namespace understudy::host

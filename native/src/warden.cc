@@ -1,0 +1,316 @@
+// See warden.h.
+#include "warden.h"
+
+#include <linux/types.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "msgpack.h"
+
+namespace understudy::host {
+namespace {
+
+constexpr int64_t kEventKilled = -10, kEventEnd = -11;
+constexpr uint32_t kHostBaton = 0x7fffffff, kStealable = 0x80000000;
+constexpr int kKillRetryMs = 20;
+constexpr int kBatonWaitMs = 20;
+
+int pidfd_open(pid_t pid) { return int(syscall(SYS_pidfd_open, pid, 0)); }
+int pidfd_send_signal(int fd, int signal) { return int(syscall(SYS_pidfd_send_signal, fd, signal, nullptr, 0)); }
+
+// How a process that is not the host's child died: Linux 6.15 keeps the status with the pidfd. Before that: only SIGKILL
+// ends a process without the agent's knowledge (the kernel's out-of-memory killer included), so that is the answer.
+int death_signal(int pidfd) {
+  struct {
+    uint64_t mask, cgroup;
+    uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
+    int32_t exit_code;
+  } info{};
+  constexpr uint64_t kInfoExit = 1 << 3;
+  static_assert(sizeof info == 64, "the size of the first version, which later kernels accept");
+  info.mask = kInfoExit;
+  if (ioctl(pidfd, _IOWR(0xff, 11, info), &info) == 0 && (info.mask & kInfoExit) != 0 && WIFSIGNALED(info.exit_code))
+    return WTERMSIG(info.exit_code);
+  return SIGKILL;
+}
+
+}  // namespace
+
+Warden::Warden(MemoryFile& memory, Launcher& launcher, Hooks hooks)
+    : memory_(memory), launcher_(launcher), hooks_(std::move(hooks)), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  if (!wake_) throw HostError("LAUNCH", errno, "", "cannot create an eventfd: " + errno_text(errno));
+  thread_ = start_thread("us-warden", [this] { run(); });
+  outcome_thread_ = start_thread("us-outcome", [this] { run_outcome_watch(); });
+}
+
+Warden::~Warden() { stop(); }
+
+void Warden::stop() {
+  if (!thread_.joinable()) return;
+  store_release(stopping_, 1u);
+  eventfd_write(wake_.get(), 1);
+  futex_wake_all(&memory_.control().outcome);
+  thread_.join();
+  outcome_thread_.join();
+}
+
+void Warden::watch_root(pid_t pid) {
+  std::lock_guard lock(mutex_);
+  root_ = pid;
+  root_known_ = true;
+  // The root cannot be reaped before this, so the pid is its.
+  bool joined = std::any_of(members_.begin(), members_.end(), [&](const Member& m) { return m.pid == pid; });
+  if (!joined) members_.push_back({UniqueFd(pidfd_open(pid)), pid, -1});
+  eventfd_write(wake_.get(), 1);
+}
+
+int Warden::join(pid_t pid, uint32_t slot) {
+  if (slot >= abi::kMaxProcesses) return -EINVAL;
+  std::lock_guard lock(mutex_);
+  for (Member& member : members_) {
+    if (member.pid == pid) {
+      member.slot = int(slot);
+      return 0;
+    }
+  }
+  UniqueFd fd(pidfd_open(pid));
+  if (!fd) return -errno;
+  members_.push_back({std::move(fd), pid, int(slot)});
+  if (killing_) pidfd_send_signal(members_.back().pidfd.get(), SIGKILL);
+  eventfd_write(wake_.get(), 1);
+  return 0;
+}
+
+uint32_t Warden::processes() const {
+  std::lock_guard lock(mutex_);
+  return uint32_t(members_.size());
+}
+
+void Warden::kill_all_locked() {
+  for (const Member& member : members_) pidfd_send_signal(member.pidfd.get(), SIGKILL);
+}
+
+void Warden::kill_group() {
+  std::lock_guard lock(mutex_);
+  killing_ = true;
+  kill_all_locked();
+  eventfd_write(wake_.get(), 1);
+}
+
+int Warden::signal_root(int signal) {
+  std::lock_guard lock(mutex_);
+  for (const Member& member : members_) {
+    if (member.pid == root_) return pidfd_send_signal(member.pidfd.get(), signal) == 0 ? 0 : -errno;
+  }
+  return -ESRCH;
+}
+
+void Warden::run_outcome_watch() {
+  const uint32_t* word = &memory_.control().outcome;
+  uint32_t seen = abi::kRunning;
+  while (load_acquire(stopping_) == 0) {
+    const uint32_t now = load_acquire(*word);
+    if (now != seen) {
+      seen = now;
+      eventfd_write(wake_.get(), 1);
+    }
+    // The limit only covers a wake-up that came between the check of stopping_ and the wait.
+    futex_wait(word, now, 500);
+  }
+}
+
+void Warden::run() {
+  uint32_t outcome_seen = abi::kRunning;
+  bool ended = false;
+  while (load_acquire(stopping_) == 0) {
+    poll_once();
+    const uint32_t outcome = load_acquire(memory_.control().outcome);
+    if (outcome != outcome_seen) {
+      outcome_seen = outcome;
+      if (outcome != abi::kRunning) hooks_.outcome(abi::Outcome(outcome));
+    }
+    bool empty;
+    {
+      std::lock_guard lock(mutex_);
+      empty = root_known_ && members_.empty();
+    }
+    if (empty && !ended) {
+      ended = true;
+      hooks_.group_ended();
+    }
+  }
+}
+
+void Warden::poll_once() {
+  std::vector<pollfd> fds;
+  bool killing;
+  {
+    std::lock_guard lock(mutex_);
+    killing = killing_ && !members_.empty();
+    fds.push_back({wake_.get(), POLLIN, 0});
+    // Members are only removed on this thread, so the order stays that of fds.
+    for (const Member& member : members_) fds.push_back({member.pidfd.get(), POLLIN, 0});
+  }
+  int ready = poll(fds.data(), fds.size(), killing ? kKillRetryMs : -1);
+  if (ready < 0) return;
+  if ((fds[0].revents & POLLIN) != 0) {
+    eventfd_t value;
+    eventfd_read(wake_.get(), &value);
+  }
+  std::vector<Member> dead;
+  {
+    std::lock_guard lock(mutex_);
+    for (size_t i = fds.size(); i-- > 1;) {
+      if (fds[i].revents == 0) continue;
+      dead.push_back(std::move(members_[i - 1]));
+      members_.erase(members_.begin() + ptrdiff_t(i) - 1);
+    }
+    if (killing_) kill_all_locked();
+  }
+  if (dead.empty()) return;
+  // A child that was forked just before its parent died is in Control but may not have asked to be watched.
+  adopt_strangers();
+  for (Member& member : dead) on_death(member);
+  bool empty;
+  {
+    std::lock_guard lock(mutex_);
+    empty = members_.empty();
+  }
+  if (empty && memory_.control().mode == abi::kModeRecord) append_end();
+}
+
+void Warden::adopt_strangers() {
+  abi::Control& control = memory_.control();
+  std::lock_guard lock(mutex_);
+  for (int i = 0; i < abi::kMaxProcesses; i++) {
+    const abi::ProcessSlot& slot = control.processes[i];
+    const pid_t pid = slot.pid;
+    if (load_acquire(slot.state) != abi::kThreadLive || pid <= 0 || slot.dead != 0) continue;
+    if (std::any_of(members_.begin(), members_.end(), [&](const Member& m) { return m.pid == pid; })) continue;
+    UniqueFd fd(pidfd_open(pid));
+    if (!fd) continue;
+    members_.push_back({std::move(fd), pid, i});
+    if (killing_) pidfd_send_signal(members_.back().pidfd.get(), SIGKILL);
+  }
+}
+
+void Warden::on_death(Member& member) {
+  abi::Control& control = memory_.control();
+  int signal = 0;
+  if (member.pid == root_) {
+    // A zombie now. The launcher's thread may be the one to have seen it.
+    for (int i = 0; i < 1000; i++) {
+      if (auto end = launcher_.reap_root()) {
+        if (control.mode == abi::kModeRecord) control.exit_status = end->status;
+        if (WIFSIGNALED(end->status)) signal = WTERMSIG(end->status);
+        break;
+      }
+      usleep(1000);
+    }
+  } else {
+    signal = death_signal(member.pidfd.get());
+  }
+  int slot_index = member.slot;
+  for (int i = 0; slot_index < 0 && i < abi::kMaxProcesses; i++) {
+    if (control.processes[i].pid == member.pid && load_acquire(control.processes[i].state) != abi::kThreadFree) slot_index = i;
+  }
+  if (slot_index < 0) return;
+  abi::ProcessSlot& slot = control.processes[slot_index];
+  // Slots are given again: this one may be another process's by now.
+  if (slot.pid != member.pid) return;
+  store_release(slot.dead, 1u);
+  if (control.mode != abi::kModeRecord || load_acquire(slot.state) != abi::kThreadLive) return;
+  if (!take_baton(member.pid)) return;
+  append_killed(uint32_t(slot_index), signal != 0 ? signal : SIGKILL);
+  release_baton();
+}
+
+// The baton as the host. Nothing it is held by can be waited for when the holder is among the dead.
+bool Warden::take_baton(pid_t dead_pid) {
+  abi::Control& control = memory_.control();
+  for (;;) {
+    uint32_t holder = load_acquire(control.baton);
+    bool may_take = holder == 0 || (holder & kStealable) != 0;
+    if (!may_take) {
+      const abi::ThreadSlot& thread = control.threads[(holder & ~kStealable) % abi::kMaxThreads];
+      may_take = thread.pid == dead_pid || control.processes[thread.process % abi::kMaxProcesses].dead != 0;
+    }
+    if (may_take) {
+      if (__atomic_compare_exchange_n(&control.baton, &holder, kHostBaton, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) break;
+      continue;
+    }
+    if (load_acquire(stopping_) != 0) return false;
+    // Others that die while this waits are dead too, though not processed yet.
+    {
+      std::lock_guard lock(mutex_);
+      for (const Member& other : members_) {
+        pollfd fd{other.pidfd.get(), POLLIN, 0};
+        if (other.slot >= 0 && poll(&fd, 1, 0) == 1) store_release(control.processes[other.slot].dead, 1u);
+      }
+    }
+    // The holder finds out that somebody waits and lets go at its next event, or is kicked.
+    __atomic_fetch_add(&control.baton_waiters, 1, __ATOMIC_SEQ_CST);
+    futex_wait(&control.baton, holder, kBatonWaitMs);
+    __atomic_fetch_sub(&control.baton_waiters, 1, __ATOMIC_SEQ_CST);
+  }
+  // A request of the dead that nobody will take back.
+  abi::Rpc& rpc = control.rpc;
+  for (int i = 0; i < 5000 && load_acquire(rpc.state) == abi::kRpcRequest; i++) usleep(1000);
+  if (load_acquire(rpc.state) == abi::kRpcDone) store_release(rpc.state, uint32_t(abi::kRpcIdle));
+  return true;
+}
+
+void Warden::release_baton() {
+  abi::Control& control = memory_.control();
+  __atomic_store_n(&control.baton, 0, __ATOMIC_SEQ_CST);
+  futex_wake_all(&control.baton);
+}
+
+void Warden::append(const uint8_t* event, size_t len, uint64_t events_before) {
+  abi::Ring& ring = memory_.control().ring;
+  const uint64_t head = ring.head;
+  memcpy(memory_.ring() + (head & (memory_.ring_size() - 1)), event, len);
+  // A process that died inside an append may have counted an event that it never published.
+  store_release(ring.head_seq, events_before + 1);
+  store_release(ring.head, head + len);
+}
+
+void Warden::append_killed(uint32_t slot_index, int signal) {
+  abi::Control& control = memory_.control();
+  uint64_t events = 0;
+  // Drained: there is room in the ring, and the pump's count is the true one.
+  if (hooks_.drain(&events)) {
+    MsgpackWriter event;
+    event.array(3).signed_int(kEventKilled).unsigned_int(slot_index).unsigned_int(uint64_t(signal));
+    append(event.data(), event.size(), events);
+  }
+  for (abi::ThreadSlot& thread : control.threads) {
+    if (thread.process != slot_index || load_acquire(thread.state) != abi::kThreadLive) continue;
+    if (thread.attention != 0) {
+      thread.attention = 0;
+      __atomic_fetch_sub(&control.attention, 1, __ATOMIC_SEQ_CST);
+    }
+    store_release(thread.state, uint32_t(abi::kThreadKilled));
+    __atomic_fetch_sub(&control.live_threads, 1, __ATOMIC_SEQ_CST);
+  }
+  store_release(control.processes[slot_index].state, uint32_t(abi::kThreadKilled));
+}
+
+void Warden::append_end() {
+  uint64_t events = 0;
+  if (!hooks_.drain(&events)) return;
+  MsgpackWriter event;
+  // As the schema's other statuses: unsigned, wait4 encoding.
+  event.array(2).signed_int(kEventEnd).unsigned_int(uint32_t(memory_.control().exit_status));
+  append(event.data(), event.size(), events);
+}
+
+}  // namespace understudy::host

@@ -1,0 +1,72 @@
+// The warden watches the group's processes live and die, through pidfds.
+//
+// Invariants:
+//  - A process that died without telling (SIGKILL, out of memory) becomes a KILLED event, appended as a holder of the baton.
+//  - END is the journal's last event, appended when no process of the group is alive.
+//  - Every pidfd is opened while the process still exists; later signals cannot hit a reused pid.
+//
+// Must not: reap children other than the root process. Node's own children are Node's, orphans are init's.
+#pragma once
+#include <functional>
+#include <map>
+#include <mutex>
+
+#include "launcher.h"
+#include "memory_file.h"
+
+namespace understudy::host {
+
+class Warden {
+ public:
+  struct Hooks {
+    // Record: everything published so far is in the journal, `events` is their number. False: the journal is lost, append nothing.
+    std::function<bool(uint64_t* events)> drain;
+    // Control::outcome changed (replay), or an agent reported a fault. Called on the warden's thread.
+    std::function<void(abi::Outcome)> outcome;
+    // Every process of the group is gone.
+    std::function<void()> group_ended;
+    std::function<void(abi::MessageLevel, const std::string&)> report;
+  };
+  Warden(MemoryFile& memory, Launcher& launcher, Hooks hooks);
+  ~Warden();
+  void stop();
+
+  void watch_root(pid_t pid);
+  // kRpcJoin: 0 or a negative errno.
+  int join(pid_t pid, uint32_t slot);
+  // SIGKILL for every process, also those that were forked and have not joined yet. Repeats until the group is gone.
+  void kill_group();
+  int signal_root(int signal);
+  uint32_t processes() const;
+
+ private:
+  struct Member {
+    UniqueFd pidfd;
+    pid_t pid;
+    int slot;  // -1: not known yet
+  };
+  void run();
+  void run_outcome_watch();
+  void poll_once();
+  void adopt_strangers();
+  void on_death(Member& member);
+  void append_killed(uint32_t slot, int signal);
+  void append_end();
+  void append(const uint8_t* event, size_t len, uint64_t events_before);
+  bool take_baton(pid_t dead_pid);
+  void release_baton();
+  void kill_all_locked();
+
+  MemoryFile& memory_;
+  Launcher& launcher_;
+  Hooks hooks_;
+  mutable std::mutex mutex_;
+  std::vector<Member> members_;
+  pid_t root_ = -1;
+  bool root_known_ = false, killing_ = false;
+  uint32_t stopping_ = 0;
+  UniqueFd wake_;  // eventfd
+  std::thread thread_, outcome_thread_;
+};
+
+}  // namespace understudy::host
