@@ -28,16 +28,16 @@ export async function record(argv: string[], given: Record<string, unknown>): Pr
   const options = given as Options;
   const json = options.json === true;
   // Before the guest starts: between its start and the handlers' installation Ctrl-C would kill the recorder only.
-  let session: RecordSession | undefined;
+  const started: { session?: RecordSession } = {};
   const survive = (): void => undefined;
-  const forwardTerm = (): void => session?.kill(SIGTERM);
-  const forwardHup = (): void => session?.kill(SIGHUP);
+  const forwardTerm = (): void => started.session?.kill(SIGTERM);
+  const forwardHup = (): void => started.session?.kill(SIGHUP);
   process.on('SIGINT', survive);
   process.on('SIGQUIT', survive);
   process.on('SIGTERM', forwardTerm);
   process.on('SIGHUP', forwardHup);
 
-  session = RecordSession.start(
+  const running = RecordSession.start(
     {
       argv,
       journalDir: options.output ?? defaultOutput(argv[0]!),
@@ -54,7 +54,7 @@ export async function record(argv: string[], given: Record<string, unknown>): Pr
       else warn(notice.text);
     },
   );
-  const running = session;
+  started.session = running;
   const startedAt = Date.now();
   // Not by default: the terminal is the guest's, and a line that renews itself would run through its output.
   const progress = new Progress(options.progress === true ? 'always' : 'never', () => {

@@ -20,13 +20,13 @@ const TERMINATED = 143;
 export async function replay(journal: string, given: Record<string, unknown>): Promise<number> {
   const options = given as Options;
   const json = options.json === true;
-  let session: ReplaySession | undefined;
+  const started: { session?: ReplaySession; progress?: Progress } = {};
   let stopped: StopPoint | undefined;
   let killedBy = 0;
   // The replayed guest shares the terminal but must not be shaken by it: only this process decides that the replay ends.
   const end = (code: number) => (): void => {
     killedBy = code;
-    session?.kill();
+    started.session?.kill();
   };
   const onInt = end(INTERRUPTED);
   const onTerm = end(TERMINATED);
@@ -40,7 +40,7 @@ export async function replay(journal: string, given: Record<string, unknown>): P
     options.progress === true ? 'always' : 'auto',
     () => `unpacking: ${bytes(unpacked)} of ${bytes(packed)}`,
   );
-  session = await ReplaySession.start(
+  const running = await ReplaySession.start(
     {
       journal,
       quiet: options.quiet === true,
@@ -56,7 +56,7 @@ export async function replay(journal: string, given: Record<string, unknown>): P
           break;
         case 'stopped':
           stopped = notice.stop;
-          progress?.stop();
+          started.progress?.stop();
           if (json) errJson(notice.stop);
           else renderStop(notice.stop);
           // Keeps this process alive while the parked guest is looked at.
@@ -69,13 +69,13 @@ export async function replay(journal: string, given: Record<string, unknown>): P
     },
   );
   unpacking.stop();
-  if (killedBy !== 0) session.kill();
-  const running = session;
+  started.session = running;
+  if (killedBy !== 0) running.kill();
   const startedAt = Date.now();
   const recordedMs = running.journal.meta?.end?.wallMs;
   // With output on the same terminal, a renewed line would run through it.
   const mode = options.progress === true ? 'always' : options.quiet === true ? 'auto' : 'never';
-  const progress: Progress | undefined = new Progress(mode, () => {
+  started.progress = new Progress(mode, () => {
     const s = running.stats();
     const elapsed = Date.now() - startedAt;
     const part = s.totalBytes > 0 ? Math.min(1, s.bytes / s.totalBytes) : 0;
@@ -84,7 +84,7 @@ export async function replay(journal: string, given: Record<string, unknown>): P
   }).start();
 
   const result = await running.done;
-  progress.stop();
+  started.progress.stop();
   process.off('SIGINT', onInt);
   process.off('SIGTERM', onTerm);
   process.off('SIGHUP', onTerm);

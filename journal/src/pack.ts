@@ -91,7 +91,7 @@ export async function pack(
         await pipeline(file, entry as unknown as NodeJS.WritableStream);
       } else {
         entry.end(Buffer.alloc(0));
-        await finished(entry as unknown as NodeJS.WritableStream);
+        await finished(entry);
       }
     }
     tar.finalize();

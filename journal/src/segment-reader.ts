@@ -57,7 +57,7 @@ export class SegmentReader {
   readonly sizeBytes: number;
 
   private readonly fd: number;
-  private window = Buffer.allocUnsafe(WINDOW_BYTES);
+  private window: Buffer;
   private windowStart = 0;
   private windowLength = 0;
 
@@ -68,6 +68,7 @@ export class SegmentReader {
     this.fd = openSync(path, 'r');
     // Fixed at opening: a recording in progress may append, and what it appends later is a later reader's.
     this.sizeBytes = fstatSync(this.fd).size;
+    this.window = Buffer.allocUnsafe(Math.min(WINDOW_BYTES, this.sizeBytes));
   }
 
   close(): void {

@@ -67,7 +67,7 @@ export class EventReader {
   }
 
   /** All batches from the first, with the thread that has the baton where each begins. */
-  private async *scanned(): AsyncGenerator<{ batch: Batch; gtid: number }, void, void> {
+  private *scanned(): Generator<{ batch: Batch; gtid: number }, void, void> {
     const scan = new JournalScan(this.journalDir);
     let gtid = ROOT_GTID;
     for (const batch of scan.batches()) {

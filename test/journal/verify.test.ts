@@ -26,6 +26,16 @@ function files(root: string): string[] {
     .map((entry) => relative(root, join(entry.parentPath, entry.name)));
 }
 
+function accepted(metaBytes: Buffer): boolean {
+  try {
+    parseMeta(metaBytes, 'meta.json');
+    return true;
+  } catch (error) {
+    if (error instanceof UnderstudyError) return false;
+    throw error;
+  }
+}
+
 describe('verify', () => {
   it('finds nothing wrong with a journal as it was written', async () => {
     smallJournal(dir);
@@ -36,6 +46,7 @@ describe('verify', () => {
 
   it('finds every single flipped bit of segments, blobs and meta.json, and names the file', async () => {
     smallJournal(dir);
+    const unseen: string[] = [];
     for (const file of files(dir)) {
       const original = readFileSync(join(dir, file));
       for (let bit = 0; bit < original.length * 8; bit++) {
@@ -46,7 +57,7 @@ describe('verify', () => {
         const where = `${file}, byte ${bit >> 3}, bit ${bit & 7}`;
         if (file === 'meta.json' && bit % 61 !== 0) {
           // verify stands on this check alone; its thousands of bits need not each read the whole journal.
-          expect(() => parseMeta(damaged, file), where).toThrow(UnderstudyError);
+          if (accepted(damaged)) unseen.push(where);
           continue;
         }
         expect(report.ok, where).toBe(false);
@@ -57,6 +68,7 @@ describe('verify', () => {
       }
       writeFileSync(join(dir, file), original);
     }
+    expect(unseen).toEqual([]);
     expect((await verify(dir)).ok).toBe(true);
   });
 
