@@ -252,7 +252,8 @@ void Analysis::decode(const Range& range, bool certain, bool full) {
       const uint64_t target = at + insn.length + uint64_t(insn.raw.imm[0].value.s);
       if (target < elf_.size()) targets_.insert(target);
     }
-    if (full) {
+    // Constants between functions decode as anything, so they are not counted.
+    if (full && (certain || functions_.empty())) {
       if (insn.mnemonic == ZYDIS_MNEMONIC_SYSENTER || (insn.mnemonic == ZYDIS_MNEMONIC_INT && insn.raw.imm[0].value.u == 0x80)) map_.int80++;
       if ((insn.attributes & ZYDIS_ATTRIB_HAS_SEGMENT_GS) != 0) map_.gs_use++;
     }

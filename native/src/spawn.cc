@@ -83,6 +83,8 @@ int child_main(void* argument) {
     if (null_fd < 0) return fail(null_fd, "/dev/null");
     raw(SYS_dup2, null_fd, 0);
   }
+  // Node marks the standard descriptors close-on-exec at its start, for children that it spawns in its own way.
+  for (int fd = 0; fd <= 2; fd++) raw(SYS_fcntl, fd, F_SETFD, 0);
   if (plan.cwd != nullptr) {
     long r = raw(SYS_chdir, long(plan.cwd));
     if (r < 0) return fail(r, "chdir");
