@@ -199,6 +199,7 @@ inline constexpr OutputDesc kOutputs[] = {
     {2, kRuleWaitid, kWhenAccessible, 4, 0, 0},
     {4, kRuleFixed, kWhenOk, 7, 56, 0},
     {4, kRuleReturned, kWhenOk, 7, 1, 0},
+    {1, kRuleCounted, kWhenOk, 2, 1, 0},
     {2, kRuleFixed, kWhenOk, 7, 144, 0},
     {0, kRuleCounted, kWhenOkOrInterrupted, 17, 8, 0},
     {2, kRuleFixed, kWhenAccessible, 7, 16, 0},
@@ -220,7 +221,6 @@ inline constexpr OutputDesc kOutputs[] = {
     {1, kRuleCounted, kWhenOk, 18, 1, 0},
     {4, kRuleFixed, kWhenOk, 7, 256, 0},
     {0, kRuleClone3, kWhenOk, 7, 0, 0},
-    {1, kRuleCounted, kWhenOk, 2, 1, 0},
     {1, kRuleReturned, kWhenOk, 2, 8, 0},
     {1, kRuleSockopt, kWhenOk, 2, 0, 0},
     {2, kRuleFixed, kWhenTooBig, 7, 4, 0},
@@ -752,7 +752,7 @@ inline constexpr CommandDesc kCommands[] = {
     {0x1c, 0, 0, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_PKEY_VERIFY
     {0x1d, 0, 0, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_RESTRICT_KEYRING
     {0x1e, 0, 0, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_MOVE
-    {0x1f, 0, 1, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_CAPABILITIES
+    {0x1f, 111, 1, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_CAPABILITIES
     {0x20, 0, 0, 0, kClassEmulate, kRestartNone},  // keyctl KEYCTL_WATCH_KEY
     {0x0, 0, 0, 0, kClassSpecial, kRestartNone},  // seccomp SECCOMP_SET_MODE_STRICT
     {0x1, 0, 0, 0, kClassSpecial, kRestartNone},  // seccomp SECCOMP_SET_MODE_FILTER
@@ -1024,7 +1024,7 @@ inline constexpr SyscallDesc kSyscalls[kSyscallCount] = {
     {"mknodat", 4, kClassStorage, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 259
     {"fchownat", 5, kClassStorage, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 260
     {"futimesat", 3, kClassStorage, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 261
-    {"newfstatat", 4, kClassStorage, kRestartNone, kPlain, 111, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 262
+    {"newfstatat", 4, kClassStorage, kRestartNone, kPlain, 112, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 262
     {"unlinkat", 3, kClassStorage, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 263
     {"renameat", 4, kClassStorage, kRestartNone, kPlain, 0, 0, 0x5, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 264
     {"linkat", 5, kClassStorage, kRestartNone, kPlain, 0, 0, 0x5, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 265
@@ -1033,15 +1033,15 @@ inline constexpr SyscallDesc kSyscalls[kSyscallCount] = {
     {"fchmodat", 3, kClassStorage, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 268
     {"faccessat", 3, kClassStorage, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 269
     {"pselect6", 6, kClassEmulate, kRestartNever, kBlocks, 33, 4, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 270
-    {"ppoll", 5, kClassEmulate, kRestartNever, kBlocks, 112, 2, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 271
+    {"ppoll", 5, kClassEmulate, kRestartNever, kBlocks, 113, 2, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 271
     {"unshare", 1, kClassEmulate, kRestartNone, kOpaque | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 272
     {"set_robust_list", 2, kClassSpecial, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 273
-    {"get_robust_list", 3, kClassSpecial, kRestartNone, kPlain, 114, 2, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 274
-    {"splice", 6, kClassSuppress, kRestartSys, kBlocks | kPlain, 116, 2, 0x5, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 275
+    {"get_robust_list", 3, kClassSpecial, kRestartNone, kPlain, 115, 2, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 274
+    {"splice", 6, kClassSuppress, kRestartSys, kBlocks | kPlain, 117, 2, 0x5, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 275
     {"tee", 4, kClassSuppress, kRestartSys, kBlocks | kPlain, 0, 0, 0x3, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 276
     {"sync_file_range", 4, kClassStorage, kRestartNone, kBlocks | kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 277
     {"vmsplice", 4, kClassSuppress, kRestartSys, kBlocks, 31, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 278
-    {"move_pages", 6, kClassEmulate, kRestartNone, kPlain, 118, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 279
+    {"move_pages", 6, kClassEmulate, kRestartNone, kPlain, 119, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 279
     {"utimensat", 4, kClassStorage, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 280
     {"epoll_pwait", 6, kClassEmulate, kRestartNever, kBlocks | kPlain, 102, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 281
     {"signalfd", 3, kClassEmulate, kRestartNone, kMakesFd | kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 282
@@ -1060,41 +1060,41 @@ inline constexpr SyscallDesc kSyscalls[kSyscallCount] = {
     {"preadv", 5, kClassStorage, kRestartSys, kBlocks, 31, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 295
     {"pwritev", 5, kClassStorage, kRestartSys, kBlocks | kPlain, 0, 0, 0x1, kDataIovec, 1, 2, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 296
     {"rt_tgsigqueueinfo", 4, kClassSpecial, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 297
-    {"perf_event_open", 5, kClassEmulate, kRestartNone, kMakesFd | kOpaque, 119, 1, 0x8, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 298
-    {"recvmmsg", 5, kClassEmulate, kRestartSys, kBlocks, 120, 2, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 299
+    {"perf_event_open", 5, kClassEmulate, kRestartNone, kMakesFd | kOpaque, 120, 1, 0x8, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 298
+    {"recvmmsg", 5, kClassEmulate, kRestartSys, kBlocks, 121, 2, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 299
     {"fanotify_init", 2, kClassEmulate, kRestartNone, kMakesFd | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 300
     {"fanotify_mark", 5, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x9, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 301
-    {"prlimit64", 4, kClassEmulate, kRestartNone, kPlain, 122, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 302
-    {"name_to_handle_at", 5, kClassStorage, kRestartNone, 0, 123, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 303
+    {"prlimit64", 4, kClassEmulate, kRestartNone, kPlain, 123, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 302
+    {"name_to_handle_at", 5, kClassStorage, kRestartNone, 0, 124, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 303
     {"open_by_handle_at", 3, kClassStorage, kRestartSys, kBlocks | kMakesFd | kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 304
-    {"clock_adjtime", 2, kClassEmulate, kRestartNone, kPlain, 124, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 305
+    {"clock_adjtime", 2, kClassEmulate, kRestartNone, kPlain, 125, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 305
     {"syncfs", 1, kClassStorage, kRestartNone, kBlocks | kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 306
-    {"sendmmsg", 4, kClassSuppress, kRestartSys, kBlocks, 125, 1, 0x1, kDataMmsghdr, 1, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 307
+    {"sendmmsg", 4, kClassSuppress, kRestartSys, kBlocks, 126, 1, 0x1, kDataMmsghdr, 1, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 307
     {"setns", 2, kClassEmulate, kRestartNone, kOpaque | kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 308
-    {"getcpu", 3, kClassEmulate, kRestartNone, kPlain, 126, 2, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 309
+    {"getcpu", 3, kClassEmulate, kRestartNone, kPlain, 127, 2, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 309
     {"process_vm_readv", 6, kClassEmulate, kRestartNone, 0, 31, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 310
     {"process_vm_writev", 6, kClassSpecial, kRestartNone, kPlain, 0, 0, 0x0, kDataIovec, 1, 2, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 311
     {"kcmp", 5, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 312
     {"finit_module", 3, kClassSuppress, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 313
-    {"sched_setattr", 3, kClassEmulate, kRestartNone, 0, 128, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 314
-    {"sched_getattr", 4, kClassEmulate, kRestartNone, kPlain, 129, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 315
+    {"sched_setattr", 3, kClassEmulate, kRestartNone, 0, 129, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 314
+    {"sched_getattr", 4, kClassEmulate, kRestartNone, kPlain, 130, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 315
     {"renameat2", 5, kClassStorage, kRestartNone, kPlain, 0, 0, 0x5, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 316
     {"seccomp", 3, kClassSpecial, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 522, 4, 0, 0, 0, 0, 0xffffffff},  // 317
     {"getrandom", 3, kClassEmulate, kRestartSys, kBlocks | kPlain, 59, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 318
     {"memfd_create", 2, kClassEmulate, kRestartNone, kMakesFd | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 319
     {"kexec_file_load", 5, kClassSuppress, kRestartNone, kPlain, 0, 0, 0x3, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 320
-    {"bpf", 3, kClassEmulate, kRestartNone, kMakesFd | kOpaque | kPlain, 129, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 321
+    {"bpf", 3, kClassEmulate, kRestartNone, kMakesFd | kOpaque | kPlain, 130, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 321
     {"execveat", 5, kClassSpecial, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 322
     {"userfaultfd", 1, kClassEmulate, kRestartNone, kMakesFd | kOpaque | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 323
     {"membarrier", 3, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 324
     {"mlock2", 3, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 325
-    {"copy_file_range", 6, kClassStorage, kRestartSys, kBlocks | kPlain, 116, 2, 0x5, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 326
+    {"copy_file_range", 6, kClassStorage, kRestartSys, kBlocks | kPlain, 117, 2, 0x5, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 326
     {"preadv2", 6, kClassStorage, kRestartSys, kBlocks, 31, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 327
     {"pwritev2", 6, kClassStorage, kRestartSys, kBlocks | kPlain, 0, 0, 0x1, kDataIovec, 1, 2, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 328
     {"pkey_mprotect", 4, kClassReexecute, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 329
     {"pkey_alloc", 2, kClassReexecute, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 330
     {"pkey_free", 1, kClassReexecute, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 331
-    {"statx", 5, kClassStorage, kRestartNone, kPlain, 130, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 332
+    {"statx", 5, kClassStorage, kRestartNone, kPlain, 131, 1, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 332
     {"io_pgetevents", 6, kClassEmulate, kRestartNever, kBlocks, 99, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 333
     {"rseq", 4, kClassSpecial, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 334
     {"uretprobe", 0, kClassSpecial, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 335
@@ -1197,7 +1197,7 @@ inline constexpr SyscallDesc kSyscalls[kSyscallCount] = {
     {"fsmount", 3, kClassStorage, kRestartNone, kMakesFd | kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 432
     {"fspick", 3, kClassStorage, kRestartNone, kMakesFd | kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 433
     {"pidfd_open", 2, kClassEmulate, kRestartNone, kMakesFd | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 434
-    {"clone3", 2, kClassSpecial, kRestartNone, 0, 131, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 435
+    {"clone3", 2, kClassSpecial, kRestartNone, 0, 132, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 435
     {"close_range", 3, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 436
     {"openat2", 4, kClassStorage, kRestartSys, kBlocks | kMakesFd | kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 437
     {"pidfd_getfd", 3, kClassEmulate, kRestartNone, kMakesFd | kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 438
@@ -1219,7 +1219,7 @@ inline constexpr SyscallDesc kSyscalls[kSyscallCount] = {
     {"futex_wake", 4, kClassSpecial, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 454
     {"futex_wait", 6, kClassSpecial, kRestartSys, kBlocks | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 455
     {"futex_requeue", 4, kClassSpecial, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 456
-    {"statmount", 4, kClassStorage, kRestartNone, kPlain, 132, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 457
+    {"statmount", 4, kClassStorage, kRestartNone, kPlain, 111, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 457
     {"listmount", 4, kClassStorage, kRestartNone, kPlain, 133, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 458
     {"lsm_get_self_attr", 4, kClassEmulate, kRestartNone, 0, 134, 2, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 459
     {"lsm_set_self_attr", 4, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 460

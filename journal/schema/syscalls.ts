@@ -682,7 +682,7 @@ call(250, 'keyctl', 'option arg2:hex arg3:hex arg4:hex arg5:hex', 'emulate', {
       cmd(28, 'KEYCTL_PKEY_VERIFY'),
       cmd(29, 'KEYCTL_RESTRICT_KEYRING'),
       cmd(30, 'KEYCTL_MOVE'),
-      cmd(31, 'KEYCTL_CAPABILITIES', returned('arg2', 'arg3')),
+      cmd(31, 'KEYCTL_CAPABILITIES', counted('arg2', 'arg3')), // what is beyond the result is cleared
       cmd(32, 'KEYCTL_WATCH_KEY'),
     ],
   },
