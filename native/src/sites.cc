@@ -22,7 +22,7 @@ constexpr uint64_t kShortReach = 160;   // a short branch reaches 129 bytes
 constexpr uint64_t kWindowBefore = 48, kWindowAfter = 48;  // bytes around a site in which targets matter
 constexpr int kBeforeMax = 4, kAfterMax = 5;  // instructions to move
 constexpr uint64_t kJump = 5;
-constexpr uint32_t kTableEntriesMax = 4096;
+constexpr uint64_t kTableBytesMax = 16384;
 
 struct Range {
   uint64_t begin, end;  // file offsets
@@ -305,6 +305,7 @@ void Analysis::mark_windows() {
 
 void Analysis::scan_branches() {
   const uint8_t* data = elf_.data();
+  std::vector<uint64_t> tables;  // addresses in data that text refers to
   for (const Range& text : text_) {
     // Displacements are of addresses; within a segment they are the same between file offsets.
     for (uint64_t at = text.begin; at + 6 <= text.end; at++) {
@@ -329,15 +330,22 @@ void Analysis::scan_branches() {
       if (here == nullptr) continue;
       const uint64_t table = here->p_vaddr + (at - here->p_offset) + length + uint64_t(int64_t(displacement));
       if (text_segment(table) != nullptr) note_target_vaddr(table);
-      const auto table_offset = elf_.offset_of(table);
-      if (!table_offset) continue;
-      for (uint32_t i = 0; i < kTableEntriesMax; i++) {
-        int32_t entry;
-        if (!elf_.read(*table_offset + uint64_t(i) * 4, &entry)) break;
-        const uint64_t destination = table + uint64_t(int64_t(entry));
-        if (text_segment(destination) == nullptr) break;
-        note_target_vaddr(destination);
-      }
+      else tables.push_back(table);
+    }
+  }
+  // A table ends where the next thing that is referred to begins, or with the first entry that does not lead into text.
+  std::sort(tables.begin(), tables.end());
+  tables.erase(std::unique(tables.begin(), tables.end()), tables.end());
+  for (size_t i = 0; i < tables.size(); i++) {
+    const uint64_t table = tables[i], end = i + 1 < tables.size() ? tables[i + 1] : table + kTableBytesMax;
+    const auto offset = elf_.offset_of(table);
+    if (!offset) continue;
+    for (uint64_t at = 0; table + at + 4 <= end && at < kTableBytesMax; at += 4) {
+      int32_t entry;
+      if (!elf_.read(*offset + at, &entry)) break;
+      const uint64_t destination = table + uint64_t(int64_t(entry));
+      if (text_segment(destination) == nullptr) break;
+      note_target_vaddr(destination);
     }
   }
 }
