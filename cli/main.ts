@@ -19,13 +19,21 @@ interface GlobalOptions {
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 
+const OUTPUT = {
+  writeOut: out,
+  writeErr: err,
+  outputError: (text: string, write: (text: string) => void): void => write(`understudy: ${text}`),
+  getOutHelpWidth: (): number => 100,
+  getErrHelpWidth: (): number => 100,
+};
+
 function build(): Command {
   const program = new Command('understudy');
   program
     .description('Records an unmodified Linux program and replays it exactly.')
     .enablePositionalOptions()
     .showHelpAfterError("('understudy COMMAND --help' explains a command)")
-    .configureOutput({ writeOut: out, writeErr: err, getOutHelpWidth: () => 100, getErrHelpWidth: () => 100 })
+    .configureOutput(OUTPUT)
     .exitOverride()
     .option('-V, --version', 'print the version')
     .on('option:version', () => {
@@ -270,9 +278,7 @@ Examples:
     });
 
   for (const command of [program, ...program.commands, ...journal.commands]) {
-    command
-      .exitOverride()
-      .configureOutput({ writeOut: out, writeErr: err, getOutHelpWidth: () => 100, getErrHelpWidth: () => 100 });
+    command.exitOverride().configureOutput(OUTPUT);
     command.helpOption('-h, --help', 'explain this command').helpCommand(false);
   }
   return program;
@@ -309,7 +315,7 @@ async function main(argv: string[]): Promise<void> {
   const program = build();
   try {
     if (argv.length === 0) {
-      err(program.helpInformation());
+      program.outputHelp({ error: true });
       process.exitCode = exitCodeOf('E_USAGE');
       return;
     }

@@ -40,11 +40,13 @@ export const stdoutIsTty = (): boolean => isatty(1);
 export const stderrIsTty = (): boolean => isatty(2);
 
 function toJson(value: unknown): string {
-  return JSON.stringify(value, (_key, v: unknown) => {
+  // The replacer gets what toJSON made of a value, which for a Buffer is a list of numbers; the value itself is in its holder.
+  return JSON.stringify(value, function (this: Record<string, unknown>, key: string, made: unknown) {
+    const v = this[key];
     if (typeof v === 'bigint')
       return v >= -(2n ** 53n) && v <= 2n ** 53n ? Number(v) : `0x${BigInt.asUintN(64, v).toString(16)}`;
     if (v instanceof Uint8Array) return Buffer.from(v).toString('hex');
-    return v;
+    return made;
   });
 }
 
@@ -78,6 +80,11 @@ export function say(text: string): void {
 export function warn(text: string): void {
   clearProgress();
   err(`understudy: ${style(2).yellow('warning:')} ${text}\n`);
+}
+
+export function fail(text: string): void {
+  clearProgress();
+  err(`understudy: ${style(2).red('error:')} ${text}\n`);
 }
 
 // ---- Progress -----------------------------------------------------------------------------------------------

@@ -159,7 +159,12 @@ function followScripts(path: string, found: Findings): string {
       const name = words.slice(1).find((word) => !word.startsWith('-') && !word.includes('='));
       if (name !== undefined) interpreter = findCommand(name, process.env['PATH'], process.cwd());
     }
-    found.add('ok', current, `a script for ${interpreter}; what follows is about that`);
+    found.add(
+      'ok',
+      current,
+      `a script for ${interpreter}; what follows is about that`,
+      'Programs that it starts are recorded with it; look at them with preflight of their own.',
+    );
     current = interpreter;
   }
   throw new UnderstudyError('E_COMMAND_NOT_EXECUTABLE', `${path}: interpreters are nested too deeply`);
@@ -373,7 +378,7 @@ export async function preflightProcess(pid: number, progress?: PreflightProgress
     });
   }
   found.add(
-    'limited',
+    'ok',
     `process ${pid}`,
     `runs ${exe}; a recording begins with a program's start`,
     `Start it with 'understudy record -- COMMAND'. What follows says what to expect then.`,

@@ -131,7 +131,7 @@ export class RecordSession {
             notify(event);
           } else if (event.type === 'journalError') {
             problem = journalWriteError(event, options.onJournalError);
-            if (warnings.length < WARNINGS_MAX) warnings.push(problem.message);
+            warnings.push(problem.message);
             notify({ type: 'journalError', error: problem });
           }
         },
@@ -198,11 +198,9 @@ function journalWriteError(
     event.code === 'ENOSPC' || event.code === 'EDQUOT'
       ? 'Free some space, or record to another disk with -o.'
       : 'See the path and the error above.';
-  return new UnderstudyError(
-    'E_JOURNAL_WRITE',
-    `the journal cannot be written: ${event.path}: ${event.text}. ${then}. What was written before is valid.`,
-    { hint: `${hint} (--on-journal-error says whether the guest stops or runs on.)` },
-  );
+  return new UnderstudyError('E_JOURNAL_WRITE', `${event.text}. ${then}. What was written before is valid.`, {
+    hint: `${hint} (--on-journal-error says whether the guest stops or runs on.)`,
+  });
 }
 
 /** Returns true if the directory was made. */

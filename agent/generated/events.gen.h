@@ -23,26 +23,28 @@ enum EventKind : int32_t {
   kEvNote = -12,  // Something to tell the user, such as a call that could not be recorded exactly. Replay ignores it.
   kEvStore = -13,  // The group wrote to a file that a member has mapped shared; replay applies it to its scratch copy.
   kEvExit = -14,  // A thread of the group ended.
+  kEvSpawn = -15,  // A thread or process of the group begins.
 };
-inline constexpr int kEventKinds = 14;
+inline constexpr int kEventKinds = 15;
 
 inline constexpr uint8_t kEventElements[kEventKinds] = {
     2,  // SWITCH: gtid
     3,  // CLOCK: clockId, deltaNs
     5,  // SIGNAL: place, signo, siginfo, disposition
-    3,  // PREEMPT: regs, words
+    4,  // PREEMPT: regs, words, blocks
     4,  // INSN: siteKind, value, aux
     2,  // CHUNK: data
-    5,  // START: maps, stack, regs, brk
+    9,  // START: maps, stack, sp, stackLow, entry, brk, mask, ignored
     7,  // FILE: index, sha256, size, path, dev, ino
     7,  // PATCH: blob, addr, len, offset, trampolineAddr, trampolineLen
     3,  // KILLED: process, signo
     2,  // END: status
     3,  // NOTE: level, text
     5,  // STORE: dev, ino, offset, data
-    2,  // EXIT: gtid
+    4,  // EXIT: gtid, wholeProcess, status
+    3,  // SPAWN: gtid, process
 };
 constexpr unsigned event_elements(EventKind kind) { return kEventElements[-1 - kind]; }
-static_assert(event_elements(kEvExit) == 2);
+static_assert(event_elements(kEvSpawn) == 3);
 
 }  // namespace understudy

@@ -189,6 +189,8 @@ function valueText(value: MsgpackValue | undefined, shownBytes: number): string 
     const shown = value.slice(0, ARRAY_SHOWN).map((v) => valueText(v, shownBytes));
     return `[${shown.join(', ')}${value.length > ARRAY_SHOWN ? `, ... ${value.length - ARRAY_SHOWN} more` : ''}]`;
   }
+  // What needs more than 32 bits is an address or a set of flags more often than a count.
+  if (typeof value === 'number' && value > 0xffffffff) return `0x${value.toString(16)}`;
   return String(value);
 }
 

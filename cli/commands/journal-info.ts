@@ -34,7 +34,7 @@ export async function journalInfo(path: string, options: { json?: boolean }): Pr
 
 const STATE_TEXT: Record<JournalState, string> = {
   closed: 'complete',
-  open: 'not closed: it is being recorded, or the recorder was killed; what is there is valid',
+  open: 'not closed; what is there is valid',
   cut: 'cut: the end is missing',
   damaged: 'damaged',
 };
@@ -50,7 +50,8 @@ function render(i: JournalInfo): void {
     rows.push(['machine', `${meta.machine.arch}, ${meta.machine.cpu.model}, Linux ${meta.machine.kernel}`]);
     rows.push(['recorder', `understudy ${meta.recorder.version}, format ${meta.formatVersion}`]);
   }
-  const state = STATE_TEXT[i.state];
+  const why = meta !== null && meta.end === null ? ' (it is being recorded, or the recorder was killed)' : '';
+  const state = `${STATE_TEXT[i.state]}${i.state === 'open' ? why : ''}`;
   rows.push(['state', i.state === 'closed' ? green(state) : i.state === 'open' ? yellow(state) : red(state)]);
   if (meta?.end != null) {
     rows.push([

@@ -2,11 +2,11 @@
 //
 // Invariant: the guest owns the terminal. Ctrl-C reaches it from the terminal directly, so the CLI only has to survive it; SIGTERM and
 // SIGHUP come to one process and are passed on.
-import { basename } from 'node:path';
+import { basename, relative } from 'node:path';
 
 import { RecordSession, type RecordResult } from '../../controller/record-session.js';
 import { bytes, duration, plural, shellWord, signalName } from '../format.js';
-import { err, errJson, Progress, say, style, warn } from '../output.js';
+import { err, errJson, fail, Progress, say, style, warn } from '../output.js';
 
 interface Options {
   output?: string;
@@ -22,7 +22,6 @@ interface Options {
 
 const SIGHUP = 1;
 const SIGTERM = 15;
-const WARNINGS_SHOWN = 10;
 
 export async function record(argv: string[], given: Record<string, unknown>): Promise<number> {
   const options = given as Options;
@@ -49,8 +48,9 @@ export async function record(argv: string[], given: Record<string, unknown>): Pr
     },
     (notice) => {
       if (json) errJson(notice);
-      else if (notice.type === 'journalError') warn(notice.error.message);
+      else if (notice.type === 'journalError') fail(notice.error.message);
       else if (notice.level === 'info') say(notice.text);
+      else if (notice.level === 'error') fail(notice.text);
       else warn(notice.text);
     },
   );
@@ -86,28 +86,27 @@ function summary(result: RecordResult): void {
     `recorded ${bold(plural(result.events, 'event'))}, ${bytes(result.journalBytes)} in ${duration(result.wallMs)} ` +
       `(CPU ${duration(cpu)})${result.signal === undefined ? '' : `; ended by ${signalName(result.signal)}`}`,
   );
-  if (result.warnings.length > 0) {
-    err(`  ${plural(result.warnings.length, 'warning')}:\n`);
-    for (const text of result.warnings.slice(0, WARNINGS_SHOWN)) err(`    ${text}\n`);
-    if (result.warnings.length > WARNINGS_SHOWN) {
-      err(
-        dim(
-          `    ${result.warnings.length - WARNINGS_SHOWN} more: understudy journal info ${shellWord(result.journalDir)}\n`,
-        ),
-      );
-    }
-  }
+  // Those that were shown when they happened are not shown again: a summary of many is what is missing.
+  const warnings = result.warnings.length;
+  if (warnings > 0) err(dim(`  ${plural(warnings, 'warning')}, kept in the journal\n`));
   if (result.problem !== undefined) {
-    err(`  ${red('error:')} ${result.problem.message}\n`);
-    if (result.problem.hint !== undefined) err(`    ${result.problem.hint}\n`);
+    const { code, hint, docs, message, exitCode } = result.problem;
+    if (result.outcome === 'fault') err(`  ${red('error:')} ${message}\n`);
+    if (hint !== undefined) err(`  ${hint}\n`);
+    err(dim(`  [${code}, exit code ${exitCode}; ${docs}]\n`));
   }
-  err(`  understudy replay ${shellWord(result.journalDir)}\n`);
+  err(`  understudy replay ${shellWord(shortPath(result.journalDir))}\n`);
+}
+
+function shortPath(path: string): string {
+  const fromHere = relative(process.cwd(), path);
+  return fromHere.startsWith('..') ? path : fromHere;
 }
 
 function summaryJson(result: RecordResult): Record<string, unknown> {
   return {
-    type: 'summary',
     ...result,
+    type: 'summary',
     exitCode: result.exitCode ?? null,
     signal: result.signal ?? null,
     problem: result.problem ?? null,

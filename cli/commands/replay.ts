@@ -3,7 +3,7 @@
 // Invariant: a divergence is shown in full and ends in its own exit code; nothing about it is left out because of --quiet.
 import { ReplaySession, type ReplayResult, type StopPoint } from '../../controller/replay-session.js';
 import { bytes, count, duration, plural, signalName } from '../format.js';
-import { err, errJson, Progress, say, style, warn } from '../output.js';
+import { err, errJson, fail, Progress, say, style, warn } from '../output.js';
 import { renderDivergence, renderStack } from '../divergence.js';
 
 interface Options {
@@ -58,12 +58,13 @@ export async function replay(journal: string, given: Record<string, unknown>): P
           stopped = notice.stop;
           started.progress?.stop();
           if (json) errJson(notice.stop);
-          else renderStop(notice.stop);
+          else renderStop(notice.stop, options.until ?? notice.stop.seq);
           // Keeps this process alive while the parked guest is looked at.
           break;
         case 'message':
           if (json) errJson(notice);
           else if (notice.level === 'info') say(notice.text);
+          else if (notice.level === 'error') fail(notice.text);
           else warn(notice.text);
       }
     },
@@ -119,9 +120,9 @@ function report(result: ReplayResult, journal: string, options: Options, recorde
   }
 }
 
-function renderStop(stop: StopPoint): void {
+function renderStop(stop: StopPoint, seq: number): void {
   const { bold } = style(2);
-  say(`stopped after event ${bold(count(stop.seq))}, in process ${stop.pid}, thread ${stop.tid}`);
+  say(`stopped after event ${bold(count(seq))}, in process ${stop.pid}, thread ${stop.tid}`);
   if (stop.stack.length > 0) err(renderStack(stop.stack));
   err(
     `\n  Look at it from another terminal:   ${bold(`gdb -p ${stop.pid}`)}\n` +
@@ -133,8 +134,8 @@ function renderStop(stop: StopPoint): void {
 
 function resultJson(result: ReplayResult, recordedMs: number | undefined): Record<string, unknown> {
   return {
-    type: 'result',
     ...result,
+    type: 'result',
     exitCode: result.exitCode ?? null,
     signal: result.signal ?? null,
     divergence: result.divergence ?? null,

@@ -22,12 +22,16 @@ export interface StartMap {
   /** Index of the blob, or -1 for anonymous memory. */
   blob: Integer;
   offset: Integer;
-  filelen: Integer;
+  /** The last page of a writable file mapping, or empty. */
+  tail: Uint8Array;
 }
-const mapFields = ['addr', 'len', 'prot', 'flags', 'blob', 'offset', 'filelen'] as const;
+const mapFields = ['addr', 'len', 'prot', 'flags', 'blob', 'offset', 'tail'] as const;
 
-/** A number L stands for L bytes that follow in CHUNK events; null for an output that was not written. */
-export type OutputValue = Uint8Array | number | null;
+/**
+ * An integer L stands for L bytes that follow in CHUNK events; null for an output that was not written. Events of calls that the agent has code
+ * of its own for (class special) hold integers that this code needs.
+ */
+export type OutputValue = Uint8Array | Integer | null;
 
 /** A syscall. Which outputs it has: `isWritten` and the table in syscalls.ts. */
 export interface SyscallEvent {
@@ -88,6 +92,8 @@ export interface PreemptEvent {
   regs: Uint8Array;
   /** Pairs of address and value, 8 bytes each: memory that tells one turn of a loop from another. */
   words: Uint8Array;
+  /** Triples of address, length and CRC32C, 8 bytes each, of larger stretches of memory. */
+  blocks: Uint8Array;
   /** Elements of a later format. */
   rest?: readonly Value[];
 }
@@ -120,14 +126,22 @@ export interface ChunkEvent {
 export interface StartEvent {
   type: 'START';
   kind: -7;
-  /** Mappings, each [addr, len, prot, flags, blob, offset, filelen]; blob is -1 for anonymous memory. */
+  /** Mappings, each [addr, len, prot, flags, blob, offset, tail]; blob is -1 for anonymous memory, tail the last page of a writable file mapping (the kernel cleared what lies behind the file) or empty. */
   maps: readonly StartMap[];
-  /** Bytes of the initial stack, up to its top. */
-  stack: Uint8Array;
-  /** 18 registers, in the order of PREEMPT. */
-  regs: Uint8Array;
+  /** Bytes of the initial stack, from sp to its top. */
+  stack: OutputValue;
+  /** Stack pointer. */
+  sp: Integer;
+  /** Lowest address of the stack mapping. */
+  stackLow: Integer;
+  /** Where execution begins: the interpreter, or the program. */
+  entry: Integer;
   /** Start of the heap. */
   brk: Integer;
+  /** Signals that are blocked, a bit each. */
+  mask: Integer;
+  /** Signals that are ignored, a bit each. */
+  ignored: Integer;
   /** Elements of a later format. */
   rest?: readonly Value[];
 }
@@ -216,7 +230,7 @@ export interface StoreEvent {
   ino: Integer;
   /** In the file. */
   offset: Integer;
-  /** Bytes. */
+  /** Bytes; without any, the file ends at offset now. */
   data: Uint8Array;
   /** Elements of a later format. */
   rest?: readonly Value[];
@@ -228,6 +242,22 @@ export interface ExitEvent {
   kind: -14;
   /** Its number in the group. */
   gtid: number;
+  /** 1: its process ends with it. */
+  wholeProcess: number;
+  /** As wait4 gives it. */
+  status: number;
+  /** Elements of a later format. */
+  rest?: readonly Value[];
+}
+
+/** A thread or process of the group begins. */
+export interface SpawnEvent {
+  type: 'SPAWN';
+  kind: -15;
+  /** Number of the new thread. */
+  gtid: number;
+  /** Slot of its process. */
+  process: number;
   /** Elements of a later format. */
   rest?: readonly Value[];
 }
@@ -246,7 +276,8 @@ export type SpecialEvent =
   | EndEvent
   | NoteEvent
   | StoreEvent
-  | ExitEvent;
+  | ExitEvent
+  | SpawnEvent;
 export type JournalEvent = SyscallEvent | SpecialEvent;
 
 export const eventNames: ReadonlyMap<number, SpecialEvent['type']> = new Map([
@@ -264,6 +295,7 @@ export const eventNames: ReadonlyMap<number, SpecialEvent['type']> = new Map([
   [-12, 'NOTE'],
   [-13, 'STORE'],
   [-14, 'EXIT'],
+  [-15, 'SPAWN'],
 ]);
 export const eventDocs: ReadonlyMap<SpecialEvent['type'], string> = new Map([
   ['SWITCH', "Another thread has the baton from here on."],
@@ -280,6 +312,7 @@ export const eventDocs: ReadonlyMap<SpecialEvent['type'], string> = new Map([
   ['NOTE', "Something to tell the user, such as a call that could not be recorded exactly. Replay ignores it."],
   ['STORE', "The group wrote to a file that a member has mapped shared; replay applies it to its scratch copy."],
   ['EXIT', "A thread of the group ended."],
+  ['SPAWN', "A thread or process of the group begins."],
 ]);
 
 /** The bytes are msgpack, but not an event of this format. */
@@ -337,13 +370,13 @@ function maps(e: Raw, i: number): StartMap[] {
       flags: int(m, 3),
       blob: int(m, 4),
       offset: uint(m, 5),
-      filelen: uint(m, 6),
+      tail: bin(m, 6),
     };
   });
 }
 function output(e: Raw, i: number): OutputValue {
   const v = e[i];
-  if (v === null || typeof v === 'number' || v instanceof Uint8Array) return v;
+  if (v === null || typeof v === 'number' || typeof v === 'bigint' || v instanceof Uint8Array) return v;
   return fail(e, i, 'an output');
 }
 function withRest<T extends SpecialEvent>(event: T, e: Raw, known: number): T {
@@ -357,7 +390,7 @@ export function eventFrom(value: unknown): JournalEvent {
   const e: Raw = value;
   const kind = small(e, 0);
   if (kind >= 0) {
-    const data = carriesData.has(kind);
+    const data = carriesData.has(kind) && e.length > 3;
     const end = data ? e.length - 1 : e.length;
     if (end < 3) throw new EventFormatError(`syscall event with ${e.length} elements`, value);
     const outputs: OutputValue[] = [];
@@ -374,13 +407,13 @@ export function eventFrom(value: unknown): JournalEvent {
     case -3:
       return withRest({ type: 'SIGNAL', kind: -3, place: small(e, 1), signo: small(e, 2), siginfo: bin(e, 3), disposition: small(e, 4) }, e, 5);
     case -4:
-      return withRest({ type: 'PREEMPT', kind: -4, regs: bin(e, 1), words: bin(e, 2) }, e, 3);
+      return withRest({ type: 'PREEMPT', kind: -4, regs: bin(e, 1), words: bin(e, 2), blocks: bin(e, 3) }, e, 4);
     case -5:
       return withRest({ type: 'INSN', kind: -5, siteKind: small(e, 1), value: uint(e, 2), aux: uint(e, 3) }, e, 4);
     case -6:
       return withRest({ type: 'CHUNK', kind: -6, data: bin(e, 1) }, e, 2);
     case -7:
-      return withRest({ type: 'START', kind: -7, maps: maps(e, 1), stack: bin(e, 2), regs: bin(e, 3), brk: uint(e, 4) }, e, 5);
+      return withRest({ type: 'START', kind: -7, maps: maps(e, 1), stack: output(e, 2), sp: uint(e, 3), stackLow: uint(e, 4), entry: uint(e, 5), brk: uint(e, 6), mask: uint(e, 7), ignored: uint(e, 8) }, e, 9);
     case -8:
       return withRest({ type: 'FILE', kind: -8, index: small(e, 1), sha256: bin(e, 2), size: uint(e, 3), path: str(e, 4), dev: uint(e, 5), ino: uint(e, 6) }, e, 7);
     case -9:
@@ -394,7 +427,9 @@ export function eventFrom(value: unknown): JournalEvent {
     case -13:
       return withRest({ type: 'STORE', kind: -13, dev: uint(e, 1), ino: uint(e, 2), offset: uint(e, 3), data: bin(e, 4) }, e, 5);
     case -14:
-      return withRest({ type: 'EXIT', kind: -14, gtid: small(e, 1) }, e, 2);
+      return withRest({ type: 'EXIT', kind: -14, gtid: small(e, 1), wholeProcess: small(e, 2), status: small(e, 3) }, e, 4);
+    case -15:
+      return withRest({ type: 'SPAWN', kind: -15, gtid: small(e, 1), process: small(e, 2) }, e, 3);
     default:
       throw new EventFormatError(`unknown event kind ${kind}: the journal was written by a later version`, value);
   }
@@ -402,6 +437,7 @@ export function eventFrom(value: unknown): JournalEvent {
 
 /** Beyond 32 bits msgpackr would write a number as a float, but a bigint as an integer. */
 const wire = (v: Integer): Integer => (typeof v === 'number' ? (v > 0xffffffff || v < -0x80000000 ? BigInt(v) : v) : shortest(v));
+const wireOutput = (v: OutputValue): OutputValue => (typeof v === 'number' || typeof v === 'bigint' ? wire(v) : v);
 const shortest = (v: bigint): Integer => (v <= 0xffffffffn && v >= -0x80000000n ? Number(v) : v);
 
 /** The msgpack array of an event. */
@@ -412,7 +448,7 @@ export function eventTo(event: JournalEvent): readonly unknown[] {
         event.kind,
         event.argSum,
         wire(event.ret),
-        ...event.outputs.map((o) => (typeof o === 'number' ? wire(o) : o)),
+        ...event.outputs.map(wireOutput),
         ...(event.dataSum === undefined ? [] : [event.dataSum]),
       ];
     case 'SWITCH':
@@ -422,13 +458,13 @@ export function eventTo(event: JournalEvent): readonly unknown[] {
     case 'SIGNAL':
       return [-3, wire(event.place), wire(event.signo), event.siginfo, wire(event.disposition), ...(event.rest ?? [])];
     case 'PREEMPT':
-      return [-4, event.regs, event.words, ...(event.rest ?? [])];
+      return [-4, event.regs, event.words, event.blocks, ...(event.rest ?? [])];
     case 'INSN':
       return [-5, wire(event.siteKind), wire(event.value), wire(event.aux), ...(event.rest ?? [])];
     case 'CHUNK':
       return [-6, event.data, ...(event.rest ?? [])];
     case 'START':
-      return [-7, event.maps.map((m) => mapFields.map((f) => wire(m[f]))), event.stack, event.regs, wire(event.brk), ...(event.rest ?? [])];
+      return [-7, event.maps.map((m) => mapFields.map((f) => wireOutput(m[f]))), wireOutput(event.stack), wire(event.sp), wire(event.stackLow), wire(event.entry), wire(event.brk), wire(event.mask), wire(event.ignored), ...(event.rest ?? [])];
     case 'FILE':
       return [-8, wire(event.index), event.sha256, wire(event.size), event.path, wire(event.dev), wire(event.ino), ...(event.rest ?? [])];
     case 'PATCH':
@@ -442,7 +478,9 @@ export function eventTo(event: JournalEvent): readonly unknown[] {
     case 'STORE':
       return [-13, wire(event.dev), wire(event.ino), wire(event.offset), event.data, ...(event.rest ?? [])];
     case 'EXIT':
-      return [-14, wire(event.gtid), ...(event.rest ?? [])];
+      return [-14, wire(event.gtid), wire(event.wholeProcess), wire(event.status), ...(event.rest ?? [])];
+    case 'SPAWN':
+      return [-15, wire(event.gtid), wire(event.process), ...(event.rest ?? [])];
   }
 }
 

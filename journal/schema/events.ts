@@ -5,14 +5,20 @@
 //  - An event is a msgpack array whose first element is its kind; fields are positional and never change their place.
 //  - Fields may be appended at the end in a later format; readers keep what they do not know (`rest`).
 //  - A syscall event is [nr, argsum, ret, output..., datasum?]: the outputs of the table (syscalls.ts) in its order, then, for calls that
-//    carry data out, the sum of the data.
+//    carry data out, the sum of the data. Calls of class `special` may give integers instead: what the agent's code for them needs.
 //
 // Must not: describe framing in code (journal/src, native/src own it); formatVersion names the whole format.
 
 export const formatVersion = 1;
 
-/** `uint`: 0..2^64-1; `int`: signed, 64 bits; `bin`: bytes; `str`: text; `maps`: the image's mappings. */
-export type FieldType = 'uint' | 'int' | 'bin' | 'str' | 'maps';
+/**
+ * `uint`: 0..2^64-1; `int`: signed, 64 bits; `bin`: bytes; `output`: bytes, or an integer L when they are L bytes in the CHUNK events that
+ * follow; `str`: text; `maps`: the image's mappings, each an array of mapFields.
+ */
+export type FieldType = 'uint' | 'int' | 'bin' | 'output' | 'str' | 'maps';
+
+/** Elements of a mapping. `blob` is -1 for anonymous memory; `tail` is the last page where it differs from the file, or empty. */
+export const mapFields = ['addr', 'len', 'prot', 'flags', 'blob', 'offset', 'tail'] as const;
 
 export interface Field {
   name: string;
@@ -68,6 +74,7 @@ export const eventKinds: readonly EventKind[] = [
     fields: [
       bin('regs', '18 registers of 8 bytes: r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi rip rsp eflags'),
       bin('words', 'pairs of address and value, 8 bytes each: memory that tells one turn of a loop from another'),
+      bin('blocks', 'triples of address, length and CRC32C, 8 bytes each, of larger stretches of memory'),
     ],
   },
   {
@@ -97,11 +104,15 @@ export const eventKinds: readonly EventKind[] = [
       {
         name: 'maps',
         type: 'maps',
-        doc: 'mappings, each [addr, len, prot, flags, blob, offset, filelen]; blob is -1 for anonymous memory',
+        doc: 'mappings, each [addr, len, prot, flags, blob, offset, tail]; blob is -1 for anonymous memory, tail the last page of a writable file mapping (the kernel cleared what lies behind the file) or empty',
       },
-      bin('stack', 'bytes of the initial stack, up to its top'),
-      bin('regs', '18 registers, in the order of PREEMPT'),
+      { name: 'stack', type: 'output', doc: 'bytes of the initial stack, from sp to its top' },
+      uint('sp', 'stack pointer'),
+      uint('stackLow', 'lowest address of the stack mapping'),
+      uint('entry', 'where execution begins: the interpreter, or the program'),
       uint('brk', 'start of the heap'),
+      uint('mask', 'signals that are blocked, a bit each'),
+      uint('ignored', 'signals that are ignored, a bit each'),
     ],
   },
   {
@@ -158,14 +169,30 @@ export const eventKinds: readonly EventKind[] = [
     name: 'STORE',
     by: 'agent',
     doc: 'The group wrote to a file that a member has mapped shared; replay applies it to its scratch copy.',
-    fields: [uint('dev', 'st_dev'), uint('ino', 'st_ino'), uint('offset', 'in the file'), bin('data', 'bytes')],
+    fields: [
+      uint('dev', 'st_dev'),
+      uint('ino', 'st_ino'),
+      uint('offset', 'in the file'),
+      bin('data', 'bytes; without any, the file ends at offset now'),
+    ],
   },
   {
     kind: -14,
     name: 'EXIT',
     by: 'agent',
     doc: 'A thread of the group ended.',
-    fields: [uint('gtid', 'its number in the group')],
+    fields: [
+      uint('gtid', 'its number in the group'),
+      uint('wholeProcess', '1: its process ends with it'),
+      int('status', 'as wait4 gives it'),
+    ],
+  },
+  {
+    kind: -15,
+    name: 'SPAWN',
+    by: 'agent',
+    doc: 'A thread or process of the group begins.',
+    fields: [uint('gtid', 'number of the new thread'), uint('process', 'slot of its process')],
   },
 ];
 
@@ -198,7 +225,7 @@ export const golden: readonly { name: string; value: GoldenValue[] }[] = [
   { name: 'CLOCK far forward', value: [-2, 0, 1700000000123456789n] },
   { name: 'CLOCK back', value: [-2, 0, -40000] },
   { name: 'SIGNAL', value: [-3, 0, 10, repeated('5a', 128), 1] },
-  { name: 'PREEMPT', value: [-4, repeated('11', 144), bytes('')] },
+  { name: 'PREEMPT', value: [-4, repeated('11', 144), repeated('01', 16), bytes('')] },
   { name: 'INSN rdtsc', value: [-5, 1, 0x12deadbeef00n, 0] },
   { name: 'INSN rdrand, all bits', value: [-5, 3, 2n ** 64n - 1n, 1] },
   { name: 'CHUNK', value: [-6, repeated('00', 256)] },
@@ -207,20 +234,28 @@ export const golden: readonly { name: string; value: GoldenValue[] }[] = [
     value: [
       -7,
       [
-        [0x555555554000n, 4096, 5, 2, 0, 0, 4096],
-        [0x7ffffffde000n, 135168, 3, 34, -1, 0, 0],
+        [0x555555554000n, 4096, 5, 2, 0, 0, bytes('')],
+        [0x555555556000n, 8192, 3, 2, 0, 4096, repeated('7e', 16)],
+        [0x7ffff7ff8000n, 4096, 3, 2, -1, 0, bytes('')],
       ],
       bytes('0100000000000000'),
-      repeated('22', 144),
+      0x7fffffffe000n,
+      0x7ffffffde000n,
+      0x7ffff7fe4b40n,
       0x555555559000n,
+      0,
+      2n ** 63n + 1n,
     ],
   },
+  { name: 'START with its stack in chunks', value: [-7, [], 200000, 1, 2, 3, 4, 5, 6] },
   { name: 'FILE', value: [-8, 0, repeated('c3', 32), 2 ** 32, '/usr/bin/tr\u00fce', 65024, 1234567] },
   { name: 'PATCH', value: [-9, 0, 0x7ffff7dd5000n, 1400000, 0x26000, 0x7ffff7a00000n, 65536] },
   { name: 'KILLED', value: [-10, 3, 9] },
   { name: 'END', value: [-11, 0] },
   { name: 'NOTE', value: [-12, 1, 'ioctl 0x5310 is not known: recorded as far as its number tells'] },
   { name: 'STORE', value: [-13, 65024, 99, 2n ** 40n, bytes('ff')] },
-  { name: 'EXIT', value: [-14, 31] },
+  { name: 'EXIT', value: [-14, 31, 1, 256] },
+  { name: 'SPAWN', value: [-15, 2, 1] },
+  { name: 'clone, whose agent code keeps integers', value: [56, 9, 4712, 2, -1, 0x7fff00000000n] },
   { name: 'an array of sixteen', value: [19, 5, 12, ...Array.from({ length: 13 }, (_, i) => bytes(i.toString(16).padStart(2, '0')))] },
 ];

@@ -10,7 +10,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Packr } from 'msgpackr';
 import { dataKinds, rules, whens, type Command, type Output, type RuleKind, type Syscall } from './dsl.js';
-import { eventKinds, formatVersion, golden, syscallHead, type EventKind, type GoldenValue } from './events.js';
+import { eventKinds, formatVersion, golden, mapFields, syscallHead, type EventKind, type GoldenValue } from './events.js';
 import { syscalls } from './syscalls.js';
 
 const classes = ['emulate', 'reexecute', 'suppress', 'storage', 'special'] as const;
@@ -479,8 +479,8 @@ export function isWritten(when: When, ret: number | bigint): boolean {
 `;
 }
 
-const tsField = { uint: 'Integer', int: 'Integer', bin: 'Uint8Array', str: 'string', maps: 'readonly StartMap[]' } as const;
-const small = new Set(['gtid', 'clockId', 'place', 'signo', 'disposition', 'siteKind', 'level', 'process', 'status', 'index', 'blob']);
+const tsField = { uint: 'Integer', int: 'Integer', bin: 'Uint8Array', output: 'OutputValue', str: 'string', maps: 'readonly StartMap[]' } as const;
+const small = new Set(['gtid', 'clockId', 'place', 'signo', 'disposition', 'siteKind', 'level', 'process', 'status', 'index', 'blob', 'wholeProcess']);
 const fieldType = (f: { name: string; type: keyof typeof tsField }): string => (small.has(f.name) ? 'number' : tsField[f.type]);
 const tsName = (e: EventKind): string => `${camel(e.name)}Event`;
 
@@ -504,7 +504,8 @@ ${e.fields.map((f) => `  /** ${f.doc.charAt(0).toUpperCase()}${f.doc.slice(1)}. 
   const encoders = eventKinds.map((e) => {
     const fields = e.fields.map((f) => {
       if (f.type === 'bin' || f.type === 'str') return `event.${f.name}`;
-      if (f.type === 'maps') return `event.${f.name}.map((m) => mapFields.map((f) => wire(m[f])))`;
+      if (f.type === 'output') return `wireOutput(event.${f.name})`;
+      if (f.type === 'maps') return `event.${f.name}.map((m) => mapFields.map((f) => wireOutput(m[f])))`;
       return `wire(event.${f.name})`;
     });
     return `    case '${e.name}':
@@ -534,12 +535,16 @@ export interface StartMap {
   /** Index of the blob, or -1 for anonymous memory. */
   blob: Integer;
   offset: Integer;
-  filelen: Integer;
+  /** The last page of a writable file mapping, or empty. */
+  tail: Uint8Array;
 }
-const mapFields = ['addr', 'len', 'prot', 'flags', 'blob', 'offset', 'filelen'] as const;
+const mapFields = [${mapFields.map((f) => `'${f}'`).join(', ')}] as const;
 
-/** A number L stands for L bytes that follow in CHUNK events; null for an output that was not written. */
-export type OutputValue = Uint8Array | number | null;
+/**
+ * An integer L stands for L bytes that follow in CHUNK events; null for an output that was not written. Events of calls that the agent has code
+ * of its own for (class special) hold integers that this code needs.
+ */
+export type OutputValue = Uint8Array | Integer | null;
 
 /** A syscall. Which outputs it has: \`isWritten\` and the table in syscalls.ts. */
 export interface SyscallEvent {
@@ -622,13 +627,13 @@ function maps(e: Raw, i: number): StartMap[] {
       flags: int(m, 3),
       blob: int(m, 4),
       offset: uint(m, 5),
-      filelen: uint(m, 6),
+      tail: bin(m, 6),
     };
   });
 }
 function output(e: Raw, i: number): OutputValue {
   const v = e[i];
-  if (v === null || typeof v === 'number' || v instanceof Uint8Array) return v;
+  if (v === null || typeof v === 'number' || typeof v === 'bigint' || v instanceof Uint8Array) return v;
   return fail(e, i, 'an output');
 }
 function withRest<T extends SpecialEvent>(event: T, e: Raw, known: number): T {
@@ -642,7 +647,7 @@ export function eventFrom(value: unknown): JournalEvent {
   const e: Raw = value;
   const kind = small(e, 0);
   if (kind >= 0) {
-    const data = carriesData.has(kind);
+    const data = carriesData.has(kind) && e.length > 3;
     const end = data ? e.length - 1 : e.length;
     if (end < 3) throw new EventFormatError(\`syscall event with \${e.length} elements\`, value);
     const outputs: OutputValue[] = [];
@@ -660,6 +665,7 @@ ${decoders.join('\n')}
 
 /** Beyond 32 bits msgpackr would write a number as a float, but a bigint as an integer. */
 const wire = (v: Integer): Integer => (typeof v === 'number' ? (v > 0xffffffff || v < -0x80000000 ? BigInt(v) : v) : shortest(v));
+const wireOutput = (v: OutputValue): OutputValue => (typeof v === 'number' || typeof v === 'bigint' ? wire(v) : v);
 const shortest = (v: bigint): Integer => (v <= 0xffffffffn && v >= -0x80000000n ? Number(v) : v);
 
 /** The msgpack array of an event. */
@@ -670,7 +676,7 @@ export function eventTo(event: JournalEvent): readonly unknown[] {
         event.kind,
         event.argSum,
         wire(event.ret),
-        ...event.outputs.map((o) => (typeof o === 'number' ? wire(o) : o)),
+        ...event.outputs.map(wireOutput),
         ...(event.dataSum === undefined ? [] : [event.dataSum]),
       ];
 ${encoders.join('\n')}

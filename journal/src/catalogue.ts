@@ -97,7 +97,10 @@ export interface JournalInfo {
   indexed: boolean;
 }
 
-/** closed: whole. open: being recorded, or the recorder was killed at a batch's edge. cut: a tail is lost. damaged: wrong bytes. */
+/**
+ * closed: whole. open: all that was written is there, but not closed: being recorded, killed, or the disk was full. cut: a tail is
+ * lost. damaged: wrong bytes.
+ */
 export type JournalState = 'closed' | 'open' | 'cut' | 'damaged';
 
 export async function info(journal: OpenJournal, progress?: (bytes: number) => void): Promise<JournalInfo> {
@@ -128,7 +131,7 @@ export async function info(journal: OpenJournal, progress?: (bytes: number) => v
 function stateOf(prefix: ValidPrefix, meta: JournalMeta | undefined): JournalState {
   if (prefix.flaw?.kind === 'damaged') return 'damaged';
   if (prefix.flaw !== undefined) return 'cut';
-  if (meta?.end != null && meta.end.events !== prefix.lastSeq) return 'cut';
+  if (meta?.end != null && meta.end.journalBytes !== prefix.bytes) return 'cut';
   return prefix.closed ? 'closed' : 'open';
 }
 

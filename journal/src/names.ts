@@ -43,7 +43,13 @@ export function makesDescriptor(kind: number): boolean {
   return byNumber.get(kind)?.makesFd === true;
 }
 
-const errnoNames = new Map<number, string>(Object.entries(constants.errno).map(([name, number]) => [number, name]));
+// Two names of one number: the one that manuals use of a system call's result.
+const ERRNO_ALIASES = new Set(['EWOULDBLOCK', 'ENOTSUP']);
+const errnoNames = new Map<number, string>(
+  Object.entries(constants.errno)
+    .filter(([name]) => !ERRNO_ALIASES.has(name))
+    .map(([name, number]) => [number, name]),
+);
 // Values that only the kernel uses inside, and that Node does not list.
 const KERNEL_ERRNO = new Map([
   [512, 'ERESTARTSYS'],

@@ -112,21 +112,28 @@ export async function verify(
       }
     }
   } else if (!prefix.closed) {
-    add(
-      meta?.end == null ? 'note' : 'error',
-      segmentFile(prefix.segment),
-      prefix.offset,
-      meta?.end == null
-        ? 'the journal was not closed: it is being recorded, or the recorder was killed'
-        : `the closing batch is missing, though ${META_FILE} says that the recording ended`,
-    );
+    const file = segmentFile(prefix.segment);
+    const end = meta?.end;
+    if (end == null) {
+      add('note', file, prefix.offset, 'the journal was not closed: it is being recorded, or the recorder was killed');
+    } else if (end.outcome === 'journalError' || end.outcome === 'unprotected') {
+      add('note', file, prefix.offset, 'the journal was not closed: it could not be written any further');
+    } else {
+      add(
+        'error',
+        file,
+        prefix.offset,
+        `the closing batch is missing, though ${META_FILE} says that the recording ended`,
+      );
+    }
   }
-  if (meta?.end != null && prefix.flaw === undefined && meta.end.events !== prefix.lastSeq) {
+  // A journal that lost whole batches at its end is valid by itself; what was written is known from the recorder.
+  if (meta?.end != null && prefix.flaw === undefined && meta.end.journalBytes !== prefix.bytes) {
     add(
       'error',
       segmentFile(prefix.segment),
       prefix.offset,
-      `the segments hold ${prefix.lastSeq} events; ${META_FILE} says ${meta.end.events}`,
+      `the segments have ${prefix.bytes} bytes; ${META_FILE} says that ${meta.end.journalBytes} were written`,
     );
   }
 

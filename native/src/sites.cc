@@ -112,7 +112,7 @@ class Analysis {
   void find_text();
   void find_functions();
   std::vector<Range> ranges_to_decode(bool full) const;
-  void decode(const Range& range, bool certain, bool full);
+  void decode(const Range& range, uint64_t accept_from, bool certain, bool full);
   bool in_text(uint64_t offset) const;
   const Elf64_Phdr* text_segment(uint64_t vaddr) const;
   void note_target_vaddr(uint64_t vaddr);
@@ -228,7 +228,8 @@ std::vector<Range> Analysis::ranges_to_decode(bool full) const {
 }
 
 // certain: the range is code from its first byte (a function). Otherwise only what looks like code throughout is believed.
-void Analysis::decode(const Range& range, bool certain, bool full) {
+// Sites before accept_from are passed over: those bytes are decoded to be in step, and have been looked at already.
+void Analysis::decode(const Range& range, uint64_t accept_from, bool certain, bool full) {
   struct Seen {
     uint64_t offset;
     uint8_t length;
@@ -253,11 +254,11 @@ void Analysis::decode(const Range& range, bool certain, bool full) {
       if (target < elf_.size()) targets_.insert(target);
     }
     // Constants between functions decode as anything, so they are not counted.
-    if (full && (certain || functions_.empty())) {
+    if (full && (certain || functions_.empty()) && at >= accept_from) {
       if (insn.mnemonic == ZYDIS_MNEMONIC_SYSENTER || (insn.mnemonic == ZYDIS_MNEMONIC_INT && insn.raw.imm[0].value.u == 0x80)) map_.int80++;
       if ((insn.attributes & ZYDIS_ATTRIB_HAS_SEGMENT_GS) != 0) map_.gs_use++;
     }
-    if (auto kind = kind_of(insn)) {
+    if (auto kind = kind_of(insn); kind && at >= accept_from) {
       bool believed = certain;
       if (!certain) {
         bool eax_set = *kind != abi::kSiteSyscall;
@@ -440,23 +441,24 @@ void Analysis::choose(Pending& pending) {
 void Analysis::run(bool full) {
   find_text();
   find_functions();
-  for (const Range& range : ranges_to_decode(full)) decode(range, true, full);
+  for (const Range& range : ranges_to_decode(full)) decode(range, range.begin, true, full);
   // Hand-written assembly and files without unwind information: what no function covers.
-  uint64_t covered = 0, total = 0;
-  for (const Range& function : functions_) covered += function.end - function.begin;
   for (const Range& text : text_) {
-    total += text.end - text.begin;
     uint64_t at = text.begin;
+    // Where unwind information stops for a moment inside a function (around clone's system call, for one), the function before
+    // gives the step.
+    uint64_t in_step_from = at;
     auto gap = [&](uint64_t begin, uint64_t end) {
       if (end <= begin) return;
       bool any = full;
       for (uint64_t p = begin; !any && p + 1 < end; p++) any = is_candidate(elf_.data() + p, end - p);
-      if (any) decode({begin, end}, false, full);
+      if (any) decode({in_step_from, end}, begin, false, full);
     };
     for (const Range& function : functions_) {
       if (function.end <= text.begin || function.begin >= text.end) continue;
       gap(at, function.begin);
       at = std::max(at, function.end);
+      in_step_from = function.begin;
     }
     gap(at, text.end);
   }

@@ -9,6 +9,6 @@ int main(void) {
   CHECK((unsigned)value == 0x050fu + 0x310f050fu);
   unsigned sum = 0;
   for (size_t i = 0; i < sizeof table; i++) sum = sum * 257 + table[i];
-  const unsigned char *text = (const unsigned char *)(uintptr_t)&main;
+  const unsigned char* text = (const unsigned char*)(uintptr_t)&main;
   say("sum %u, first byte of main %02x", sum, text[0]);
 }

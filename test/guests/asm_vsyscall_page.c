@@ -9,7 +9,7 @@ int main(void) {
     say("no vsyscall page");
     return 0;
   }
-  long (*volatile vsyscall_time)(long *) = (long (*)(long *))0xffffffffff600400;
+  long (*volatile vsyscall_time)(long*) = (long (*)(long*))0xffffffffff600400;
   long now = vsyscall_time(NULL);
   CHECK(now >= time(NULL) - 2 && now <= time(NULL));
   say("vsyscall time %ld", now);

@@ -2,7 +2,7 @@
 // link: -pthread
 #include "guest.h"
 #include <pthread.h>
-static void *burn(void *arg) {
+static void* burn(void* arg) {
   for (volatile int i = 0; i < 2000000; i++) {}
   struct timespec t;
   OK(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t));

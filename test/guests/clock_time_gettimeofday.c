@@ -11,7 +11,8 @@ int main(void) {
   OK(gettimeofday(&raw, NULL));
   OK((int)syscall(SYS_gettimeofday, &raw, &zone));
   CHECK(c >= a && tv.tv_sec >= a && raw.tv_sec >= tv.tv_sec);
-  say("%ld %ld %ld.%06ld %ld.%06ld west %d", (long)a, c, (long)tv.tv_sec, (long)tv.tv_usec, (long)raw.tv_sec, (long)raw.tv_usec, zone.tz_minuteswest);
+  say("%ld %ld %ld.%06ld %ld.%06ld west %d", (long)a, c, (long)tv.tv_sec, (long)tv.tv_usec, (long)raw.tv_sec,
+      (long)raw.tv_usec, zone.tz_minuteswest);
   char text[64];
   struct tm local;
   CHECK(strftime(text, sizeof text, "%F %T %Z", localtime_r(&a, &local)) > 0);

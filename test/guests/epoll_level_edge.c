@@ -10,7 +10,8 @@ int main(void) {
   FAILS(EEXIST, epoll_ctl(e, EPOLL_CTL_ADD, s[0], &event));
   CHECK(epoll_wait(e, got, 4, 0) == 0);
   CHECK(write(s[1], "xy", 2) == 2);
-  for (int i = 0; i < 3; i++) CHECK(epoll_wait(e, got, 4, 100) == 1 && got[0].data.u64 == 0x123456789abc && got[0].events == EPOLLIN);
+  for (int i = 0; i < 3; i++)
+    CHECK(epoll_wait(e, got, 4, 100) == 1 && got[0].data.u64 == 0x123456789abc && got[0].events == EPOLLIN);
   event.events = EPOLLIN | EPOLLOUT | EPOLLET;
   OK(epoll_ctl(e, EPOLL_CTL_MOD, s[0], &event));
   CHECK(epoll_wait(e, got, 4, 100) == 1 && got[0].events == (EPOLLIN | EPOLLOUT));

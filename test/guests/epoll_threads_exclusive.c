@@ -5,7 +5,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 static int event_fd;
-static void *run(void *arg) {
+static void* run(void* arg) {
   int e = OK(epoll_create1(0));
   struct epoll_event event = {EPOLLIN | EPOLLEXCLUSIVE, {.fd = event_fd}}, got;
   OK(epoll_ctl(e, EPOLL_CTL_ADD, event_fd, &event));
@@ -25,7 +25,7 @@ static void *run(void *arg) {
 int main(void) {
   event_fd = OK(eventfd(0, EFD_NONBLOCK));
   pthread_t threads[3];
-  for (intptr_t i = 0; i < 3; i++) ZERO(pthread_create(&threads[i], NULL, run, (void *)i));
+  for (intptr_t i = 0; i < 3; i++) ZERO(pthread_create(&threads[i], NULL, run, (void*)i));
   for (int i = 0; i < 10; i++) {
     uint64_t one = 1;
     CHECK(write(event_fd, &one, 8) == 8);

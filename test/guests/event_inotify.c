@@ -11,8 +11,8 @@ int main(void) {
   char buffer[4096] __attribute__((aligned(8)));
   ssize_t n = OK(read(fd, buffer, sizeof buffer));
   int count = 0;
-  for (char *p = buffer; p < buffer + n; count++) {
-    struct inotify_event *event = (struct inotify_event *)p;
+  for (char* p = buffer; p < buffer + n; count++) {
+    struct inotify_event* event = (struct inotify_event*)p;
     say("mask %#x cookie %u name %s", event->mask, event->cookie, event->len ? event->name : "");
     p += sizeof *event + event->len;
   }

@@ -1,11 +1,11 @@
 // exec with a hundred kilobytes of arguments and environment
 #include "guest.h"
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   if (argc > 1) {
     unsigned long hash = 0;
     for (int i = 1; i < argc; i++)
-      for (char *c = argv[i]; *c; c++) hash = hash * 31 + (unsigned char)*c;
-    say("%d arguments, hash %lx, stack near %p", argc, hash, (void *)&argc);
+      for (char* c = argv[i]; *c; c++) hash = hash * 31 + (unsigned char)*c;
+    say("%d arguments, hash %lx, stack near %p", argc, hash, (void*)&argc);
     return 0;
   }
   static char text[1000][100];

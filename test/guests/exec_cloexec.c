@@ -1,6 +1,6 @@
 // Descriptors with FD_CLOEXEC are closed by exec, the others stay
 #include "guest.h"
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   if (argc == 3) {
     FAILS(EBADF, fcntl(atoi(argv[1]), F_GETFD));
     CHECK(fcntl(atoi(argv[2]), F_GETFD) == 0);

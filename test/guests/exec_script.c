@@ -1,6 +1,6 @@
 // exec of scripts with #!, with an argument, nested, without a newline; ENOEXEC and EACCES
 #include "guest.h"
-static int run(const char *path) {
+static int run(const char* path) {
   pid_t child = OK(fork());
   if (child == 0) {
     execl(path, path, "argument", NULL);

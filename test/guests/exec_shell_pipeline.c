@@ -1,6 +1,6 @@
 // A pipeline of three programs built by hand with fork, dup2 and exec
 #include "guest.h"
-static pid_t start(int in, int out, char *const *argv, const int *all) {
+static pid_t start(int in, int out, char* const* argv, const int* all) {
   pid_t child = OK(fork());
   if (child == 0) {
     OK(dup2(in, 0));

@@ -2,7 +2,7 @@
 #include "guest.h"
 #include <dirent.h>
 static int visited;
-static int visit(const char *path, const struct stat *st, int type, struct FTW *where) {
+static int visit(const char* path, const struct stat* st, int type, struct FTW* where) {
   (void)st, (void)where;
   say("%d %s", type, path);
   visited++;
@@ -16,10 +16,11 @@ int main(void) {
     if (i % 5) put_file(name, "x");
     else OK(mkdir(name, 0700));
   }
-  DIR *dir = opendir(".");
+  DIR* dir = opendir(".");
   CHECK(dir != NULL);
   int count = 0;
-  for (struct dirent *entry; (entry = readdir(dir)) != NULL; count++) say("%s inode %lu type %d", entry->d_name, (unsigned long)entry->d_ino, entry->d_type);
+  for (struct dirent* entry; (entry = readdir(dir)) != NULL; count++)
+    say("%s inode %lu type %d", entry->d_name, (unsigned long)entry->d_ino, entry->d_type);
   CHECK(count == 42);
   long end = telldir(dir);
   rewinddir(dir);

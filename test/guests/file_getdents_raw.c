@@ -9,7 +9,7 @@ int main(void) {
     for (long at = 0; at < n; entries++) {
       unsigned short size;
       memcpy(&size, buffer + at + 16, 2);
-      for (char *c = buffer + at + 19; *c; c++) hash = hash * 31 + (unsigned char)*c;
+      for (char* c = buffer + at + 19; *c; c++) hash = hash * 31 + (unsigned char)*c;
       at += size;
     }
   FAILS(EINVAL, syscall(SYS_getdents64, OK(open("/etc", O_RDONLY)), buffer, 10));

@@ -12,7 +12,9 @@ int main(void) {
   OK(fstatfs(fd, &b));
   OK(statvfs("/", &c));
   CHECK(a.f_type == b.f_type);
-  say("type %lx, %lu of %lu blocks free, root has %lu", (unsigned long)a.f_type, (unsigned long)b.f_bfree, (unsigned long)b.f_blocks, (unsigned long)c.f_bavail);
+  say("type %lx, %lu of %lu blocks free, root has %lu", (unsigned long)a.f_type, (unsigned long)b.f_bfree,
+      (unsigned long)b.f_blocks, (unsigned long)c.f_bavail);
   OK(syncfs(fd));
-  say("sync_file_range %d, name max %ld", sync_file_range(fd, 0, 1, SYNC_FILE_RANGE_WRITE), fpathconf(fd, _PC_NAME_MAX));
+  say("sync_file_range %d, name max %ld", sync_file_range(fd, 0, 1, SYNC_FILE_RANGE_WRITE),
+      fpathconf(fd, _PC_NAME_MAX));
 }

@@ -2,11 +2,11 @@
 #include "guest.h"
 int main(void) {
   scratch();
-  FILE *f = fopen("f", "w+");
+  FILE* f = fopen("f", "w+");
   CHECK(f != NULL);
   for (int i = 0; i < 1000; i++) fprintf(f, "line %d %d\n", i, i * i);
   CHECK(fflush(f) == 0 && fseek(f, 0, SEEK_SET) == 0);
-  char *line = NULL;
+  char* line = NULL;
   size_t size = 0;
   int n = 0, a, b;
   while (getline(&line, &size, f) > 0) CHECK(sscanf(line, "line %d %d", &a, &b) == 2 && a == n && b == n * n), n++;
@@ -16,9 +16,9 @@ int main(void) {
   say("at %ld", ftell(f));
   fclose(f);
   free(line);
-  char *text;
+  char* text;
   f = open_memstream(&text, &size);
-  fprintf(f, "%s %5.2f %#x %p", "memory", 3.14159, 255, (void *)&main);
+  fprintf(f, "%s %5.2f %#x %p", "memory", 3.14159, 255, (void*)&main);
   fclose(f);
   say("%s", text);
   free(text);

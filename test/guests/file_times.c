@@ -13,7 +13,8 @@ int main(void) {
   OK(futimens(fd, (struct timespec[]){{0, UTIME_OMIT}, {0, UTIME_NOW}}));
   OK(fstat(fd, &st));
   CHECK(st.st_atim.tv_sec == 1000);
-  say("modified %ld.%09ld, changed %ld.%09ld", (long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, (long)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
+  say("modified %ld.%09ld, changed %ld.%09ld", (long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, (long)st.st_ctim.tv_sec,
+      st.st_ctim.tv_nsec);
   OK(utimes("f", (struct timeval[]){{5, 6}, {7, 8}}));
   OK(utime("f", &(struct utimbuf){11, 12}));
   OK(stat("f", &st));

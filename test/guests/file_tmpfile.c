@@ -19,6 +19,6 @@ int main(void) {
   struct stat st;
   OK(fstat(other, &st));
   CHECK(st.st_nlink == 0 && st.st_size == 5);
-  FILE *file = tmpfile();
+  FILE* file = tmpfile();
   CHECK(file && fputs("text", file) >= 0 && fclose(file) == 0);
 }

@@ -4,18 +4,18 @@
 static char stack[65536] __attribute__((aligned(16)));
 static volatile int shared;
 static pid_t parent_tid, child_tid;
-static int change(void *arg) {
+static int change(void* arg) {
   shared = 1;
-  if (arg) OK(close(*(int *)arg));
+  if (arg) OK(close(*(int*)arg));
   OK(chdir("/"));
   return 7;
 }
-static int note(void *arg) {
+static int note(void* arg) {
   (void)arg;
   return child_tid == getpid() ? 0 : 9;
 }
 int main(void) {
-  const char *where = scratch();
+  const char* where = scratch();
   char cwd[300];
   int fd = OK(dup(1));
   pid_t child = OK(clone(change, stack + sizeof stack, CLONE_FILES | CLONE_FS | SIGCHLD, &fd));
@@ -28,7 +28,8 @@ int main(void) {
   CHECK(shared == 1);
   CHECK(WEXITSTATUS(reap(child)) == 7);
   CHECK(strcmp(getcwd(cwd, sizeof cwd), where) == 0);
-  child = OK(clone(note, stack + sizeof stack, CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | SIGCHLD, NULL, &parent_tid, NULL, &child_tid));
+  child = OK(clone(note, stack + sizeof stack, CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | SIGCHLD, NULL, &parent_tid,
+                   NULL, &child_tid));
   CHECK(parent_tid == child && child_tid == 0);
   reap_ok(child);
   child = OK(clone(note, stack + sizeof stack, CLONE_CHILD_SETTID, NULL, NULL, NULL, &child_tid));

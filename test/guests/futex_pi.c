@@ -15,7 +15,7 @@ static void unlock(void) {
   uint32_t expected = (uint32_t)gettid();
   if (!atomic_compare_exchange_strong(&word, &expected, 0)) OK(futex(FUTEX_UNLOCK_PI_PRIVATE));
 }
-static void *run(void *arg) {
+static void* run(void* arg) {
   for (int i = 0; i < 20; i++) {
     lock();
     int seen = shared;

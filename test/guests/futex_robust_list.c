@@ -6,8 +6,8 @@ int main(void) {
   size_t size;
   OK((int)syscall(SYS_get_robust_list, 0, &head, &size));
   CHECK(size == sizeof mine);
-  say("glibc's list at %p", (void *)head);
-  struct robust_list_head *old = head;
+  say("glibc's list at %p", (void*)head);
+  struct robust_list_head* old = head;
   OK((int)syscall(SYS_set_robust_list, &mine, sizeof mine));
   OK((int)syscall(SYS_get_robust_list, 0, &head, &size));
   CHECK(head == &mine);

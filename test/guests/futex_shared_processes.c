@@ -6,7 +6,7 @@ int main(void) {
   scratch();
   int fd = OK(open("words", O_RDWR | O_CREAT, 0600));
   OK(ftruncate(fd, 4096));
-  _Atomic uint32_t *turn = OK(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+  _Atomic uint32_t* turn = OK(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
   pid_t child = OK(fork());
   uint32_t me = child == 0;
   for (int i = 0; i < 100; i++) {

@@ -5,10 +5,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 static _Atomic uint32_t word, waiting;
-static long futex(_Atomic uint32_t *address, int op, uint32_t value, const struct timespec *timeout) {
+static long futex(_Atomic uint32_t* address, int op, uint32_t value, const struct timespec* timeout) {
   return syscall(SYS_futex, address, op, value, timeout, NULL, 0);
 }
-static void *run(void *arg) {
+static void* run(void* arg) {
   waiting++;
   while (word == 0) futex(&word, FUTEX_WAIT_PRIVATE, 0, NULL);
   return arg;
@@ -17,7 +17,7 @@ int main(void) {
   FAILS(EAGAIN, futex(&word, FUTEX_WAIT, 1, NULL));
   FAILS(ETIMEDOUT, futex(&word, FUTEX_WAIT, 0, &(struct timespec){0, 3000000}));
   FAILS(ETIMEDOUT, futex(&word, FUTEX_WAIT_PRIVATE, 0, &(struct timespec){0, 0}));
-  FAILS(EFAULT, syscall(SYS_futex, (void *)16, FUTEX_WAIT, 0, NULL, NULL, 0));
+  FAILS(EFAULT, syscall(SYS_futex, (void*)16, FUTEX_WAIT, 0, NULL, NULL, 0));
   FAILS(ENOSYS, futex(&word, 99, 0, NULL));
   CHECK(futex(&word, FUTEX_WAKE, 1, NULL) == 0);
   pthread_t threads[3];

@@ -29,7 +29,7 @@
 #include <unistd.h>
 
 // One write(2) per line: lines of threads and processes interleave only as wholes, and nothing stays behind in a buffer.
-__attribute__((format(printf, 1, 2), unused)) static void say(const char *format, ...) {
+__attribute__((format(printf, 1, 2), unused)) static void say(const char* format, ...) {
   char line[2048];
   va_list args;
   va_start(args, format);
@@ -46,7 +46,7 @@ __attribute__((format(printf, 1, 2), unused)) static void say(const char *format
   errno = saved;
 }
 
-__attribute__((noreturn, unused)) static void guest_failed(const char *file, int line, const char *what) {
+__attribute__((noreturn, unused)) static void guest_failed(const char* file, int line, const char* what) {
   dprintf(2, "%s:%d: failed: %s (errno %d: %s)\n", file, line, what, errno, strerror(errno));
   _exit(99);
 }
@@ -55,32 +55,35 @@ __attribute__((noreturn, unused)) static void guest_failed(const char *file, int
 #define CHECK(condition) ((condition) ? (void)0 : guest_failed(__FILE__, __LINE__, #condition))
 
 // The value of a call that must not return -1.
-#define OK(call)                                                       \
-  __extension__({                                                      \
-    __auto_type value_ = (call);                                       \
-    if ((long)value_ == -1) guest_failed(__FILE__, __LINE__, #call);   \
-    value_;                                                            \
+#define OK(call)                                                     \
+  __extension__({                                                    \
+    __auto_type value_ = (call);                                     \
+    if ((long)value_ == -1) guest_failed(__FILE__, __LINE__, #call); \
+    value_;                                                          \
   })
 
 // A pthread-style call that must return 0.
-#define ZERO(call)                                                     \
-  __extension__({                                                      \
-    int error_ = (call);                                               \
-    if (error_ != 0) { errno = error_; guest_failed(__FILE__, __LINE__, #call); } \
+#define ZERO(call)                             \
+  __extension__({                              \
+    int error_ = (call);                       \
+    if (error_ != 0) {                         \
+      errno = error_;                          \
+      guest_failed(__FILE__, __LINE__, #call); \
+    }                                          \
   })
 
 // A call that must fail with this errno.
-#define FAILS(expected, call)                                          \
-  __extension__({                                                      \
-    errno = 0;                                                         \
+#define FAILS(expected, call)                                                                                        \
+  __extension__({                                                                                                    \
+    errno = 0;                                                                                                       \
     if ((long)(call) != -1 || errno != (expected)) guest_failed(__FILE__, __LINE__, #call " fails with " #expected); \
   })
 
 // The feature is not to be had on this machine or for this user: say so and end well.
-#define UNAVAILABLE(what)                                              \
-  do {                                                                 \
-    say("unavailable here: %s (%s)", what, strerror(errno));           \
-    exit(0);                                                           \
+#define UNAVAILABLE(what)                                    \
+  do {                                                       \
+    say("unavailable here: %s (%s)", what, strerror(errno)); \
+    exit(0);                                                 \
   } while (0)
 
 __attribute__((unused)) static void sleep_ms(long ms) {
@@ -112,7 +115,8 @@ __attribute__((unused)) static void reap_ok(pid_t pid) {
 
 static char scratch_path_[256];
 static pid_t scratch_owner_;
-__attribute__((unused)) static int scratch_remove_one_(const char *path, const struct stat *st, int type, struct FTW *where) {
+__attribute__((unused)) static int scratch_remove_one_(const char* path, const struct stat* st, int type,
+                                                       struct FTW* where) {
   (void)st, (void)type, (void)where;
   return remove(path);
 }
@@ -122,8 +126,8 @@ __attribute__((unused)) static void scratch_remove_(void) {
 }
 
 // Makes a directory of this run's own, goes there, and removes it at exit. Returns its path.
-__attribute__((unused)) static const char *scratch(void) {
-  const char *base = getenv("TMPDIR");
+__attribute__((unused)) static const char* scratch(void) {
+  const char* base = getenv("TMPDIR");
   snprintf(scratch_path_, sizeof scratch_path_, "%s/guest-XXXXXX", base && *base ? base : "/tmp");
   CHECK(mkdtemp(scratch_path_) != NULL);
   scratch_owner_ = getpid();
@@ -132,7 +136,7 @@ __attribute__((unused)) static const char *scratch(void) {
   return scratch_path_;
 }
 
-__attribute__((unused)) static void put_file(const char *path, const char *text) {
+__attribute__((unused)) static void put_file(const char* path, const char* text) {
   int fd = OK(open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644));
   CHECK(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
   OK(close(fd));
@@ -143,7 +147,7 @@ __attribute__((unused)) static void on_signal(int signo, void (*handler)(int), i
   OK(sigaction(signo, &action, NULL));
 }
 
-__attribute__((unused)) static void on_siginfo(int signo, void (*handler)(int, siginfo_t *, void *), int flags) {
+__attribute__((unused)) static void on_siginfo(int signo, void (*handler)(int, siginfo_t*, void*), int flags) {
   struct sigaction action = {.sa_sigaction = handler, .sa_flags = flags | SA_SIGINFO};
   OK(sigaction(signo, &action, NULL));
 }

@@ -24,5 +24,6 @@ int main(void) {
   header.version = 1;
   FAILS(EINVAL, syscall(SYS_capget, &header, data));
   CHECK(header.version != 1);
-  say("pid %d ppid %d tid %d group %d session %d", (int)getpid(), (int)getppid(), (int)gettid(), (int)getpgrp(), (int)getsid(0));
+  say("pid %d ppid %d tid %d group %d session %d", (int)getpid(), (int)getppid(), (int)gettid(), (int)getpgrp(),
+      (int)getsid(0));
 }

@@ -1,6 +1,6 @@
 // getenv, setenv, putenv, unsetenv, clearenv
 #include "guest.h"
-extern char **environ;
+extern char** environ;
 int main(void) {
   int count = 0;
   while (environ[count]) count++;

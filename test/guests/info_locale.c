@@ -5,7 +5,7 @@
 #include <locale.h>
 #include <wchar.h>
 int main(void) {
-  const char *locale = setlocale(LC_ALL, "");
+  const char* locale = setlocale(LC_ALL, "");
   say("locale %s, codeset %s, point %s", locale ? locale : "none", nl_langinfo(CODESET), localeconv()->decimal_point);
   locale = setlocale(LC_CTYPE, "C.UTF-8");
   if (locale) {

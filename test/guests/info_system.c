@@ -16,5 +16,6 @@ int main(void) {
   OK(getcpu(&cpu, &node));
   OK((int)syscall(SYS_getcpu, &cpu, NULL, NULL));
   double load[3];
-  say("cpu %u of %d, pages %ld, open max %ld, load %d", cpu, get_nprocs(), sysconf(_SC_AVPHYS_PAGES), sysconf(_SC_OPEN_MAX), getloadavg(load, 3));
+  say("cpu %u of %d, pages %ld, open max %ld, load %d", cpu, get_nprocs(), sysconf(_SC_AVPHYS_PAGES),
+      sysconf(_SC_OPEN_MAX), getloadavg(load, 3));
 }

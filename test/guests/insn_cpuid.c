@@ -8,7 +8,8 @@ int main(void) {
   memcpy(vendor, &b, 4), memcpy(vendor + 4, &d, 4), memcpy(vendor + 8, &c, 4);
   for (unsigned i = 0; i < 3; i++) {
     __cpuid(0x80000002 + i, a, b, c, d);
-    memcpy(brand + 16 * i, &a, 4), memcpy(brand + 16 * i + 4, &b, 4), memcpy(brand + 16 * i + 8, &c, 4), memcpy(brand + 16 * i + 12, &d, 4);
+    memcpy(brand + 16 * i, &a, 4), memcpy(brand + 16 * i + 4, &b, 4), memcpy(brand + 16 * i + 8, &c, 4),
+        memcpy(brand + 16 * i + 12, &d, 4);
   }
   say("%s %s, leaves to %u", vendor, brand, most);
   for (int i = 0; i < 20; i++) {

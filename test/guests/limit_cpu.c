@@ -16,6 +16,8 @@ int main(void) {
   FAILS(EINVAL, getrusage((__rusage_who_t)99, &self));
   struct tms t;
   clock_t ticks = OK(times(&t));
-  say("self %ld us, faults %ld, switches %ld, maxrss %ld", (long)self.ru_utime.tv_usec, self.ru_minflt, self.ru_nvcsw, self.ru_maxrss);
-  say("thread %ld us, children %ld us, ticks %ld %ld", (long)thread.ru_utime.tv_usec, (long)children.ru_utime.tv_usec, (long)ticks, (long)t.tms_cutime);
+  say("self %ld us, faults %ld, switches %ld, maxrss %ld", (long)self.ru_utime.tv_usec, self.ru_minflt, self.ru_nvcsw,
+      self.ru_maxrss);
+  say("thread %ld us, children %ld us, ticks %ld %ld", (long)thread.ru_utime.tv_usec, (long)children.ru_utime.tv_usec,
+      (long)ticks, (long)t.tms_cutime);
 }

@@ -19,7 +19,8 @@ int main(void) {
   CHECK(exceeded == 1);
   OK(prlimit(0, RLIMIT_FSIZE, &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY}, NULL));
   pid_t child = OK(fork());
-  if (child == 0) for (;;) pause();
+  if (child == 0)
+    for (;;) pause();
   struct rlimit old;
   OK(prlimit(child, RLIMIT_CORE, &(struct rlimit){0, 0}, &old));
   OK(prlimit(child, RLIMIT_CORE, NULL, &old));

@@ -1,10 +1,12 @@
 // Rarely used calls: keyctl, kcmp, getpriority of users, landlock, bpf, perf_event_open, quotactl, name_to_handle_at
 #include "guest.h"
-static void probe(const char *name, long result) { say("%s: %d %s", name, result < 0 ? -1 : 0, result < 0 ? strerror(errno) : ""); }
+static void probe(const char* name, long result) {
+  say("%s: %d %s", name, result < 0 ? -1 : 0, result < 0 ? strerror(errno) : "");
+}
 int main(void) {
   char handle[200] = {0};
   int mount;
-  *(unsigned *)(void *)handle = 128;
+  *(unsigned*)(void*)handle = 128;
   probe("keyctl", syscall(SYS_keyctl, 0, -3, 0));
   probe("kcmp", syscall(SYS_kcmp, getpid(), getpid(), 0, 0, 1));
   probe("bpf", syscall(SYS_bpf, 9999, NULL, 0));

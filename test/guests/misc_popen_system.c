@@ -1,7 +1,7 @@
 // popen for reading and writing, system with its status
 #include "guest.h"
 int main(void) {
-  FILE *f = popen("echo from the shell; echo $((6 * 7)); echo $$", "r");
+  FILE* f = popen("echo from the shell; echo $((6 * 7)); echo $$", "r");
   CHECK(f != NULL);
   char line[64];
   while (fgets(line, sizeof line, f)) {

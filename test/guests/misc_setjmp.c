@@ -14,5 +14,5 @@ int main(void) {
   if (rounds++ < 20) descend(100);
   CHECK(rounds == 21);
   if (_setjmp(back) == 0) longjmp(back, 0);
-  say("jumped %d times, buffer at %p", rounds, (void *)&back);
+  say("jumped %d times, buffer at %p", rounds, (void*)&back);
 }

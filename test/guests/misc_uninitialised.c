@@ -15,7 +15,7 @@ int main(void) {
   struct stat st;
   OK(stat("/", &st));
   uint64_t second = stack_junk();
-  unsigned char *freed = malloc(200);
+  unsigned char* freed = malloc(200);
   uint64_t third = 0;
   for (int i = 0; i < 200; i++) third = third * 31 + freed[i];
   free(freed);

@@ -2,8 +2,8 @@
 #include "guest.h"
 int main(void) {
   int zero = OK(open("/dev/zero", O_RDWR)), null = OK(open("/dev/null", O_RDWR)), full = OK(open("/dev/full", O_RDWR));
-  char *a = OK(mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE, zero, 0));
-  char *b = OK(mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, zero, 0));
+  char* a = OK(mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE, zero, 0));
+  char* b = OK(mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, zero, 0));
   CHECK(a[0] == 0 && b[0] == 0);
   a[0] = 1;
   pid_t child = OK(fork());

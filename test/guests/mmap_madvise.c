@@ -1,7 +1,7 @@
 // madvise: DONTNEED zeroes, FREE, WILLNEED, HUGEPAGE, wrong advice
 #include "guest.h"
 int main(void) {
-  char *a = OK(mmap(NULL, 4 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  char* a = OK(mmap(NULL, 4 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   memset(a, 7, 4 << 20);
   OK(madvise(a + 4096, 8192, MADV_DONTNEED));
   CHECK(a[4095] == 7 && a[4096] == 0 && a[12287] == 0 && a[12288] == 7);
@@ -20,7 +20,7 @@ int main(void) {
   scratch();
   put_file("f", "original");
   int fd = OK(open("f", O_RDONLY));
-  char *f = OK(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0));
+  char* f = OK(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0));
   f[0] = 'X';
   OK(madvise(f, 4096, MADV_DONTNEED));
   CHECK(f[0] == 'o');

@@ -2,7 +2,7 @@
 #include "guest.h"
 #include <malloc.h>
 int main(void) {
-  void *kept[24];
+  void* kept[24];
   for (int i = 0; i < 24; i++) {
     kept[i] = malloc((size_t)1 << i);
     CHECK(kept[i] != NULL);
@@ -11,11 +11,11 @@ int main(void) {
   }
   for (int i = 0; i < 24; i += 2) kept[i] = realloc(kept[i], (size_t)3 << i);
   for (int i = 0; i < 24; i++) {
-    CHECK(*(char *)kept[i] == (char)i);
+    CHECK(*(char*)kept[i] == (char)i);
     free(kept[i]);
   }
   say("trim %d", malloc_trim(0));
-  void *aligned;
+  void* aligned;
   ZERO(posix_memalign(&aligned, 65536, 100));
   CHECK((uintptr_t)aligned % 65536 == 0);
   free(aligned);

@@ -2,7 +2,7 @@
 #include "guest.h"
 #include <sys/uio.h>
 int main(void) {
-  char *area = OK(mmap(NULL, 12288, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  char* area = OK(mmap(NULL, 12288, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   OK(mprotect(area + 4096, 4096, PROT_NONE));
   int fds[2];
   OK(pipe(fds));
@@ -18,7 +18,7 @@ int main(void) {
   n = read(zero, area + 4096 - 50, 100);
   say("zero over an edge: %zd", n);
   struct stat st;
-  FAILS(EFAULT, fstat(0, (struct stat *)(area + 4096)) < 0 ? -1 : 0);
+  FAILS(EFAULT, fstat(0, (struct stat*)(area + 4096)) < 0 ? -1 : 0);
   OK(fstat(0, &st));
   FAILS(EFAULT, syscall(SYS_clock_gettime, 1, area + 4096));
 }

@@ -2,13 +2,16 @@
 #include "guest.h"
 #include <setjmp.h>
 static sigjmp_buf back;
-static void handler(int signo, siginfo_t *info, void *context) { (void)signo, (void)context; siglongjmp(back, info->si_code); }
+static void handler(int signo, siginfo_t* info, void* context) {
+  (void)signo, (void)context;
+  siglongjmp(back, info->si_code);
+}
 int main(void) {
   int key = pkey_alloc(0, 0);
   if (key < 0) UNAVAILABLE("protection keys");
-  volatile char *a = OK(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  volatile char* a = OK(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   a[0] = 5;
-  OK(pkey_mprotect((void *)a, 4096, PROT_READ | PROT_WRITE, key));
+  OK(pkey_mprotect((void*)a, 4096, PROT_READ | PROT_WRITE, key));
   CHECK(a[0] == 5);
   OK(pkey_set(key, PKEY_DISABLE_ACCESS));
   on_siginfo(SIGSEGV, handler, 0);

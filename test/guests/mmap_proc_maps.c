@@ -1,7 +1,7 @@
 // /proc/self/maps is read whole: it shows stack, heap and the program; line count and text are printed
 #include "guest.h"
 int main(void) {
-  FILE *maps = fopen("/proc/self/maps", "r");
+  FILE* maps = fopen("/proc/self/maps", "r");
   CHECK(maps != NULL);
   char line[512];
   int stack = 0, lines = 0;

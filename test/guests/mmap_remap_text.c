@@ -11,5 +11,5 @@ int main(void) {
   strcpy(page, "changed");
   CHECK(mmap(page, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS, -1, 0) == page);
   CHECK(page[0] == 0);
-  say("replaced at %p", (void *)page);
+  say("replaced at %p", (void*)page);
 }

@@ -8,8 +8,8 @@ __attribute__((noinline)) static unsigned long deep(int n) {
 int main(void) {
   unsigned long sum = deep(3000);
   int here;
-  say("sum %lu, stack near %p", sum, (void *)&here);
-  volatile char *big = __builtin_alloca(4 << 20);
+  say("sum %lu, stack near %p", sum, (void*)&here);
+  volatile char* big = __builtin_alloca(4 << 20);
   for (int i = 0; i < 4 << 20; i += 4096) big[i] = 1;
   say("alloca of 4 MB: %d", big[0] + big[4096]);
 }

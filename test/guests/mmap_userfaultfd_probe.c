@@ -5,11 +5,11 @@
 #include <pthread.h>
 #include <sys/ioctl.h>
 static int fd;
-static char *area;
-static void *answer(void *arg) {
+static char* area;
+static void* answer(void* arg) {
   struct uffd_msg message;
   CHECK(read(fd, &message, sizeof message) == sizeof message && message.event == UFFD_EVENT_PAGEFAULT);
-  char *page = arg;
+  char* page = arg;
   strcpy(page, "supplied");
   struct uffdio_copy copy = {.dst = message.arg.pagefault.address & ~4095ull, .src = (uintptr_t)page, .len = 4096};
   OK(ioctl(fd, UFFDIO_COPY, &copy));
@@ -21,7 +21,7 @@ int main(void) {
   struct uffdio_api api = {.api = UFFD_API};
   OK(ioctl(fd, UFFDIO_API, &api));
   area = OK(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-  char *page = OK(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  char* page = OK(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   struct uffdio_register range = {.range = {(uintptr_t)area, 4096}, .mode = UFFDIO_REGISTER_MODE_MISSING};
   OK(ioctl(fd, UFFDIO_REGISTER, &range));
   pthread_t thread;

@@ -3,7 +3,11 @@
 #include <sys/mount.h>
 #include <sys/utsname.h>
 int main(void) {
-  static const struct { int flag; const char *name; } spaces[] = {{CLONE_NEWUSER, "user"}, {CLONE_NEWUTS, "uts"}, {CLONE_NEWIPC, "ipc"}, {CLONE_NEWNS, "mount"}, {CLONE_FILES, "files"}, {CLONE_FS, "fs"}};
+  static const struct {
+    int flag;
+    const char* name;
+  } spaces[] = {{CLONE_NEWUSER, "user"}, {CLONE_NEWUTS, "uts"},  {CLONE_NEWIPC, "ipc"},
+                {CLONE_NEWNS, "mount"},  {CLONE_FILES, "files"}, {CLONE_FS, "fs"}};
   for (int i = 0; i < 6; i++) {
     pid_t child = OK(fork());
     if (child == 0) {

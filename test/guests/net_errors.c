@@ -11,12 +11,12 @@ int main(void) {
   FAILS(ENOTCONN, shutdown(s, SHUT_RDWR));
   struct sockaddr_in address;
   socklen_t length = sizeof address;
-  FAILS(ENOTCONN, getpeername(s, (struct sockaddr *)&address, &length));
+  FAILS(ENOTCONN, getpeername(s, (struct sockaddr*)&address, &length));
   FAILS(EINVAL, accept(s, NULL, NULL));
-  FAILS(EINVAL, bind(s, (struct sockaddr *)&address, 3));
-  FAILS(EFAULT, connect(s, (struct sockaddr *)8, sizeof address));
+  FAILS(EINVAL, bind(s, (struct sockaddr*)&address, 3));
+  FAILS(EFAULT, connect(s, (struct sockaddr*)8, sizeof address));
   address = loopback(0);
   inet_pton(AF_INET, "198.51.100.1", &address.sin_addr);
-  FAILS(EADDRNOTAVAIL, bind(s, (struct sockaddr *)&address, sizeof address));
+  FAILS(EADDRNOTAVAIL, bind(s, (struct sockaddr*)&address, sizeof address));
   say("refused as it should be");
 }

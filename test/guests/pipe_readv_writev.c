@@ -12,6 +12,6 @@ int main(void) {
   CHECK(memcmp(a, "one", 3) == 0 && memcmp(b, "twoth", 5) == 0 && strcmp(c, "ree") == 0);
   FAILS(EINVAL, syscall(SYS_writev, fds[1], out, -1));
   FAILS(EINVAL, syscall(SYS_writev, fds[1], out, 2000));
-  FAILS(EFAULT, writev(fds[1], (struct iovec[]){{(void *)8, 10}}, 1));
+  FAILS(EFAULT, writev(fds[1], (struct iovec[]){{(void*)8, 10}}, 1));
   say("scattered");
 }

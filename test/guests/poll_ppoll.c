@@ -7,7 +7,8 @@ int main(void) {
   int fds[2];
   OK(pipe(fds));
   struct pollfd p[4] = {{fds[0], POLLIN, 0}, {fds[1], POLLOUT, 0}, {-1, POLLIN, 7}, {500, POLLIN, 0}};
-  CHECK(poll(p, 4, 1000) == 2 && p[0].revents == 0 && p[1].revents == POLLOUT && p[2].revents == 0 && p[3].revents == POLLNVAL);
+  CHECK(poll(p, 4, 1000) == 2 && p[0].revents == 0 && p[1].revents == POLLOUT && p[2].revents == 0 &&
+        p[3].revents == POLLNVAL);
   CHECK(poll(p, 1, 10) == 0);
   struct timespec t = {0, 5000000};
   CHECK(ppoll(p, 1, &t, NULL) == 0);

@@ -16,13 +16,13 @@ int main(void) {
     OK(aio_write(&all[i]));
   }
   for (int i = 0; i < 3; i++) {
-    const struct aiocb *one[1] = {&all[i]};
+    const struct aiocb* one[1] = {&all[i]};
     while (aio_error(&all[i]) == EINPROGRESS) aio_suspend(one, 1, NULL);
     CHECK(aio_return(&all[i]) == 14);
   }
   struct aiocb in = {.aio_fildes = fd, .aio_buf = into, .aio_nbytes = 14, .aio_offset = 14};
   OK(aio_read(&in));
-  const struct aiocb *one[1] = {&in};
+  const struct aiocb* one[1] = {&in};
   while (aio_error(&in) == EINPROGRESS) aio_suspend(one, 1, NULL);
   CHECK(aio_return(&in) == 14 && strcmp(into, "second block 1") == 0);
   for (int i = 0; i < 200 && !done; i++) sleep_ms(1);

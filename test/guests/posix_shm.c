@@ -9,13 +9,13 @@ int main(void) {
   pid_t child = OK(fork());
   if (child == 0) {
     int mine = OK(shm_open(name, O_RDWR, 0));
-    char *map = OK(mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, mine, 0));
+    char* map = OK(mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, mine, 0));
     sprintf(map + 4096, "written by %d", (int)getpid());
     _exit(0);
   }
   reap_ok(child);
   OK(shm_unlink(name));
-  char *map = OK(mmap(NULL, 8192, PROT_READ, MAP_SHARED, fd, 0));
+  char* map = OK(mmap(NULL, 8192, PROT_READ, MAP_SHARED, fd, 0));
   say("%s", map + 4096);
   CHECK(atoi(map + 4096 + 11) == child);
 }

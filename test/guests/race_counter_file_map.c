@@ -4,7 +4,7 @@ int main(void) {
   scratch();
   int fd = OK(open("counters", O_RDWR | O_CREAT, 0600));
   OK(ftruncate(fd, 4096));
-  volatile long *counters = OK(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+  volatile long* counters = OK(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
   pid_t child = OK(fork());
   for (int i = 0; i < 3000; i++) {
     counters[i % 5]++;

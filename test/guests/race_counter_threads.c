@@ -3,7 +3,7 @@
 #include "guest.h"
 #include <pthread.h>
 static volatile long counter;
-static void *run(void *arg) {
+static void* run(void* arg) {
   for (int i = 0; i < 200000; i++) counter++;
   return arg;
 }

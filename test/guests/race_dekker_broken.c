@@ -3,7 +3,7 @@
 #include "guest.h"
 #include <pthread.h>
 static volatile int x, y, a, b, go, done[2];
-static void *run(void *arg) {
+static void* run(void* arg) {
   int me = (int)(intptr_t)arg;
   for (int i = 1; i <= 200; i++) {
     while (go != i) sched_yield();
@@ -15,7 +15,7 @@ static void *run(void *arg) {
 }
 int main(void) {
   pthread_t threads[2];
-  for (intptr_t i = 0; i < 2; i++) ZERO(pthread_create(&threads[i], NULL, run, (void *)i));
+  for (intptr_t i = 0; i < 2; i++) ZERO(pthread_create(&threads[i], NULL, run, (void*)i));
   int outcome[4] = {0};
   for (int i = 1; i <= 200; i++) {
     x = y = 0;

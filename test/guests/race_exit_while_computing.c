@@ -2,9 +2,9 @@
 // link: -pthread
 #include "guest.h"
 #include <pthread.h>
-static void *run(void *arg) {
+static void* run(void* arg) {
   for (unsigned long i = 0;; i++)
-    if (i % 200000 == 0) say("%s %lu", (const char *)arg, i);
+    if (i % 200000 == 0) say("%s %lu", (const char*)arg, i);
   return NULL;
 }
 int main(void) {

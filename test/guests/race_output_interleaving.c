@@ -2,8 +2,8 @@
 // link: -pthread
 #include "guest.h"
 #include <pthread.h>
-static void *run(void *arg) {
-  for (int i = 0; i < 20; i++) say("%s %d", (const char *)arg, i);
+static void* run(void* arg) {
+  for (int i = 0; i < 20; i++) say("%s %d", (const char*)arg, i);
   return NULL;
 }
 int main(void) {

@@ -11,7 +11,7 @@ static void handler(int signo) {
   int at = __sync_fetch_and_add(&n, 1);
   if (at < 64) seen[at] = position;
 }
-static void *run(void *arg) {
+static void* run(void* arg) {
   while (!stop) position++;
   return arg;
 }

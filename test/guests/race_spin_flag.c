@@ -3,7 +3,7 @@
 #include "guest.h"
 #include <pthread.h>
 static volatile int flag, answer;
-static void *run(void *arg) {
+static void* run(void* arg) {
   while (!flag) {}
   answer = 1;
   return arg;

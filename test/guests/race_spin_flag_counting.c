@@ -4,7 +4,7 @@
 #include <pthread.h>
 static volatile int flag;
 static volatile unsigned long spins;
-static void *run(void *arg) {
+static void* run(void* arg) {
   while (!flag) spins++;
   return arg;
 }

@@ -3,14 +3,14 @@
 #include "guest.h"
 #include <pthread.h>
 static volatile int flag;
-static void *run(void *arg) {
+static void* run(void* arg) {
   unsigned long spins = (unsigned long)arg;
   while (!flag) spins++;
-  return (void *)spins;
+  return (void*)spins;
 }
 int main(void) {
   pthread_t thread;
-  void *spins;
+  void* spins;
   ZERO(pthread_create(&thread, NULL, run, NULL));
   sleep_ms(10);
   flag = 1;

@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 static atomic_int turn;
 static long order;
-static void *run(void *arg) {
+static void* run(void* arg) {
   int me = (int)(intptr_t)arg;
   for (int i = 0; i < 40; i++) {
     while (atomic_load_explicit(&turn, memory_order_acquire) != me) __builtin_ia32_pause();
@@ -16,7 +16,7 @@ static void *run(void *arg) {
 }
 int main(void) {
   pthread_t threads[2];
-  for (intptr_t i = 0; i < 2; i++) ZERO(pthread_create(&threads[i], NULL, run, (void *)i));
+  for (intptr_t i = 0; i < 2; i++) ZERO(pthread_create(&threads[i], NULL, run, (void*)i));
   for (int i = 0; i < 2; i++) ZERO(pthread_join(threads[i], NULL));
   say("order %lx", (unsigned long)order);
 }

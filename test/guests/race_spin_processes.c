@@ -1,7 +1,7 @@
 // Two processes spin on flags in shared memory, with counters
 #include "guest.h"
 int main(void) {
-  volatile unsigned long *shared = OK(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  volatile unsigned long* shared = OK(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   pid_t child = OK(fork());
   if (child == 0) {
     for (int i = 1; i <= 20; i++) {

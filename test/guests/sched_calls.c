@@ -18,7 +18,8 @@ int main(void) {
   long raw = syscall(SYS_sched_getaffinity, 0, sizeof set, &set);
   errno = 0;
   int nice_now = nice(3);
-  say("interval %ld, attr size %u, affinity of %ld bytes, %d cpus, nice %d", t.tv_nsec, attr[0], raw, CPU_COUNT(&set), nice_now);
+  say("interval %ld, attr size %u, affinity of %ld bytes, %d cpus, nice %d", t.tv_nsec, attr[0], raw, CPU_COUNT(&set),
+      nice_now);
   CHECK(getpriority(PRIO_PROCESS, 0) == nice_now);
   FAILS(EINVAL, sched_setscheduler(0, 99, &param));
   FAILS(ESRCH, sched_getscheduler(0x7ffffff0));

@@ -11,9 +11,14 @@ int main(void) {
     sigaddset(&set.sa_mask, SIGSYS);
     sigaddset(&set.sa_mask, SIGHUP);
     OK(sigaction(signo, &set, &old));
-    say("signal %d was %s", signo, old.sa_handler == SIG_DFL ? "default" : old.sa_handler == SIG_IGN ? "ignored" : "handled");
+    say("signal %d was %s", signo,
+        old.sa_handler == SIG_DFL   ? "default"
+        : old.sa_handler == SIG_IGN ? "ignored"
+                                    : "handled");
     OK(sigaction(signo, NULL, &old));
-    CHECK(old.sa_handler == handler && (old.sa_flags & (SA_RESTART | SA_NODEFER | SA_ONSTACK)) == (SA_RESTART | SA_NODEFER | SA_ONSTACK));
-    CHECK(sigismember(&old.sa_mask, SIGSYS) == 1 && sigismember(&old.sa_mask, SIGHUP) == 1 && sigismember(&old.sa_mask, SIGINT) == 0);
+    CHECK(old.sa_handler == handler &&
+          (old.sa_flags & (SA_RESTART | SA_NODEFER | SA_ONSTACK)) == (SA_RESTART | SA_NODEFER | SA_ONSTACK));
+    CHECK(sigismember(&old.sa_mask, SIGSYS) == 1 && sigismember(&old.sa_mask, SIGHUP) == 1 &&
+          sigismember(&old.sa_mask, SIGINT) == 0);
   }
 }

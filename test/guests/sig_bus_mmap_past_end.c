@@ -2,7 +2,7 @@
 #include "guest.h"
 #include <setjmp.h>
 static sigjmp_buf back;
-static void handler(int signo, siginfo_t *info, void *context) {
+static void handler(int signo, siginfo_t* info, void* context) {
   (void)signo, (void)context;
   siglongjmp(back, info->si_code);
 }
@@ -10,7 +10,7 @@ int main(void) {
   scratch();
   int fd = OK(open("file", O_RDWR | O_CREAT, 0600));
   OK(ftruncate(fd, 4096));
-  volatile char *map = OK(mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+  volatile char* map = OK(mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
   on_siginfo(SIGBUS, handler, 0);
   map[0] = 1;
   int code = sigsetjmp(back, 1);

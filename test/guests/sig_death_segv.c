@@ -3,6 +3,6 @@
 #include "guest.h"
 int main(void) {
   say("about to fault");
-  *(volatile int *)8 = 1;
+  *(volatile int*)8 = 1;
   return 1;
 }

@@ -2,10 +2,10 @@
 #include "guest.h"
 #include <ucontext.h>
 static volatile int code;
-static void handler(int signo, siginfo_t *info, void *context) {
+static void handler(int signo, siginfo_t* info, void* context) {
   (void)signo;
   code = info->si_code;
-  ((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP] += 2;  // idivl %ecx
+  ((ucontext_t*)context)->uc_mcontext.gregs[REG_RIP] += 2;  // idivl %ecx
 }
 int main(void) {
   on_siginfo(SIGFPE, handler, 0);

@@ -1,7 +1,7 @@
 // Ignored signals and the mask survive exec, handlers do not; the program executes itself
 #include "guest.h"
 static void handler(int signo) { (void)signo; }
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   struct sigaction old;
   sigset_t mask;
   if (argc == 1) {

@@ -2,9 +2,9 @@
 #include "guest.h"
 #include <ucontext.h>
 static volatile int count;
-static void handler(int signo, siginfo_t *info, void *context) {
-  greg_t *rip = &((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
-  if (signo == SIGILL && info->si_addr == (void *)*rip) count++;
+static void handler(int signo, siginfo_t* info, void* context) {
+  greg_t* rip = &((ucontext_t*)context)->uc_mcontext.gregs[REG_RIP];
+  if (signo == SIGILL && info->si_addr == (void*)*rip) count++;
   *rip += 2;
 }
 int main(void) {

@@ -7,7 +7,7 @@ static pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
 static volatile sig_atomic_t handled;
 static bool ready;
 static void handler(int signo) { (void)signo, handled++; }
-static void *wait_for_it(void *arg) {
+static void* wait_for_it(void* arg) {
   ZERO(pthread_mutex_lock(&mutex));
   while (!ready) ZERO(pthread_cond_wait(&cond, &mutex));
   ZERO(pthread_mutex_unlock(&mutex));

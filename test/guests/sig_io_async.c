@@ -2,7 +2,9 @@
 #include "guest.h"
 #include <sys/socket.h>
 static volatile int signo_seen, fd_seen;
-static void handler(int signo, siginfo_t *info, void *context) { (void)context, signo_seen = signo, fd_seen = info->si_fd; }
+static void handler(int signo, siginfo_t* info, void* context) {
+  (void)context, signo_seen = signo, fd_seen = info->si_fd;
+}
 int main(void) {
   int fds[2];
   OK(socketpair(AF_UNIX, SOCK_STREAM, 0, fds));

@@ -1,7 +1,7 @@
 // kill(getpid()) is delivered before kill returns; siginfo names the sender
 #include "guest.h"
 static volatile sig_atomic_t code, sender;
-static void handler(int signo, siginfo_t *info, void *context) {
+static void handler(int signo, siginfo_t* info, void* context) {
   (void)signo, (void)context;
   code = info->si_code, sender = info->si_pid;
 }

@@ -3,9 +3,9 @@
 #include <sys/time.h>
 #include <ucontext.h>
 static siginfo_t last;
-static void handler(int signo, siginfo_t *info, void *context) {
+static void handler(int signo, siginfo_t* info, void* context) {
   last = *info;
-  if (signo == SIGFPE) ((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP] += 2;
+  if (signo == SIGFPE) ((ucontext_t*)context)->uc_mcontext.gregs[REG_RIP] += 2;
 }
 int main(void) {
   const int signals[] = {SIGUSR1, SIGALRM, SIGCHLD, SIGFPE, SIGRTMIN};
@@ -21,7 +21,7 @@ int main(void) {
   OK(timer_create(CLOCK_MONOTONIC, &event, &timer));
   OK(timer_settime(timer, 0, &(struct itimerspec){.it_value = {0, 3000000}}, NULL));
   while (last.si_code != SI_TIMER) sleep_ms(1);
-  CHECK( last.si_value.sival_int == 9);
+  CHECK(last.si_value.sival_int == 9);
   say("timer: overrun %d", last.si_overrun);
   OK(timer_delete(timer));
   pid_t child = OK(fork());

@@ -5,7 +5,7 @@
 static volatile pid_t landed;
 static volatile int stop;
 static void handler(int signo) { (void)signo, landed = gettid(); }
-static void *run(void *arg) {
+static void* run(void* arg) {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGUSR1);

@@ -1,7 +1,7 @@
 // Realtime signals queue, in order of number then of sending, with their values
 #include "guest.h"
 static int order[32], n;
-static void handler(int signo, siginfo_t *info, void *context) {
+static void handler(int signo, siginfo_t* info, void* context) {
   (void)context;
   order[n++] = (signo - SIGRTMIN) * 100 + info->si_value.sival_int;
 }

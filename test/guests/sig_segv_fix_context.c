@@ -2,9 +2,9 @@
 #include "guest.h"
 #include <ucontext.h>
 static int safe = 77;
-static void handler(int signo, siginfo_t *info, void *context) {
+static void handler(int signo, siginfo_t* info, void* context) {
   (void)signo, (void)info;
-  ((ucontext_t *)context)->uc_mcontext.gregs[REG_RAX] = (greg_t)&safe;
+  ((ucontext_t*)context)->uc_mcontext.gregs[REG_RAX] = (greg_t)&safe;
 }
 int main(void) {
   on_siginfo(SIGSEGV, handler, 0);

@@ -2,8 +2,8 @@
 // link: -pthread
 #include "guest.h"
 #include <pthread.h>
-static void *take(void *arg) {
-  sigset_t *set = arg;
+static void* take(void* arg) {
+  sigset_t* set = arg;
   int sum = 0;
   for (int i = 0; i < 5; i++) {
     int signo;
@@ -11,7 +11,7 @@ static void *take(void *arg) {
     say("took %d", signo);
     sum += signo;
   }
-  return (void *)(intptr_t)sum;
+  return (void*)(intptr_t)sum;
 }
 int main(void) {
   sigset_t set;
@@ -24,7 +24,7 @@ int main(void) {
     OK(kill(getpid(), SIGRTMIN + i));
     sleep_ms(1);
   }
-  void *sum;
+  void* sum;
   ZERO(pthread_join(taker, &sum));
   CHECK((int)(intptr_t)sum == 5 * SIGRTMIN + 10);
 }

@@ -1,7 +1,7 @@
 // The program's own SIGSYS handler works for a SIGSYS that somebody sends
 #include "guest.h"
 static volatile sig_atomic_t got;
-static void handler(int signo, siginfo_t *info, void *context) { (void)context, got = signo + info->si_code; }
+static void handler(int signo, siginfo_t* info, void* context) { (void)context, got = signo + info->si_code; }
 int main(void) {
   on_siginfo(SIGSYS, handler, 0);
   OK(kill(getpid(), SIGSYS));

@@ -1,9 +1,9 @@
 // A handler changes the mask in its ucontext: the change holds after it returns
 #include "guest.h"
 #include <ucontext.h>
-static void handler(int signo, siginfo_t *info, void *context) {
+static void handler(int signo, siginfo_t* info, void* context) {
   (void)signo, (void)info;
-  sigaddset(&((ucontext_t *)context)->uc_sigmask, SIGUSR2);
+  sigaddset(&((ucontext_t*)context)->uc_sigmask, SIGUSR2);
 }
 int main(void) {
   on_siginfo(SIGUSR1, handler, 0);

@@ -3,5 +3,5 @@
 #include "guest.h"
 int main(void) {
   CHECK((uintptr_t)&main < 0x10000000);
-  say("main at %p, %s", (void *)&main, strstr("lazily bound", "bound"));
+  say("main at %p, %s", (void*)&main, strstr("lazily bound", "bound"));
 }

@@ -2,7 +2,7 @@
 // cflags: -static-pie
 #include "guest.h"
 int main(void) {
-  say("main at %p", (void *)&main);
+  say("main at %p", (void*)&main);
   pid_t child = OK(fork());
   if (child == 0) {
     execl("/bin/echo", "echo", "dynamic from static", NULL);

@@ -6,7 +6,7 @@
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static int sum;
 static void handler(int signo) { sum += signo; }
-static void *run(void *arg) {
+static void* run(void* arg) {
   for (int i = 0; i < 500; i++) pthread_mutex_lock(&mutex), sum++, pthread_mutex_unlock(&mutex);
   return arg;
 }

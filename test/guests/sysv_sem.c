@@ -3,7 +3,7 @@
 #include <sys/sem.h>
 union semun {
   int val;
-  unsigned short *array;
+  unsigned short* array;
 };
 int main(void) {
   int id = semget(IPC_PRIVATE, 3, 0600);

@@ -1,11 +1,11 @@
 // A SysV segment found again by key after exec
 #include "guest.h"
 #include <sys/shm.h>
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   if (argc == 2) {
     int id = atoi(argv[1]);
-    char *a = shmat(id, NULL, 0);
-    CHECK(a != (void *)-1);
+    char* a = shmat(id, NULL, 0);
+    CHECK(a != (void*)-1);
     say("found: %s", a);
     OK(shmctl(id, IPC_RMID, NULL));
     return 0;

@@ -4,7 +4,7 @@
 #include "net.h"
 #include <pthread.h>
 enum { kSize = 2 << 20 };
-static void *send_all(void *arg) {
+static void* send_all(void* arg) {
   int s = (int)(intptr_t)arg;
   static _Thread_local char block[32768];
   memset(block, 'z', sizeof block);
@@ -14,7 +14,7 @@ static void *send_all(void *arg) {
   }
   return NULL;
 }
-static void *receive_all(void *arg) {
+static void* receive_all(void* arg) {
   int s = (int)(intptr_t)arg;
   static _Thread_local char block[50000];
   long total = 0;
@@ -31,9 +31,9 @@ static void *receive_all(void *arg) {
 int main(void) {
   int port, server = tcp_listen(&port), a = tcp_connect(port), b = OK(accept(server, NULL, NULL));
   pthread_t threads[4];
-  ZERO(pthread_create(&threads[0], NULL, send_all, (void *)(intptr_t)a));
-  ZERO(pthread_create(&threads[1], NULL, send_all, (void *)(intptr_t)b));
-  ZERO(pthread_create(&threads[2], NULL, receive_all, (void *)(intptr_t)a));
-  ZERO(pthread_create(&threads[3], NULL, receive_all, (void *)(intptr_t)b));
+  ZERO(pthread_create(&threads[0], NULL, send_all, (void*)(intptr_t)a));
+  ZERO(pthread_create(&threads[1], NULL, send_all, (void*)(intptr_t)b));
+  ZERO(pthread_create(&threads[2], NULL, receive_all, (void*)(intptr_t)a));
+  ZERO(pthread_create(&threads[3], NULL, receive_all, (void*)(intptr_t)b));
   for (int i = 0; i < 4; i++) ZERO(pthread_join(threads[i], NULL));
 }

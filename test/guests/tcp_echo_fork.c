@@ -17,7 +17,7 @@ int main(void) {
   for (int i = 0; i < 3; i++) {
     struct sockaddr_in peer;
     socklen_t length = sizeof peer;
-    int s = OK(accept(server, (struct sockaddr *)&peer, &length));
+    int s = OK(accept(server, (struct sockaddr*)&peer, &length));
     say("connection from port %d", ntohs(peer.sin_port));
     if (OK(fork()) == 0) {
       char text[3];

@@ -4,14 +4,14 @@
 #include "net.h"
 #include <pthread.h>
 static int port;
-static void *serve(void *arg) {
+static void* serve(void* arg) {
   int s = (int)(intptr_t)arg;
   char buffer[256];
   for (ssize_t n; (n = OK(read(s, buffer, sizeof buffer))) > 0;) CHECK(write(s, buffer, (size_t)n) == n);
   OK(close(s));
   return NULL;
 }
-static void *client(void *arg) {
+static void* client(void* arg) {
   int s = tcp_connect(port), id = (int)(intptr_t)arg;
   for (int i = 0; i < 20; i++) {
     char text[32], back[32];
@@ -27,8 +27,9 @@ static void *client(void *arg) {
 int main(void) {
   int server = tcp_listen(&port);
   pthread_t clients[4], servers[4];
-  for (intptr_t i = 0; i < 4; i++) ZERO(pthread_create(&clients[i], NULL, client, (void *)i));
-  for (int i = 0; i < 4; i++) ZERO(pthread_create(&servers[i], NULL, serve, (void *)(intptr_t)OK(accept(server, NULL, NULL))));
+  for (intptr_t i = 0; i < 4; i++) ZERO(pthread_create(&clients[i], NULL, client, (void*)i));
+  for (int i = 0; i < 4; i++)
+    ZERO(pthread_create(&servers[i], NULL, serve, (void*)(intptr_t)OK(accept(server, NULL, NULL))));
   for (int i = 0; i < 4; i++) ZERO(pthread_join(clients[i], NULL)), ZERO(pthread_join(servers[i], NULL));
   say("port was %d", port);
 }

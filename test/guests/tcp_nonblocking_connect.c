@@ -6,7 +6,7 @@ int main(void) {
   int port, server = tcp_listen(&port);
   int s = OK(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
   struct sockaddr_in address = loopback(port);
-  int result = connect(s, (struct sockaddr *)&address, sizeof address);
+  int result = connect(s, (struct sockaddr*)&address, sizeof address);
   CHECK(result == 0 || errno == EINPROGRESS);
   struct pollfd p = {s, POLLOUT, 0};
   CHECK(poll(&p, 1, 1000) == 1);
@@ -21,6 +21,6 @@ int main(void) {
   p.events = POLLIN;
   CHECK(poll(&p, 1, 1000) == 1 && read(s, &c, 1) == 1 && c == 'y');
   OK(close(server));
-  FAILS(ECONNREFUSED, connect(OK(socket(AF_INET, SOCK_STREAM, 0)), (struct sockaddr *)&address, sizeof address));
+  FAILS(ECONNREFUSED, connect(OK(socket(AF_INET, SOCK_STREAM, 0)), (struct sockaddr*)&address, sizeof address));
   say("port %d, connect gave %d", port, result);
 }

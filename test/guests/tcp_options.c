@@ -2,7 +2,7 @@
 #include "guest.h"
 #include "net.h"
 #include <netinet/tcp.h>
-static void option(int s, int level, int name, int value, const char *text) {
+static void option(int s, int level, int name, int value, const char* text) {
   int got = -1;
   socklen_t length = sizeof got;
   int result = setsockopt(s, level, name, &value, sizeof value);

@@ -4,7 +4,7 @@
 #include <pthread.h>
 static pthread_barrier_t barrier;
 static int rounds[5];
-static void *run(void *arg) {
+static void* run(void* arg) {
   int me = (int)(intptr_t)arg;
   for (int round = 0; round < 20; round++) {
     rounds[me] = round;
@@ -19,7 +19,7 @@ static void *run(void *arg) {
 int main(void) {
   pthread_t threads[5];
   ZERO(pthread_barrier_init(&barrier, NULL, 5));
-  for (int i = 0; i < 5; i++) ZERO(pthread_create(&threads[i], NULL, run, (void *)(intptr_t)i));
+  for (int i = 0; i < 5; i++) ZERO(pthread_create(&threads[i], NULL, run, (void*)(intptr_t)i));
   for (int i = 0; i < 5; i++) ZERO(pthread_join(threads[i], NULL));
   ZERO(pthread_barrier_destroy(&barrier));
 }

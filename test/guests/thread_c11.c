@@ -12,7 +12,7 @@ static void init(void) {
   cnd_init(&cond);
   tss_create(&slot, NULL);
 }
-static int run(void *arg) {
+static int run(void* arg) {
   call_once(&flag, init);
   int me = (int)(intptr_t)arg;
   tss_set(slot, arg);
@@ -27,7 +27,7 @@ static int run(void *arg) {
 }
 int main(void) {
   thrd_t threads[3];
-  for (intptr_t i = 0; i < 3; i++) CHECK(thrd_create(&threads[i], run, (void *)i) == thrd_success);
+  for (intptr_t i = 0; i < 3; i++) CHECK(thrd_create(&threads[i], run, (void*)i) == thrd_success);
   for (int i = 0; i < 3; i++) {
     int result;
     CHECK(thrd_join(threads[i], &result) == thrd_success && result == i + 100);

@@ -20,15 +20,15 @@ static int get(void) {
   ZERO(pthread_mutex_unlock(&mutex));
   return value;
 }
-static void *produce(void *arg) {
+static void* produce(void* arg) {
   for (int i = 1; i <= 100; i++) put(i);
   return arg;
 }
-static void *consume(void *arg) {
+static void* consume(void* arg) {
   long sum = 0, order = 0;
   for (int value; (value = get()) != 0;) sum += value, order = order * 131 + value;
   say("consumer got %ld, order %lx", sum, (unsigned long)order);
-  *(long *)arg = sum;
+  *(long*)arg = sum;
   return NULL;
 }
 int main(void) {

@@ -6,7 +6,7 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t cond;
 static int waiting, woken;
 static bool go;
-static void *run(void *arg) {
+static void* run(void* arg) {
   ZERO(pthread_mutex_lock(&mutex));
   waiting++;
   while (!go) ZERO(pthread_cond_wait(&cond, &mutex));
@@ -31,7 +31,7 @@ int main(void) {
     say("timed out, late by %ld ns", (long)(clock_ns(clocks[i]) - until));
   }
   pthread_t threads[5];
-  for (int i = 0; i < 5; i++) ZERO(pthread_create(&threads[i], NULL, run, (void *)(intptr_t)i));
+  for (int i = 0; i < 5; i++) ZERO(pthread_create(&threads[i], NULL, run, (void*)(intptr_t)i));
   while (waiting < 5) sleep_ms(1);
   ZERO(pthread_mutex_lock(&mutex));
   go = true;

@@ -3,9 +3,9 @@
 // expect-signal: 11
 #include "guest.h"
 #include <pthread.h>
-static void *run(void *arg) {
+static void* run(void* arg) {
   say("thread %d faults", (int)gettid());
-  *(volatile int *)arg = 1;
+  *(volatile int*)arg = 1;
   return NULL;
 }
 int main(void) {

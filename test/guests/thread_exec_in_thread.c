@@ -2,19 +2,19 @@
 // link: -pthread
 #include "guest.h"
 #include <pthread.h>
-static char *name;
-static void *run(void *arg) {
+static char* name;
+static void* run(void* arg) {
   sleep_ms(3);
   char pid[16];
   snprintf(pid, sizeof pid, "%d", (int)getpid());
   execl("/proc/self/exe", name, pid, NULL);
   return arg;
 }
-static void *wait_forever(void *arg) {
+static void* wait_forever(void* arg) {
   for (;;) pause();
   return arg;
 }
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   if (argc == 2) {
     CHECK(atoi(argv[1]) == getpid() && gettid() == getpid());
     say("executed anew as %d", (int)getpid());

@@ -4,19 +4,19 @@
 #include "guest.h"
 #include <pthread.h>
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static void *spin(void *arg) {
+static void* spin(void* arg) {
   for (volatile unsigned long i = 0;; i++) {}
   return arg;
 }
-static void *wait_mutex(void *arg) {
+static void* wait_mutex(void* arg) {
   pthread_mutex_lock(&mutex);
   return arg;
 }
-static void *sleep_long(void *arg) {
+static void* sleep_long(void* arg) {
   sleep_ms(100000);
   return arg;
 }
-static void *finish(void *arg) {
+static void* finish(void* arg) {
   (void)arg;
   sleep_ms(20);
   say("ending it");

@@ -7,11 +7,11 @@ static volatile int stop;
 static void prepare(void) { prepared++; }
 static void parent(void) { in_parent++; }
 static void child_side(void) { in_child++; }
-static void *busy(void *arg) {
+static void* busy(void* arg) {
   while (!stop) free(malloc(100)), sched_yield();
   return arg;
 }
-static void *forker(void *arg) {
+static void* forker(void* arg) {
   for (int i = 0; i < 5; i++) {
     pid_t child = OK(fork());
     if (child == 0) {

@@ -3,10 +3,10 @@
 #include "guest.h"
 #include <pthread.h>
 static pthread_t main_thread;
-static void *run(void *arg) {
-  void *result;
+static void* run(void* arg) {
+  void* result;
   ZERO(pthread_join(main_thread, &result));
-  CHECK(result == (void *)17);
+  CHECK(result == (void*)17);
   sleep_ms(5);
   say("main thread was joined");
   return arg;
@@ -15,5 +15,5 @@ int main(void) {
   pthread_t thread;
   main_thread = pthread_self();
   ZERO(pthread_create(&thread, NULL, run, NULL));
-  pthread_exit((void *)17);
+  pthread_exit((void*)17);
 }

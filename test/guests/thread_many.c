@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 static atomic_int alive;
 static pthread_barrier_t barrier;
-static void *run(void *arg) {
+static void* run(void* arg) {
   alive++;
   pthread_barrier_wait(&barrier);
   CHECK(alive == 100);

@@ -4,7 +4,7 @@
 #include <pthread.h>
 static pthread_mutex_t mutex;
 static long counter;
-static void *run(void *arg) {
+static void* run(void* arg) {
   for (int i = 0; i < 2000; i++) {
     ZERO(pthread_mutex_lock(&mutex));
     counter++;
@@ -13,7 +13,8 @@ static void *run(void *arg) {
   return arg;
 }
 int main(void) {
-  static const int kinds[] = {PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_ERRORCHECK, PTHREAD_MUTEX_RECURSIVE, PTHREAD_MUTEX_ADAPTIVE_NP};
+  static const int kinds[] = {PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_ERRORCHECK, PTHREAD_MUTEX_RECURSIVE,
+                              PTHREAD_MUTEX_ADAPTIVE_NP};
   for (int k = 0; k < 4; k++) {
     pthread_mutexattr_t attr;
     ZERO(pthread_mutexattr_init(&attr));

@@ -3,7 +3,7 @@
 #include "guest.h"
 #include <pthread.h>
 static pthread_mutex_t checked, recursive;
-static void *other(void *arg) {
+static void* other(void* arg) {
   CHECK(pthread_mutex_trylock(&checked) == EBUSY);
   CHECK(pthread_mutex_unlock(&checked) == EPERM);
   struct timespec t;

@@ -3,7 +3,7 @@
 #include "guest.h"
 #include <pthread.h>
 #include <sys/prctl.h>
-static void *run(void *arg) {
+static void* run(void* arg) {
   char name[32], path[64];
   ZERO(pthread_setname_np(pthread_self(), "worker-x"));
   OK(prctl(PR_GET_NAME, name));

@@ -10,7 +10,7 @@ static void init(void) {
   runner = gettid();
   sleep_ms(2);
 }
-static void *run(void *arg) {
+static void* run(void* arg) {
   ZERO(pthread_once(&once, init));
   CHECK(runs == 1);
   return arg;

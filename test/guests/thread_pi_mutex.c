@@ -2,9 +2,9 @@
 // link: -pthread
 #include "guest.h"
 #include <pthread.h>
-static pthread_mutex_t *mutex;
-static long *counter;
-static void *run(void *arg) {
+static pthread_mutex_t* mutex;
+static long* counter;
+static void* run(void* arg) {
   for (int i = 0; i < 200; i++) {
     ZERO(pthread_mutex_lock(mutex));
     long seen = *counter;
@@ -16,7 +16,7 @@ static void *run(void *arg) {
 }
 int main(void) {
   mutex = OK(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
-  counter = (long *)(mutex + 1);
+  counter = (long*)(mutex + 1);
   pthread_mutexattr_t attr;
   ZERO(pthread_mutexattr_init(&attr));
   ZERO(pthread_mutexattr_setprotocol(&attr, PTHREAD_PRIO_INHERIT));

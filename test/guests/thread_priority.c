@@ -2,7 +2,7 @@
 // link: -pthread
 #include "guest.h"
 #include <pthread.h>
-static void *run(void *arg) {
+static void* run(void* arg) {
   int policy;
   struct sched_param param;
   ZERO(pthread_getschedparam(pthread_self(), &policy, &param));

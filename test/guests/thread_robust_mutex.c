@@ -3,7 +3,7 @@
 #include "guest.h"
 #include <pthread.h>
 int main(void) {
-  pthread_mutex_t *mutex = OK(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  pthread_mutex_t* mutex = OK(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   pthread_mutexattr_t attr;
   ZERO(pthread_mutexattr_init(&attr));
   ZERO(pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST));

@@ -3,7 +3,7 @@
 #include "guest.h"
 #include <pthread.h>
 static pthread_mutex_t mutex;
-static void *run(void *arg) {
+static void* run(void* arg) {
   ZERO(pthread_mutex_lock(&mutex));
   return arg;
 }

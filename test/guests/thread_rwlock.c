@@ -4,7 +4,7 @@
 #include <pthread.h>
 static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
 static long a, b;
-static void *reader(void *arg) {
+static void* reader(void* arg) {
   long changes = 0, last = -1;
   for (int i = 0; i < 1000; i++) {
     ZERO(pthread_rwlock_rdlock(&lock));
@@ -15,7 +15,7 @@ static void *reader(void *arg) {
   say("reader saw %ld values", changes);
   return arg;
 }
-static void *writer(void *arg) {
+static void* writer(void* arg) {
   for (int i = 0; i < 1000; i++) {
     ZERO(pthread_rwlock_wrlock(&lock));
     a++, b++;

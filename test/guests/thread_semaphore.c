@@ -3,7 +3,7 @@
 #include "guest.h"
 #include <semaphore.h>
 int main(void) {
-  sem_t *sems = OK(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  sem_t* sems = OK(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   OK(sem_init(&sems[0], 1, 0));
   OK(sem_init(&sems[1], 1, 2));
   FAILS(EAGAIN, sem_trywait(&sems[0]));

@@ -4,7 +4,7 @@
 #include <pthread.h>
 static pthread_spinlock_t lock;
 static long counter;
-static void *run(void *arg) {
+static void* run(void* arg) {
   for (int i = 0; i < 5000; i++) {
     pthread_spin_lock(&lock);
     counter++;

@@ -1,7 +1,9 @@
 // timer_create with SIGEV_SIGNAL: a periodic timer, its value, overrun, gettime, and settime's old value
 #include "guest.h"
 static volatile sig_atomic_t ticks, value;
-static void handler(int signo, siginfo_t *info, void *context) { (void)signo, (void)context, ticks++, value = info->si_value.sival_int; }
+static void handler(int signo, siginfo_t* info, void* context) {
+  (void)signo, (void)context, ticks++, value = info->si_value.sival_int;
+}
 int main(void) {
   on_siginfo(SIGRTMIN, handler, 0);
   timer_t timer;

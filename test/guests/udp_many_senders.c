@@ -4,14 +4,14 @@
 int main(void) {
   int a = OK(socket(AF_INET, SOCK_DGRAM, 0));
   struct sockaddr_in address = loopback(0);
-  OK(bind(a, (struct sockaddr *)&address, sizeof address));
+  OK(bind(a, (struct sockaddr*)&address, sizeof address));
   address = loopback(local_port(a));
   for (int i = 0; i < 3; i++)
     if (OK(fork()) == 0) {
       int s = OK(socket(AF_INET, SOCK_DGRAM, 0));
       for (int k = 0; k < 10; k++) {
         char c = (char)('a' + i);
-        CHECK(sendto(s, &c, 1, 0, (struct sockaddr *)&address, sizeof address) == 1);
+        CHECK(sendto(s, &c, 1, 0, (struct sockaddr*)&address, sizeof address) == 1);
         if (k % 3 == 0) sched_yield();
       }
       _exit(0);

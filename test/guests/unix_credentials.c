@@ -11,9 +11,10 @@ int main(void) {
   for (int i = 0; i < 3; i++) {
     char c, control[256];
     struct iovec part = {&c, 1};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
     CHECK(recvmsg(s[0], &message, 0) == 1);
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    struct cmsghdr* header = CMSG_FIRSTHDR(&message);
     CHECK(header && header->cmsg_type == SCM_CREDENTIALS);
     struct ucred who;
     memcpy(&who, CMSG_DATA(header), sizeof who);

@@ -13,8 +13,9 @@ int main(void) {
     fds[1] = p[0], fds[2] = p[1];
     char control[CMSG_SPACE(sizeof fds)] = {0};
     struct iovec part = {"x", 1};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    struct cmsghdr* header = CMSG_FIRSTHDR(&message);
     header->cmsg_level = SOL_SOCKET, header->cmsg_type = SCM_RIGHTS, header->cmsg_len = CMSG_LEN(sizeof fds);
     memcpy(CMSG_DATA(header), fds, sizeof fds);
     CHECK(sendmsg(s[1], &message, 0) == 1);
@@ -24,7 +25,7 @@ int main(void) {
   struct iovec part = {&c, 1};
   struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
   CHECK(recvmsg(s[0], &message, MSG_CMSG_CLOEXEC) == 1);
-  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+  struct cmsghdr* header = CMSG_FIRSTHDR(&message);
   CHECK(header && header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(12));
   int fds[3];
   memcpy(fds, CMSG_DATA(header), sizeof fds);

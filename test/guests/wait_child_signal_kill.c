@@ -5,7 +5,8 @@ int main(void) {
   if (busy == 0)
     for (volatile unsigned long i = 0;; i++) {}
   pid_t idle = OK(fork());
-  if (idle == 0) for (;;) sleep_ms(1000);
+  if (idle == 0)
+    for (;;) sleep_ms(1000);
   sleep_ms(15);
   OK(kill(busy, SIGKILL));
   OK(kill(idle, SIGTERM));

@@ -5,7 +5,8 @@ int main(void) {
   int fds[2];
   OK(pipe(fds));
   pid_t child = OK(fork());
-  if (child == 0) for (;;) pause();
+  if (child == 0)
+    for (;;) pause();
   int pidfd = (int)syscall(SYS_pidfd_open, child, 0);
   if (pidfd < 0) UNAVAILABLE("pidfd_open");
   struct pollfd p = {pidfd, POLLIN, 0};

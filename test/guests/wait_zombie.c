@@ -9,7 +9,7 @@ int main(void) {
   snprintf(path, sizeof path, "/proc/%d/stat", (int)child);
   int fd = OK(open(path, O_RDONLY));
   CHECK(read(fd, text, sizeof text - 1) > 0);
-  char *state = strrchr(text, ')');
+  char* state = strrchr(text, ')');
   CHECK(state && state[2] == 'Z');
   OK(kill(child, 0));
   reap_ok(child);

@@ -115,7 +115,14 @@ export function writeJournal(
     writeFileSync(segmentPath(dir, segment), Buffer.concat(parts));
   });
   for (const blob of options.blobs ?? []) writeFileSync(blobPath(dir, sha256(blob)), blob);
-  if (options.meta !== null) writeMeta(dir, options.meta ?? meta(seq - 1));
+  const journalBytes = segments.reduce(
+    (sum, _, i) => sum + boundaries.filter((b) => b.segment === i + 1).at(-1)!.end,
+    0,
+  );
+  if (options.meta !== null) {
+    const full = options.meta ?? meta(seq - 1);
+    writeMeta(dir, full.end === null ? full : { ...full, end: { ...full.end, journalBytes } });
+  }
   return { dir, events: seq - 1, boundaries };
 }
 
