@@ -1,0 +1,37 @@
+// A guest program through the circle, with its own work directory, which is kept when it failed.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { cycle, reproduction, type CycleResult } from './cycle.js';
+import { compileGuest, type Guest } from './guests.js';
+import { removeWorkDir } from './paths.js';
+
+export interface GuestResult extends Omit<CycleResult, 'verdict'> {
+  guest: Guest;
+  verdict: CycleResult['verdict'] | 'compile';
+}
+
+export async function guestCycle(guest: Guest, above: string, replays: number, keep = false): Promise<GuestResult> {
+  let binary: string;
+  try {
+    binary = await compileGuest(guest);
+  } catch (error) {
+    const text = (error as { stderr?: string }).stderr ?? String(error);
+    return { guest, verdict: 'compile', detail: text, journal: '', recorded: undefined, replayed: undefined };
+  }
+  const work = join(above, guest.name);
+  mkdirSync(work, { recursive: true });
+  const options = {
+    argv: [binary, ...guest.args],
+    status: guest.status,
+    replays,
+    work,
+    ...(guest.stdin === undefined ? {} : { stdin: guest.stdin }),
+  };
+  const result = await cycle(options);
+  if (result.verdict === 'ok') {
+    if (!keep) removeWorkDir(work);
+    return { guest, ...result };
+  }
+  return { guest, ...result, detail: `${result.detail}\n${reproduction(options, result.journal)}` };
+}
