@@ -10,20 +10,50 @@ namespace {
 
 // Numbers whose inputs must be looked at before the call, or whose blocking depends on flags.
 enum : uint32_t {
-  kNrRead = 0, kNrPoll = 7, kNrIoctl = 16, kNrPread64 = 17, kNrSelect = 23, kNrAccept = 43, kNrSendto = 44, kNrRecvfrom = 45,
-  kNrSendmsg = 46, kNrRecvmsg = 47, kNrGetsockname = 51, kNrGetpeername = 52, kNrGetsockopt = 55, kNrWait4 = 61, kNrSemctl = 66,
-  kNrMsgsnd = 69, kNrMsgrcv = 70, kNrFlock = 73, kNrFutex = 202, kNrIoGetevents = 208, kNrEpollWait = 232, kNrMqTimedreceive = 243,
-  kNrWaitid = 247, kNrPselect6 = 270, kNrPpoll = 271, kNrSplice = 275, kNrTee = 276, kNrVmsplice = 278, kNrEpollPwait = 281,
-  kNrAccept4 = 288, kNrRecvmmsg = 299, kNrSendmmsg = 307, kNrGetrandom = 318, kNrEpollPwait2 = 441, kNrLsmGetSelfAttr = 459,
+  kNrRead = 0,
+  kNrPoll = 7,
+  kNrIoctl = 16,
+  kNrPread64 = 17,
+  kNrSelect = 23,
+  kNrAccept = 43,
+  kNrSendto = 44,
+  kNrRecvfrom = 45,
+  kNrSendmsg = 46,
+  kNrRecvmsg = 47,
+  kNrGetsockname = 51,
+  kNrGetpeername = 52,
+  kNrGetsockopt = 55,
+  kNrWait4 = 61,
+  kNrSemctl = 66,
+  kNrMsgsnd = 69,
+  kNrMsgrcv = 70,
+  kNrFlock = 73,
+  kNrFutex = 202,
+  kNrIoGetevents = 208,
+  kNrEpollWait = 232,
+  kNrMqTimedreceive = 243,
+  kNrWaitid = 247,
+  kNrPselect6 = 270,
+  kNrPpoll = 271,
+  kNrSplice = 275,
+  kNrTee = 276,
+  kNrVmsplice = 278,
+  kNrEpollPwait = 281,
+  kNrAccept4 = 288,
+  kNrRecvmmsg = 299,
+  kNrSendmmsg = 307,
+  kNrGetrandom = 318,
+  kNrEpollPwait2 = 441,
+  kNrLsmGetSelfAttr = 459,
 };
 enum : int64_t { kEintr = 4, kE2big = 7, kEfault = 14, kEinval = 22, kErange = 34, kEoverflow = 75 };
 
 constexpr uint32_t kSiocgifconf = 0x8912;
 constexpr uint32_t kGetall = 13, kIpcStat = 2;
-constexpr uint64_t kSockaddrMax = 128;             // sizeof(struct sockaddr_storage): the kernel writes no longer address
-constexpr uint64_t kFdsMax = 1u << 20;             // fs.nr_open: a set is never longer, whatever nfds says
-constexpr uint64_t kNodesMax = 4096 * 8;           // mm/mempolicy.c
-constexpr uint64_t kNameMax = 256;                 // longest string that a call returns without telling its length
+constexpr uint64_t kSockaddrMax = 128;    // sizeof(struct sockaddr_storage): the kernel writes no longer address
+constexpr uint64_t kFdsMax = 1u << 20;    // fs.nr_open: a set is never longer, whatever nfds says
+constexpr uint64_t kNodesMax = 4096 * 8;  // mm/mempolicy.c
+constexpr uint64_t kNameMax = 256;        // longest string that a call returns without telling its length
 
 template <class T>
 T load(uint64_t addr) {
@@ -134,10 +164,8 @@ struct Walk {
         // The kernel may have given up before it looked at this argument.
         if (o.when == kWhenAccessible && failed(ret) && !readable(at, o.n)) return emit(0, 0);
         return emit(at, o.n);
-      case kRuleReturned:
-        return emit(at, (o.k == kNoArg ? result : min(result, number(c, o.k))) * o.n + o.extra);
-      case kRuleCounted:
-        return emit(at, number(c, o.k) * o.n + o.extra);
+      case kRuleReturned: return emit(at, (o.k == kNoArg ? result : min(result, number(c, o.k))) * o.n + o.extra);
+      case kRuleCounted: return emit(at, number(c, o.k) * o.n + o.extra);
       case kRuleSocklen: {
         const uint64_t length = at ? c.args[o.k] : 0;  // without a buffer the kernel ignores the length
         emit(length, 4);
@@ -146,13 +174,12 @@ struct Walk {
       case kRuleSockopt: {
         const uint64_t length = c.args[o.k];
         emit(length, 4);
-        const bool filter = c.nr == kNrGetsockopt && static_cast<uint32_t>(c.args[1]) == 1 && static_cast<uint32_t>(c.args[2]) == 26;
+        const bool filter = c.nr == kNrGetsockopt && static_cast<uint32_t>(c.args[1]) == 1 &&
+                            static_cast<uint32_t>(c.args[2]) == 26;
         return emit(at, length ? min(s.v[0], load<uint32_t>(length)) * (filter ? 8 : 1) : 0);
       }
-      case kRuleIovec:
-        return iovec(at, c.args[o.k], result);
-      case kRuleMsghdr:
-        return msghdr(at, s.v[0], s.v[1], result);
+      case kRuleIovec: return iovec(at, c.args[o.k], result);
+      case kRuleMsghdr: return msghdr(at, s.v[0], s.v[1], result);
       case kRuleMmsghdr:
         for (uint64_t i = 0, m = at; i < result; ++i, m += 64) {
           emit(m + 56, 4);
@@ -164,10 +191,8 @@ struct Walk {
       case kRuleMmsglen:
         for (uint64_t i = 0, m = at; i < result; ++i, m += 64) emit(m + 56, 4);
         return;
-      case kRuleFdset:
-        return emit(at, (min(number(c, o.k), kFdsMax) + 63) / 64 * 8);
-      case kRulePages:
-        return emit(at, (c.args[o.k] + 4095) / 4096);
+      case kRuleFdset: return emit(at, (min(number(c, o.k), kFdsMax) + 63) / 64 * 8);
+      case kRulePages: return emit(at, (c.args[o.k] + 4095) / 4096);
       case kRuleNodemask: {
         const uint64_t nodes = c.args[o.k];
         return emit(at, nodes > 1 ? (min(nodes - 1, kNodesMax) + 63) / 64 * 8 : 0);
@@ -196,8 +221,8 @@ struct Walk {
             uint64_t buf, nbytes;
           } iocb;
           if (res <= 0 || !peek(load<uint64_t>(at + i * 32 + 8), iocb)) continue;
-          if (iocb.opcode == 0) emit(iocb.buf, min(static_cast<uint64_t>(res), iocb.nbytes));           // IOCB_CMD_PREAD
-          if (iocb.opcode == 7) iovec(iocb.buf, iocb.nbytes, static_cast<uint64_t>(res));  // IOCB_CMD_PREADV
+          if (iocb.opcode == 0) emit(iocb.buf, min(static_cast<uint64_t>(res), iocb.nbytes));  // IOCB_CMD_PREAD
+          if (iocb.opcode == 7) iovec(iocb.buf, iocb.nbytes, static_cast<uint64_t>(res));      // IOCB_CMD_PREADV
         }
         return;
       case kRuleSemall: {
@@ -214,12 +239,11 @@ struct Walk {
       case kRuleRegset:
         emit(at ? at + 8 : 0, 8);
         return emit(at ? load<uint64_t>(at) : 0, at ? load<uint64_t>(at + 8) : 0);
-      case kRuleXattrargs:
-        return emit(load<uint64_t>(at), min(result, load<uint32_t>(at + 8)));
+      case kRuleXattrargs: return emit(load<uint64_t>(at), min(result, load<uint32_t>(at + 8)));
       case kRuleClone: {
         const uint64_t flags = c.args[0];
-        if (ret == 0) return emit(flags & 0x01000000 ? c.args[3] : 0, 4);        // CLONE_CHILD_SETTID
-        return emit(flags & (0x00100000 | 0x1000) ? c.args[2] : 0, 4);           // CLONE_PARENT_SETTID, CLONE_PIDFD
+        if (ret == 0) return emit(flags & 0x01000000 ? c.args[3] : 0, 4);  // CLONE_CHILD_SETTID
+        return emit(flags & (0x00100000 | 0x1000) ? c.args[2] : 0, 4);     // CLONE_PARENT_SETTID, CLONE_PIDFD
       }
       case kRuleClone3: {
         const uint64_t flags = load<uint64_t>(at);
@@ -231,14 +255,9 @@ struct Walk {
         emit(at, 4);
         return emit(load<uint64_t>(at + 8), min(s.v[0], load<uint32_t>(at)));
       }
-      case kRuleFiemap:
-        emit(at, 32);
-        return emit(at + 32, min(load<uint32_t>(at + 20), load<uint32_t>(at + 24)) * 56);
-      case kRuleDedupe:
-        return emit(at + 24, load<uint16_t>(at + 16) * 32ull);
-      case kRulePagemapscan:
-        emit(at, 96);
-        return emit(load<uint64_t>(at + 40), result * 24);
+      case kRuleFiemap: emit(at, 32); return emit(at + 32, min(load<uint32_t>(at + 20), load<uint32_t>(at + 24)) * 56);
+      case kRuleDedupe: return emit(at + 24, load<uint16_t>(at + 16) * 32ull);
+      case kRulePagemapscan: emit(at, 96); return emit(load<uint64_t>(at + 40), result * 24);
       case kRuleProcmap:
         emit(at, 104);
         emit(load<uint64_t>(at + 88), load<uint32_t>(at + 80));
@@ -249,8 +268,7 @@ struct Walk {
         // The number of an unknown request may say anything about an argument that is no pointer.
         return emit(readable(at, size) ? at : 0, size);
       }
-      default:
-        __builtin_trap();  // a rule that the generator knows and this file does not
+      default: __builtin_trap();  // a rule that the generator knows and this file does not
     }
   }
 
@@ -301,10 +319,8 @@ void walk_data(const Call& c, int64_t ret, Sink& sink) {
     case kDataBuffer:
       if (bytes) sink.out(reinterpret_cast<void*>(at), bytes);
       return;
-    case kDataIovec:
-      return walk.iovec(at, c.args[d.data_k & 7], bytes);
-    case kDataMsghdr:
-      return walk.iovec(load<uint64_t>(at + 16), load<uint64_t>(at + 24), bytes);
+    case kDataIovec: return walk.iovec(at, c.args[d.data_k & 7], bytes);
+    case kDataMsghdr: return walk.iovec(load<uint64_t>(at + 16), load<uint64_t>(at + 24), bytes);
     case kDataMmsghdr:
       for (uint64_t i = 0, m = at; i < bytes; ++i, m += 64)
         walk.iovec(load<uint64_t>(m + 16), load<uint64_t>(m + 24), load<uint32_t>(m + 56));
@@ -312,8 +328,7 @@ void walk_data(const Call& c, int64_t ret, Sink& sink) {
     case kDataWhole:
       if (const uint64_t len = c.args[d.data_k & 7] + d.data_extra) sink.out(reinterpret_cast<void*>(at), len);
       return;
-    default:
-      return;
+    default: return;
   }
 }
 
@@ -361,15 +376,9 @@ void before_call(const Call& c, CallScratch& s) {
     case kNrAccept4:
     case kNrGetsockname:
     case kNrGetpeername:
-    case kNrLsmGetSelfAttr:
-      s.v[0] = c.args[1] || c.nr == kNrLsmGetSelfAttr ? length_before(c.args[2]) : 0;
-      return;
-    case kNrRecvfrom:
-      s.v[0] = c.args[4] ? length_before(c.args[5]) : 0;
-      return;
-    case kNrGetsockopt:
-      s.v[0] = length_before(c.args[4]);
-      return;
+    case kNrLsmGetSelfAttr: s.v[0] = c.args[1] || c.nr == kNrLsmGetSelfAttr ? length_before(c.args[2]) : 0; return;
+    case kNrRecvfrom: s.v[0] = c.args[4] ? length_before(c.args[5]) : 0; return;
+    case kNrGetsockopt: s.v[0] = length_before(c.args[4]); return;
     case kNrRecvmsg:
       s.v[0] = peek_or_zero<uint32_t>(c.args[1] + 8);
       s.v[1] = peek_or_zero<uint64_t>(c.args[1] + 40);
@@ -382,11 +391,11 @@ void before_call(const Call& c, CallScratch& s) {
         // Only the kernel knows how many semaphores a set has. struct semid64_ds: sem_nsems at 80.
         uint64_t ds[13] = {};
         s.v[0] = 0;
-        if (kernel_query && kernel_query(kNrSemctl, c.args[0], 0, kIpcStat, reinterpret_cast<uint64_t>(ds)) >= 0) s.v[0] = ds[10];
+        if (kernel_query && kernel_query(kNrSemctl, c.args[0], 0, kIpcStat, reinterpret_cast<uint64_t>(ds)) >= 0)
+          s.v[0] = ds[10];
       }
       return;
-    default:
-      return;
+    default: return;
   }
 }
 
@@ -428,7 +437,9 @@ uint16_t arg_sum(const Call& c) {
   return static_cast<uint16_t>(h >> 48);
 }
 
-uint32_t crc32c(uint32_t crc, const void* data, uint64_t len) { return ~crc_step(~crc, static_cast<const uint8_t*>(data), len); }
+uint32_t crc32c(uint32_t crc, const void* data, uint64_t len) {
+  return ~crc_step(~crc, static_cast<const uint8_t*>(data), len);
+}
 
 bool is_opaque(const Call& c) {
   const SyscallDesc& d = describe(c.nr);
@@ -479,7 +490,7 @@ bool may_block(const Call& c) {
     case kNrWaitid: return !set(3, kWnohang);
     case kNrMsgsnd: return !set(3, kIpcNowait);
     case kNrMsgrcv: return !set(4, kIpcNowait);
-    case kNrFlock: return !set(1, 4);  // LOCK_NB
+    case kNrFlock: return !set(1, 4);      // LOCK_NB
     case kNrGetrandom: return !set(2, 1);  // GRND_NONBLOCK
     case kNrSplice: return !set(5, kSpliceNonblock);
     case kNrTee:
@@ -491,31 +502,16 @@ bool may_block(const Call& c) {
 bool simple_out_buffer(const Call& c, unsigned& arg, uint64_t& capacity) {
   switch (c.nr) {
     case kNrRead:
-    case kNrPread64:
-      arg = 1, capacity = c.args[2];
-      return true;
-    case kNrRecvfrom:
-      arg = 1, capacity = c.args[2];
-      return c.args[4] == 0;
+    case kNrPread64: arg = 1, capacity = c.args[2]; return true;
+    case kNrRecvfrom: arg = 1, capacity = c.args[2]; return c.args[4] == 0;
     case kNrEpollWait:
     case kNrEpollPwait:
-    case kNrEpollPwait2:
-      arg = 1, capacity = static_cast<uint32_t>(c.args[2]) * 12ull;
-      return true;
-    case kNrGetrandom:
-      arg = 0, capacity = c.args[1];
-      return true;
-    case kNrMsgrcv:
-      arg = 1, capacity = c.args[2] + 8;
-      return capacity > c.args[2];
-    case kNrMqTimedreceive:
-      arg = 1, capacity = c.args[2];
-      return c.args[3] == 0;
-    case kNrWait4:
-      arg = 1, capacity = 4;
-      return c.args[3] == 0;
-    default:
-      return false;
+    case kNrEpollPwait2: arg = 1, capacity = static_cast<uint32_t>(c.args[2]) * 12ull; return true;
+    case kNrGetrandom: arg = 0, capacity = c.args[1]; return true;
+    case kNrMsgrcv: arg = 1, capacity = c.args[2] + 8; return capacity > c.args[2];
+    case kNrMqTimedreceive: arg = 1, capacity = c.args[2]; return c.args[3] == 0;
+    case kNrWait4: arg = 1, capacity = 4; return c.args[3] == 0;
+    default: return false;
   }
 }
 

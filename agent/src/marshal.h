@@ -32,7 +32,9 @@ struct Visitor {
 };
 
 extern const SyscallDesc kNoSuchCall;
-inline const SyscallDesc& describe(uint32_t nr) { return __builtin_expect(nr < kSyscallCount, 1) ? kSyscalls[nr] : kNoSuchCall; }
+inline const SyscallDesc& describe(uint32_t nr) {
+  return __builtin_expect(nr < kSyscallCount, 1) ? kSyscalls[nr] : kNoSuchCall;
+}
 
 void before_call(const Call& call, CallScratch& scratch);
 void visit_outputs(const Call& call, const CallScratch& scratch, int64_t ret, const Visitor& visitor);

@@ -62,7 +62,8 @@ static_assert(sizeof(struct stat) == 144 && sizeof(struct statfs) == 120 && size
 static_assert(sizeof(struct timex) == 208 && sizeof(struct sysinfo) == 112 && sizeof(struct utsname) == 390);
 static_assert(sizeof(struct shmid_ds) == 112 && sizeof(struct semid_ds) == 104 && sizeof(struct msqid_ds) == 120);
 static_assert(sizeof(struct seminfo) == 40 && sizeof(struct msginfo) == 32 && sizeof(struct shminfo) == 72);
-static_assert(sizeof(struct ifreq) == 40 && sizeof(struct tms) == 32 && sizeof(struct flock) == 32 && sizeof(siginfo_t) == 128);
+static_assert(sizeof(struct ifreq) == 40 && sizeof(struct tms) == 32 && sizeof(struct flock) == 32 &&
+              sizeof(siginfo_t) == 128);
 static_assert(sizeof(struct mmsghdr) == 64 && sizeof(struct epoll_event) == 12 && sizeof(struct statx) == 256);
 
 namespace {
@@ -128,7 +129,8 @@ std::vector<Element> record(const Call& c, const CallScratch& s, int64_t ret) {
   visit_outputs(c, s, ret,
                 {[](void* self, void* addr, uint64_t len) {
                    const uint8_t* p = static_cast<uint8_t*>(addr);
-                   static_cast<Recorder*>(self)->elements.push_back({addr == nullptr, addr ? std::vector<uint8_t>(p, p + len) : std::vector<uint8_t>()});
+                   static_cast<Recorder*>(self)->elements.push_back(
+                       {addr == nullptr, addr ? std::vector<uint8_t>(p, p + len) : std::vector<uint8_t>()});
                  },
                  &r});
   return r.elements;
@@ -146,8 +148,11 @@ void replay(const char* name, const Call& c, int64_t ret, std::vector<Element> e
                    Recorder& r = *static_cast<Recorder*>(self);
                    if (r.next >= r.elements.size()) return fail("%s: replay visits more outputs than record", r.name);
                    const Element& e = r.elements[r.next++];
-                   if (e.nil != (addr == nullptr)) return fail("%s: output %zu is nil on one side only", r.name, r.next);
-                   if (!e.nil && e.bytes.size() != len) return fail("%s: output %zu has %zu bytes in record, %zu in replay", r.name, r.next, e.bytes.size(), static_cast<size_t>(len));
+                   if (e.nil != (addr == nullptr))
+                     return fail("%s: output %zu is nil on one side only", r.name, r.next);
+                   if (!e.nil && e.bytes.size() != len)
+                     return fail("%s: output %zu has %zu bytes in record, %zu in replay", r.name, r.next,
+                                 e.bytes.size(), static_cast<size_t>(len));
                    if (!e.nil) fill_memory(addr, e.bytes.data(), len);
                  },
                  &r});
@@ -173,7 +178,8 @@ int64_t check(const char* name, int64_t expected, uint32_t nr, A... args) {
     return ret;
   }
   const std::vector<Element> elements = record(c, s, ret);
-  if (output_count(c, s, ret) != elements.size()) fail("%s: %u outputs counted, %zu visited", name, output_count(c, s, ret), elements.size());
+  if (output_count(c, s, ret) != elements.size())
+    fail("%s: %u outputs counted, %zu visited", name, output_count(c, s, ret), elements.size());
   const std::vector<uint8_t> after(arena, arena + kArena);
   memcpy(arena, before.data(), kArena);
   replay(name, c, ret, elements);
@@ -304,7 +310,8 @@ void waiting() {
   check("select that times out", 0, SYS_select, pipes[0] + 1, r, nullptr, nullptr, put(timeval{0, 1000}));
   FD_SET(pipes[0], r);
   check("pselect6", 0, SYS_pselect6, pipes[0] + 1, r, nullptr, nullptr, put(timespec{0, 1000}), nullptr);
-  check("select of a bad descriptor", -EBADF, SYS_select, 64, memset(take<fd_set>(), 0xff, 128), nullptr, nullptr, put(timeval{0, 1000}));
+  check("select of a bad descriptor", -EBADF, SYS_select, 64, memset(take<fd_set>(), 0xff, 128), nullptr, nullptr,
+        put(timeval{0, 1000}));
   static const timeval in_rodata = {0, 1000};
   check("select with its timeout in read-only memory", 0, SYS_select, 0, nullptr, nullptr, nullptr, &in_rodata);
   const int ep = epoll_create1(0);
@@ -333,7 +340,8 @@ void waiting() {
   timespec until;
   clock_gettime(CLOCK_MONOTONIC, &until);
   until.tv_sec += 5;
-  check("clock_nanosleep to a time, interrupted", -EINTR, SYS_clock_nanosleep, CLOCK_MONOTONIC, TIMER_ABSTIME, put(until), 1);
+  check("clock_nanosleep to a time, interrupted", -EINTR, SYS_clock_nanosleep, CLOCK_MONOTONIC, TIMER_ABSTIME,
+        put(until), 1);
   soon();
   check("poll, interrupted", -EINTR, SYS_poll, fds + 2, 1, 5000);
   soon();
@@ -343,7 +351,8 @@ void waiting() {
   uint32_t* word = take<uint32_t>();
   *word = 5;
   check("FUTEX_WAIT, no longer", -EAGAIN, SYS_futex, word, FUTEX_WAIT_PRIVATE, 4, nullptr, nullptr, 0);
-  check("FUTEX_WAKE_OP", 0, SYS_futex, take<uint32_t>(), FUTEX_WAKE_OP, 1, nullptr, word, FUTEX_OP(FUTEX_OP_ADD, 3, FUTEX_OP_CMP_EQ, 5));
+  check("FUTEX_WAKE_OP", 0, SYS_futex, take<uint32_t>(), FUTEX_WAKE_OP, 1, nullptr, word,
+        FUTEX_OP(FUTEX_OP_ADD, 3, FUTEX_OP_CMP_EQ, 5));
   if (*word != 8) fail("FUTEX_WAKE_OP: its second word is %u", *word);
   *word = 0;
   check("FUTEX_LOCK_PI", 0, SYS_futex, word, FUTEX_LOCK_PI_PRIVATE, 0, nullptr, nullptr, 0);
@@ -425,7 +434,8 @@ void sockets() {
                 s.crc = crc32c(s.crc, p, n);
               },
               &sum});
-  if (sum.bytes != 208 || data_sum(sent, 2) != sum.crc) fail("sendmmsg: %llu bytes of data", static_cast<unsigned long long>(sum.bytes));
+  if (sum.bytes != 208 || data_sum(sent, 2) != sum.crc)
+    fail("sendmmsg: %llu bytes of data", static_cast<unsigned long long>(sum.bytes));
 
   struct msghdr passing = message(0, CMSG_SPACE(sizeof(int)));
   struct cmsghdr* c = CMSG_FIRSTHDR(&passing);
@@ -447,7 +457,8 @@ void sockets() {
     if (connect(client, reinterpret_cast<sockaddr*>(&where), sizeof where)) abort();
   }
   check("accept", kOk, SYS_accept, listener, take(64), put<uint32_t>(64));
-  const int peer = static_cast<int>(check("accept4, address cut off", kOk, SYS_accept4, listener, take(64), put<uint32_t>(7), 0));
+  const int peer = static_cast<int>(
+      check("accept4, address cut off", kOk, SYS_accept4, listener, take(64), put<uint32_t>(7), 0));
   check("accept without an address", kOk, SYS_accept, listener, nullptr, nullptr);
   check("TCP_INFO", 0, SYS_getsockopt, peer, IPPROTO_TCP, 11, take(512), put<uint32_t>(512));
   check("TCP_CONGESTION", 0, SYS_getsockopt, peer, IPPROTO_TCP, 13, take(64), put<uint32_t>(16));
@@ -544,7 +555,8 @@ void processes() {
   check("get_mempolicy", kAny, SYS_get_mempolicy, take<int>(), take(256), 1024, nullptr, 0);
   check("get_mempolicy, an odd number of nodes", kAny, SYS_get_mempolicy, take<int>(), take(256), 1025, nullptr, 4);
   void* pages[] = {arena, arena + 8192};
-  check("move_pages", kAny, SYS_move_pages, 0, 2, memcpy(take<void*>(2), pages, sizeof pages), nullptr, take<int>(2), 0);
+  check("move_pages", kAny, SYS_move_pages, 0, 2, memcpy(take<void*>(2), pages, sizeof pages), nullptr, take<int>(2),
+        0);
   check("getrandom", 33, SYS_getrandom, take(64), 33, 0);
 
   check("PR_GET_NAME", 0, SYS_prctl, PR_GET_NAME, take(64), 0, 0, 0);
@@ -634,7 +646,8 @@ void system_v() {
   struct mq_attr attr = {};
   attr.mq_maxmsg = 4;
   attr.mq_msgsize = 64;
-  const int mq = static_cast<int>(check("mq_open", kAny, SYS_mq_open, "understudy-marshal-test", O_CREAT | O_RDWR, 0600, put(attr)));
+  const int mq = static_cast<int>(
+      check("mq_open", kAny, SYS_mq_open, "understudy-marshal-test", O_CREAT | O_RDWR, 0600, put(attr)));
   if (mq >= 0) {
     syscall(SYS_mq_unlink, "understudy-marshal-test");
     check("mq_timedsend", 0, SYS_mq_timedsend, mq, "abc", 3, 5, nullptr);
@@ -779,35 +792,49 @@ void sums() {
 }
 
 void questions() {
-  const auto call = [](uint32_t nr, uint64_t a = 0, uint64_t b = 0, uint64_t c = 0, uint64_t d = 0) { return Call{nr, {a, b, c, d, 0, 0}}; };
+  const auto call = [](uint32_t nr, uint64_t a = 0, uint64_t b = 0, uint64_t c = 0, uint64_t d = 0) {
+    return Call{nr, {a, b, c, d, 0, 0}};
+  };
   if (!is_opaque(call(999)) || !is_opaque(call(400)) || is_opaque(call(SYS_read))) fail("is_opaque: numbers");
-  if (is_opaque(call(SYS_ioctl, 0, TCGETS)) || !is_opaque(call(SYS_ioctl, 0, 0x5310)) || is_opaque(call(SYS_ioctl, 0, 0xffffffff00005401))) fail("is_opaque: ioctl");
+  if (is_opaque(call(SYS_ioctl, 0, TCGETS)) || !is_opaque(call(SYS_ioctl, 0, 0x5310)) ||
+      is_opaque(call(SYS_ioctl, 0, 0xffffffff00005401)))
+    fail("is_opaque: ioctl");
   if (is_opaque(call(SYS_prctl, PR_SET_NAME)) || !is_opaque(call(SYS_prctl, 12345))) fail("is_opaque: prctl");
-  if (!may_block(call(SYS_futex, 0, FUTEX_WAIT_PRIVATE)) || may_block(call(SYS_futex, 0, FUTEX_WAKE_PRIVATE))) fail("may_block: futex");
+  if (!may_block(call(SYS_futex, 0, FUTEX_WAIT_PRIVATE)) || may_block(call(SYS_futex, 0, FUTEX_WAKE_PRIVATE)))
+    fail("may_block: futex");
   if (may_block(call(SYS_fcntl, 0, F_SETLK)) || !may_block(call(SYS_fcntl, 0, F_SETLKW))) fail("may_block: fcntl");
   if (may_block(call(SYS_poll, 0, 0, 0)) || !may_block(call(SYS_poll, 0, 0, ~0ull))) fail("may_block: poll");
   if (may_block(call(SYS_wait4, 0, 0, WNOHANG)) || !may_block(call(SYS_wait4))) fail("may_block: wait4");
   if (may_block(call(SYS_ioctl, 0, FIONBIO)) || !may_block(call(SYS_ioctl, 0, TCSETSW))) fail("may_block: ioctl");
   if (restart_of(call(SYS_read)) != kRestartSys || restart_of(call(SYS_poll)) != kRestartNever) fail("restart_of");
-  if (restart_of(call(SYS_futex, 0, FUTEX_WAIT, 0, 0)) != kRestartSys || restart_of(call(SYS_futex, 0, FUTEX_WAIT, 0, 8)) != kRestartNever) fail("restart_of: futex");
-  if (!makes_fd(call(SYS_fcntl, 0, F_DUPFD_CLOEXEC)) || makes_fd(call(SYS_fcntl, 0, F_GETFD)) || !makes_fd(call(SYS_socket))) fail("makes_fd");
-  if (class_of(call(SYS_arch_prctl, 0x1002)) != kClassReexecute || class_of(call(SYS_mmap)) != kClassReexecute) fail("class_of");
+  if (restart_of(call(SYS_futex, 0, FUTEX_WAIT, 0, 0)) != kRestartSys ||
+      restart_of(call(SYS_futex, 0, FUTEX_WAIT, 0, 8)) != kRestartNever)
+    fail("restart_of: futex");
+  if (!makes_fd(call(SYS_fcntl, 0, F_DUPFD_CLOEXEC)) || makes_fd(call(SYS_fcntl, 0, F_GETFD)) ||
+      !makes_fd(call(SYS_socket)))
+    fail("makes_fd");
+  if (class_of(call(SYS_arch_prctl, 0x1002)) != kClassReexecute || class_of(call(SYS_mmap)) != kClassReexecute)
+    fail("class_of");
   unsigned arg = 9;
   uint64_t capacity = 0;
-  if (!simple_out_buffer(call(SYS_epoll_wait, 3, 0x1000, 5), arg, capacity) || arg != 1 || capacity != 60) fail("simple_out_buffer");
+  if (!simple_out_buffer(call(SYS_epoll_wait, 3, 0x1000, 5), arg, capacity) || arg != 1 || capacity != 60)
+    fail("simple_out_buffer");
   for (uint32_t nr = 0; nr < 500; ++nr) {
     // A simple buffer is the call's only output.
-    if (simple_out_buffer(call(nr, 1, 1, 1), arg, capacity) && (arg > 1 || describe(nr).out_count > 2)) fail("simple_out_buffer of %u", nr);
+    if (simple_out_buffer(call(nr, 1, 1, 1), arg, capacity) && (arg > 1 || describe(nr).out_count > 2))
+      fail("simple_out_buffer of %u", nr);
   }
 }
 
 void bad_memory() {
   uint64_t v = 42;
   if (understudy_peek(&v, reinterpret_cast<void*>(16), 8) != 8) fail("peek of a bad address");
-  uint8_t* page = static_cast<uint8_t*>(mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  uint8_t* page = static_cast<uint8_t*>(
+      mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   munmap(page + 4096, 4096);
   if (understudy_peek(&v, page + 4092, 8) != 4) fail("peek across the end of memory");
-  if (understudy_peek(&v, reinterpret_cast<void*>(0x800000000000ull), 8) != 8) fail("peek of an address that cannot be");
+  if (understudy_peek(&v, reinterpret_cast<void*>(0x800000000000ull), 8) != 8)
+    fail("peek of an address that cannot be");
 }
 
 }  // namespace

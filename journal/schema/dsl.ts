@@ -53,8 +53,10 @@ export const rules = {
   fixed: 'n bytes',
   returned: 'min(result, cap) * n + extra bytes',
   counted: 'argument k * n + extra bytes',
-  socklen: 'two elements: the 32-bit length that argument k points to, then as many bytes, but no more than it said before the call',
-  sockopt: 'as socklen, but the length is written without a buffer too; for SO_GET_FILTER it counts instructions of 8 bytes',
+  socklen:
+    'two elements: the 32-bit length that argument k points to, then as many bytes, but no more than it said before the call',
+  sockopt:
+    'as socklen, but the length is written without a buffer too; for SO_GET_FILTER it counts instructions of 8 bytes',
   iovec: 'result bytes, scattered over the argument k iovecs at `at`; one element for each that was reached',
   msghdr: 'a msghdr: msg_namelen, the name, msg_controllen with msg_flags, the control data, then as iovec',
   mmsghdr: 'result times: msg_len, then as msghdr with msg_len bytes',
@@ -136,7 +138,12 @@ export interface Command {
   opaque?: boolean;
   out?: Output[];
 }
-export const cmd = (value: number, name: string, out?: Output | Output[], rest: Omit<Command, 'value' | 'name' | 'out'> = {}): Command => ({
+export const cmd = (
+  value: number,
+  name: string,
+  out?: Output | Output[],
+  rest: Omit<Command, 'value' | 'name' | 'out'> = {},
+): Command => ({
   value,
   name,
   ...(out === undefined ? {} : { out: Array.isArray(out) ? out : [out] }),

@@ -60,7 +60,10 @@ export const eventKinds: readonly EventKind[] = [
     by: 'agent',
     doc: 'A signal is delivered here.',
     fields: [
-      uint('place', '0 after a call, 1 before a call, 2 inside guest code (a PREEMPT event precedes), 3 a fault of the guest itself'),
+      uint(
+        'place',
+        '0 after a call, 1 before a call, 2 inside guest code (a PREEMPT event precedes), 3 a fault of the guest itself',
+      ),
       uint('signo', 'signal number'),
       bin('siginfo', 'siginfo_t, 128 bytes'),
       uint('disposition', '1 a handler runs, 2 it terminates the process, 3 it terminates with a core'),
@@ -257,5 +260,8 @@ export const golden: readonly { name: string; value: GoldenValue[] }[] = [
   { name: 'EXIT', value: [-14, 31, 1, 256] },
   { name: 'SPAWN', value: [-15, 2, 1] },
   { name: 'clone, whose agent code keeps integers', value: [56, 9, 4712, 2, -1, 0x7fff00000000n] },
-  { name: 'an array of sixteen', value: [19, 5, 12, ...Array.from({ length: 13 }, (_, i) => bytes(i.toString(16).padStart(2, '0')))] },
+  {
+    name: 'an array of sixteen',
+    value: [19, 5, 12, ...Array.from({ length: 13 }, (_, i) => bytes(i.toString(16).padStart(2, '0')))],
+  },
 ];

@@ -10,7 +10,15 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Packr } from 'msgpackr';
 import { dataKinds, rules, whens, type Command, type Output, type RuleKind, type Syscall } from './dsl.js';
-import { eventKinds, formatVersion, golden, mapFields, syscallHead, type EventKind, type GoldenValue } from './events.js';
+import {
+  eventKinds,
+  formatVersion,
+  golden,
+  mapFields,
+  syscallHead,
+  type EventKind,
+  type GoldenValue,
+} from './events.js';
 import { syscalls } from './syscalls.js';
 
 const classes = ['emulate', 'reexecute', 'suppress', 'storage', 'special'] as const;
@@ -48,7 +56,11 @@ function check(): void {
     if (names.has(s.name)) throw new Error(`${s.name} is there twice`);
     names.add(s.name);
     last = s.nr;
-    for (const o of [...s.out, ...(s.commands?.otherwise ?? []), ...(s.commands?.list ?? []).flatMap((c) => c.out ?? [])]) {
+    for (const o of [
+      ...s.out,
+      ...(s.commands?.otherwise ?? []),
+      ...(s.commands?.list ?? []).flatMap((c) => c.out ?? []),
+    ]) {
       argIndex(s, o.at);
       argIndex(s, o.k);
     }
@@ -93,7 +105,16 @@ function cppSyscalls(): string {
   };
 
   // Rules that give one element each: with nothing else in a call, its event's length is known without a traversal.
-  const single = new Set<RuleKind>(['fixed', 'returned', 'counted', 'fdset', 'pages', 'nodemask', 'capdata', 'xattrargs']);
+  const single = new Set<RuleKind>([
+    'fixed',
+    'returned',
+    'counted',
+    'fdset',
+    'pages',
+    'nodemask',
+    'capdata',
+    'xattrargs',
+  ]);
   const isPlain = (s: Syscall): boolean =>
     s.commands === undefined && s.out.every((o) => o.when === 'ok' && single.has(o.rule));
   const commands: string[] = [];
@@ -152,7 +173,8 @@ function cppSyscalls(): string {
         `${commandFirst}, ${c?.list.length ?? 0}, ${c === undefined ? noArg : argIndex(s, c.arg)}, ${c?.shift ?? 0}, ${otherFirst}, ${otherCount}, 0x${(c?.mask ?? 0xffffffff).toString(16)}},  // ${nr}`,
     );
   }
-  const enumerators = (prefix: string, list: readonly string[]): string => list.map((n, i) => `${prefix}${camel(n)} = ${i}`).join(', ');
+  const enumerators = (prefix: string, list: readonly string[]): string =>
+    list.map((n, i) => `${prefix}${camel(n)} = ${i}`).join(', ');
   return `// ${notice}
 //
 // The syscall table: for each number what the call does to memory and to its caller. marshal.cc interprets it.
@@ -252,7 +274,9 @@ static_assert(tables_are_sound());
 
 function cppEvents(): string {
   const constants = eventKinds.map((e) => `  kEv${camel(e.name)} = ${e.kind},  // ${e.doc}`).join('\n');
-  const sizes = eventKinds.map((e) => `    ${e.fields.length + 1},  // ${e.name}: ${e.fields.map((f) => f.name).join(', ')}`).join('\n');
+  const sizes = eventKinds
+    .map((e) => `    ${e.fields.length + 1},  // ${e.name}: ${e.fields.map((f) => f.name).join(', ')}`)
+    .join('\n');
   return `// ${notice}
 //
 // Event kinds that are not syscalls, and how many elements each has at least (its kind included).
@@ -311,12 +335,18 @@ function cppGolden(): string {
       values.push('{kGoldenNil, 0, nullptr}');
     } else if (typeof v === 'string') {
       const utf8 = Buffer.from(v);
-      const text = [...utf8].map((b) => (b >= 32 && b < 127 && b !== 34 && b !== 92 ? String.fromCharCode(b) : `\\${b.toString(8).padStart(3, '0')}`)).join('');
+      const text = [...utf8]
+        .map((b) =>
+          b >= 32 && b < 127 && b !== 34 && b !== 92 ? String.fromCharCode(b) : `\\${b.toString(8).padStart(3, '0')}`,
+        )
+        .join('');
       values.push(`{kGoldenStr, ${utf8.length}, "${text}"}`);
     } else if (typeof v === 'object') {
       values.push(`{kGoldenBin, ${v.hex.length / 2}, "${v.hex}"}`);
     } else {
-      values.push(`{kGoldenInt, 0x${BigInt.asUintN(64, BigInt(v)).toString(16)}ull, ${BigInt(v) > 0x7fffffffffffffffn ? '"unsigned"' : 'nullptr'}}`);
+      values.push(
+        `{kGoldenInt, 0x${BigInt.asUintN(64, BigInt(v)).toString(16)}ull, ${BigInt(v) > 0x7fffffffffffffffn ? '"unsigned"' : 'nullptr'}}`,
+      );
     }
   };
   const vectors = encoded.map((g) => {
@@ -479,9 +509,30 @@ export function isWritten(when: When, ret: number | bigint): boolean {
 `;
 }
 
-const tsField = { uint: 'Integer', int: 'Integer', bin: 'Uint8Array', output: 'OutputValue', str: 'string', maps: 'readonly StartMap[]' } as const;
-const small = new Set(['gtid', 'clockId', 'place', 'signo', 'disposition', 'siteKind', 'level', 'process', 'status', 'index', 'blob', 'wholeProcess']);
-const fieldType = (f: { name: string; type: keyof typeof tsField }): string => (small.has(f.name) ? 'number' : tsField[f.type]);
+const tsField = {
+  uint: 'Integer',
+  int: 'Integer',
+  bin: 'Uint8Array',
+  output: 'OutputValue',
+  str: 'string',
+  maps: 'readonly StartMap[]',
+} as const;
+const small = new Set([
+  'gtid',
+  'clockId',
+  'place',
+  'signo',
+  'disposition',
+  'siteKind',
+  'level',
+  'process',
+  'status',
+  'index',
+  'blob',
+  'wholeProcess',
+]);
+const fieldType = (f: { name: string; type: keyof typeof tsField }): string =>
+  small.has(f.name) ? 'number' : tsField[f.type];
 const tsName = (e: EventKind): string => `${camel(e.name)}Event`;
 
 function tsEvents(): string {
@@ -583,7 +634,10 @@ export class EventFormatError extends Error {
   }
 }
 
-const carriesData: ReadonlySet<number> = new Set([${syscalls.filter((s) => s.data !== undefined).map((s) => s.nr).join(', ')}]);
+const carriesData: ReadonlySet<number> = new Set([${syscalls
+    .filter((s) => s.data !== undefined)
+    .map((s) => s.nr)
+    .join(', ')}]);
 
 // int64AsType 'auto': numbers where they are exact. useRecords: false, because records are msgpackr's own extension.
 // ('auto' is missing in msgpackr's type.)
@@ -746,9 +800,12 @@ function markdown(): string {
     }
   };
   const rows = syscalls.map((s) => {
-    const flags = [s.blocks && 'blocks', s.restart !== 'none' && `restart: ${s.restart}`, s.makesFd && 'makes a descriptor', s.opaque && 'opaque'].filter(
-      (f) => f !== false,
-    );
+    const flags = [
+      s.blocks && 'blocks',
+      s.restart !== 'none' && `restart: ${s.restart}`,
+      s.makesFd && 'makes a descriptor',
+      s.opaque && 'opaque',
+    ].filter((f) => f !== false);
     const outs = [...s.out.map(describe), ...(s.data === undefined ? [] : ['datasum'])];
     if (s.commands !== undefined) outs.push(`by ${s.commands.arg}, see below`);
     return `| ${s.nr} | ${s.name}(${s.args.map((a) => a.name).join(', ')}) | ${s.cls} | ${flags.join(', ')} | ${outs.join('; ')} |`;
@@ -758,7 +815,9 @@ function markdown(): string {
     .map((s) => {
       const list = (s.commands?.list ?? []).map((c) => {
         const outs = (c.out ?? []).map(describe).join('; ');
-        const notes = [c.blocks && 'blocks', c.makesFd && 'makes a descriptor', c.opaque && 'opaque', c.cls].filter((n) => n);
+        const notes = [c.blocks && 'blocks', c.makesFd && 'makes a descriptor', c.opaque && 'opaque', c.cls].filter(
+          (n) => n,
+        );
         return `| 0x${c.value.toString(16)} | ${c.name} | ${outs} | ${notes.join(', ')} |`;
       });
       return `### ${s.name}\n\n| number | name | outputs | |\n|---|---|---|---|\n${list.join('\n')}\n`;
@@ -818,7 +877,10 @@ ${events.join('\n')}
 |---|---|
 ${ruleNames.map((r) => `| ${r} | ${rules[r]} |`).join('\n')}
 
-When an output is written, besides on success: ${whens.filter((w) => w !== 'ok').map((w) => `\`${w}\``).join(', ')}. \`accessible\` is any result but EFAULT.
+When an output is written, besides on success: ${whens
+    .filter((w) => w !== 'ok')
+    .map((w) => `\`${w}\``)
+    .join(', ')}. \`accessible\` is any result but EFAULT.
 
 ## Syscalls
 
@@ -861,7 +923,9 @@ for (const [path, text] of files) {
   if (old === text) continue;
   different++;
   if (checkOnly) {
-    console.error(`${path} ${old === undefined ? 'is missing' : 'is not what the schema says'}: run \`npm run generate\` and commit it`);
+    console.error(
+      `${path} ${old === undefined ? 'is missing' : 'is not what the schema says'}: run \`npm run generate\` and commit it`,
+    );
   } else {
     mkdirSync(dirname(full), { recursive: true });
     writeFileSync(full, text);

@@ -9,7 +9,7 @@
 import { by, cmd, fixed, type Command } from './dsl.js';
 
 const outBytes = (value: number): number | undefined =>
-  (value >>> 30) & 2 ? ((value >>> 16) & 0x3fff) || undefined : undefined;
+  (value >>> 30) & 2 ? (value >>> 16) & 0x3fff || undefined : undefined;
 
 /** The encoding tells the truth. */
 const plain = (value: number, name: string): Command => {

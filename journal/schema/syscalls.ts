@@ -62,7 +62,9 @@ call(9, 'mmap', 'addr:ptr length:size prot:hex flags:hex fd:fd offset:off', 'ree
 call(10, 'mprotect', 'addr:ptr length:size prot:hex', 'reexecute');
 call(11, 'munmap', 'addr:ptr length:size', 'reexecute');
 call(12, 'brk', 'addr:ptr', 'reexecute');
-call(13, 'rt_sigaction', 'sig:sig act:ptr oldact:ptr sigsetsize:size', 'special', { out: [fixed('oldact', ksigaction)] });
+call(13, 'rt_sigaction', 'sig:sig act:ptr oldact:ptr sigsetsize:size', 'special', {
+  out: [fixed('oldact', ksigaction)],
+});
 call(14, 'rt_sigprocmask', 'how set:ptr oldset:ptr sigsetsize:size', 'special', { out: [fixed('oldset', sigset)] });
 call(15, 'rt_sigreturn', '', 'special');
 call(16, 'ioctl', 'fd:fd request:hex arg:ptr', 'emulate', {
@@ -70,9 +72,15 @@ call(16, 'ioctl', 'fd:fd request:hex arg:ptr', 'emulate', {
   commands: { arg: 'request', list: ioctls, otherwise: [by('ioc', 'arg', 'request')] },
 });
 call(17, 'pread64', 'fd:fd buf:ptr count:size offset:off', 'storage', { ...waits, out: [returned('buf', 'count')] });
-call(18, 'pwrite64', 'fd:fd buf:ptr count:size offset:off', 'storage', { ...waits, data: { kind: 'buffer', at: 'buf' } });
+call(18, 'pwrite64', 'fd:fd buf:ptr count:size offset:off', 'storage', {
+  ...waits,
+  data: { kind: 'buffer', at: 'buf' },
+});
 call(19, 'readv', 'fd:fd iov:ptr iovcnt:size', 'emulate', { ...waits, out: [by('iovec', 'iov', 'iovcnt')] });
-call(20, 'writev', 'fd:fd iov:ptr iovcnt:size', 'suppress', { ...waits, data: { kind: 'iovec', at: 'iov', k: 'iovcnt' } });
+call(20, 'writev', 'fd:fd iov:ptr iovcnt:size', 'suppress', {
+  ...waits,
+  data: { kind: 'iovec', at: 'iov', k: 'iovcnt' },
+});
 call(21, 'access', 'path:str mode:oct', 'storage');
 call(22, 'pipe', 'fds:ptr', 'emulate', { out: [fixed('fds', 8)] });
 call(23, 'select', 'nfds readfds:ptr writefds:ptr exceptfds:ptr timeout:ptr', 'emulate', {
@@ -118,7 +126,11 @@ call(39, 'getpid', '', 'emulate');
 call(40, 'sendfile', 'out_fd:fd in_fd:fd offset:ptr count:size', 'suppress', { ...waits, out: [fixed('offset', 8)] });
 call(41, 'socket', 'domain type:hex protocol', 'emulate', { makesFd: true });
 call(42, 'connect', 'fd:fd addr:ptr addrlen:uint', 'suppress', waits);
-call(43, 'accept', 'fd:fd addr:ptr addrlen:ptr', 'emulate', { ...waits, makesFd: true, out: [socklen('addr', 'addrlen')] });
+call(43, 'accept', 'fd:fd addr:ptr addrlen:ptr', 'emulate', {
+  ...waits,
+  makesFd: true,
+  out: [socklen('addr', 'addrlen')],
+});
 call(44, 'sendto', 'fd:fd buf:ptr len:size flags:hex addr:ptr addrlen:uint', 'suppress', {
   ...waits,
   data: { kind: 'buffer', at: 'buf' },
@@ -729,7 +741,10 @@ call(275, 'splice', 'fd_in:fd off_in:ptr fd_out:fd off_out:ptr len:size flags:he
 call(276, 'tee', 'fd_in:fd fd_out:fd len:size flags:hex', 'suppress', waits);
 call(277, 'sync_file_range', 'fd:fd offset:off len:off flags:hex', 'storage', { blocks: true, restart: 'none' });
 // Which way the bytes go depends on the pipe's end; those that went out are unchanged memory, and harmless as an output.
-call(278, 'vmsplice', 'fd:fd iov:ptr iovcnt:size flags:hex', 'suppress', { ...waits, out: [by('iovec', 'iov', 'iovcnt')] });
+call(278, 'vmsplice', 'fd:fd iov:ptr iovcnt:size flags:hex', 'suppress', {
+  ...waits,
+  out: [by('iovec', 'iov', 'iovcnt')],
+});
 call(279, 'move_pages', 'pid:pid count:size pages:ptr nodes:ptr status:ptr flags:hex', 'emulate', {
   out: [counted('status', 'count', 4)],
 });
@@ -846,7 +861,9 @@ call(335, 'uretprobe', '', 'special'); // only the kernel's own probe trampoline
 call(336, 'uprobe', '', 'special');
 call(424, 'pidfd_send_signal', 'pidfd:fd sig:sig info:ptr flags:hex', 'special');
 call(425, 'io_uring_setup', 'entries:uint params:ptr', 'special', { opaque: true });
-call(426, 'io_uring_enter', 'fd:fd to_submit:uint min_complete:uint flags:hex sig:ptr sigsz:size', 'special', { opaque: true });
+call(426, 'io_uring_enter', 'fd:fd to_submit:uint min_complete:uint flags:hex sig:ptr sigsz:size', 'special', {
+  opaque: true,
+});
 call(427, 'io_uring_register', 'fd:fd opcode:uint arg:ptr nr_args:uint', 'special', { opaque: true });
 call(428, 'open_tree', 'dirfd:fd path:str flags:hex', 'storage', { makesFd: true });
 call(429, 'move_mount', 'from_dfd:fd from:str to_dfd:fd to:str flags:hex', 'storage');
@@ -901,7 +918,9 @@ call(465, 'listxattrat', 'dirfd:fd path:str at_flags:hex list:ptr size:size', 's
 });
 call(466, 'removexattrat', 'dirfd:fd path:str at_flags:hex name:str', 'storage');
 call(467, 'open_tree_attr', 'dirfd:fd path:str flags:hex attr:ptr size:size', 'storage', { makesFd: true });
-call(468, 'file_getattr', 'dirfd:fd path:str attr:ptr size:size at_flags:hex', 'storage', { out: [counted('attr', 'size')] });
+call(468, 'file_getattr', 'dirfd:fd path:str attr:ptr size:size at_flags:hex', 'storage', {
+  out: [counted('attr', 'size')],
+});
 call(469, 'file_setattr', 'dirfd:fd path:str attr:ptr size:size at_flags:hex', 'storage');
 call(470, 'listns', 'req:ptr ids:ptr nr:size flags:hex', 'emulate', { out: [returned('ids', 'nr', 8)] });
 
