@@ -1034,7 +1034,7 @@ inline constexpr SyscallDesc kSyscalls[kSyscallCount] = {
     {"faccessat", 3, kClassStorage, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 269
     {"pselect6", 6, kClassEmulate, kRestartNever, kBlocks, 33, 4, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 270
     {"ppoll", 5, kClassEmulate, kRestartNever, kBlocks, 113, 2, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 271
-    {"unshare", 1, kClassEmulate, kRestartNone, kOpaque | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 272
+    {"unshare", 1, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 272
     {"set_robust_list", 2, kClassSpecial, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 273
     {"get_robust_list", 3, kClassSpecial, kRestartNone, kPlain, 115, 2, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 274
     {"splice", 6, kClassSuppress, kRestartSys, kBlocks | kPlain, 117, 2, 0x5, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 275
@@ -1070,7 +1070,7 @@ inline constexpr SyscallDesc kSyscalls[kSyscallCount] = {
     {"clock_adjtime", 2, kClassEmulate, kRestartNone, kPlain, 125, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 305
     {"syncfs", 1, kClassStorage, kRestartNone, kBlocks | kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 306
     {"sendmmsg", 4, kClassSuppress, kRestartSys, kBlocks, 126, 1, 0x1, kDataMmsghdr, 1, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 307
-    {"setns", 2, kClassEmulate, kRestartNone, kOpaque | kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 308
+    {"setns", 2, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x1, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 308
     {"getcpu", 3, kClassEmulate, kRestartNone, kPlain, 127, 2, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 309
     {"process_vm_readv", 6, kClassEmulate, kRestartNone, 0, 31, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 310
     {"process_vm_writev", 6, kClassSpecial, kRestartNone, kPlain, 0, 0, 0x0, kDataIovec, 1, 2, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 311

@@ -770,7 +770,17 @@ void golden_vectors() {
 void sums() {
   if (crc32c(0, "123456789", 9) != 0xe3069283) fail("crc32c is not CRC32C");
   std::vector<uint8_t> bytes(10000);
+  const auto by_bits = [&](size_t from, size_t n) {
+    uint32_t crc = 0xffffffff;
+    for (size_t i = from; i < from + n; ++i) {
+      crc ^= bytes[i];
+      for (int k = 0; k < 8; ++k) crc = (crc >> 1) ^ (crc & 1 ? 0x82F63B78 : 0);
+    }
+    return ~crc;
+  };
   for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(i * 31 + (i >> 8));
+  for (const size_t n : {0, 7, 255, 1023, 1024, 1025, 2048, 3333, 9000})
+    if (crc32c(0, bytes.data() + 3, n) != by_bits(3, n)) fail("crc32c of %zu bytes", n);
   const auto ends = [&](size_t n) {
     if (n <= 4096) return crc32c(0, bytes.data(), n);
     return crc32c(crc32c(0, bytes.data(), 2048), bytes.data() + n - 2048, 2048);

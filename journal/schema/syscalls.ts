@@ -731,7 +731,7 @@ call(271, 'ppoll', 'fds:ptr nfds:uint timeout:ptr sigmask:ptr sigsetsize:size', 
   ...never,
   out: [counted('fds', 'nfds', 8, { when: 'ok-or-interrupted' }), fixed('timeout', timespec, 'accessible')],
 });
-call(272, 'unshare', 'flags:hex', 'emulate', { opaque: true });
+call(272, 'unshare', 'flags:hex', 'emulate');
 call(273, 'set_robust_list', 'head:ptr len:size', 'special');
 call(274, 'get_robust_list', 'pid:pid head:ptr len:ptr', 'special', { out: [fixed('head', 8), fixed('len', 8)] });
 call(275, 'splice', 'fd_in:fd off_in:ptr fd_out:fd off_out:ptr len:size flags:hex', 'suppress', {
@@ -804,7 +804,7 @@ call(307, 'sendmmsg', 'fd:fd msgs:ptr vlen:uint flags:hex', 'suppress', {
   out: [by('mmsglen', 'msgs', 'vlen')],
   data: { kind: 'mmsghdr', at: 'msgs' },
 });
-call(308, 'setns', 'fd:fd nstype:hex', 'emulate', { opaque: true });
+call(308, 'setns', 'fd:fd nstype:hex', 'emulate');
 call(309, 'getcpu', 'cpu:ptr node:ptr tcache:ptr', 'emulate', { out: [fixed('cpu', 4), fixed('node', 4)] });
 call(310, 'process_vm_readv', 'pid:pid local:ptr liovcnt:size remote:ptr riovcnt:size flags:hex', 'emulate', {
   out: [by('iovec', 'local', 'liovcnt')],
