@@ -62,6 +62,7 @@ bool Pump::take() {
       return true;
     }
     __atomic_store_n(&events_, events_ + count, __ATOMIC_RELEASE);
+    store_release(bytes_, bytes_ + uint64_t(p - begin));
   }
   move_tail(tail + uint64_t(p - begin));
   return true;

@@ -36,7 +36,8 @@ class Pump {
   void finish();
 
   uint64_t events() const { return __atomic_load_n(&events_, __ATOMIC_ACQUIRE); }
-  uint64_t bytes() const { return load_acquire(memory_.control().ring.tail); }
+  // Of events in the journal.
+  uint64_t bytes() const { return load_acquire(bytes_); }
 
  private:
   void run();
@@ -47,7 +48,7 @@ class Pump {
   MemoryFile& memory_;
   SegmentWriter& writer_;
   OnFailure on_failure_;
-  uint64_t events_ = 0;
+  uint64_t events_ = 0, bytes_ = 0;
   bool failed_ = false;
   uint32_t finishing_ = 0;
   std::thread thread_;

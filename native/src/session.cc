@@ -174,7 +174,7 @@ Plain::Object RecordSession::stats() {
   abi::Control& control = memory_.control();
   const uint64_t tail = load_acquire(control.ring.tail);
   return {{"events", pump_->events()},
-          {"bytes", tail},
+          {"bytes", pump_->bytes()},
           {"journalBytes", writer_.journal_bytes()},
           {"segments", writer_.segments()},
           {"backlogBytes", load_acquire(control.ring.head) - tail},
@@ -201,7 +201,7 @@ void RecordSession::finish() {
                       {"status", root ? root->status : 0},
                       {"outcome", outcome},
                       {"events", pump_->events()},
-                      {"bytes", load_acquire(control.ring.tail)},
+                      {"bytes", pump_->bytes()},
                       {"journalBytes", writer_.journal_bytes()},
                       {"segments", writer_.segments()},
                       {"wallMs", double(monotonic_ns() - started_ns_) / 1e6},
