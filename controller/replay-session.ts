@@ -187,17 +187,15 @@ function problemOf(
 
 function journalEndError(cut: JournalCut, journal: OpenJournal): UnderstudyError {
   const where = `after event ${cut.seq} (segment ${cut.segment}, offset ${cut.offset})`;
-  if (cut.clean) {
-    // A recording that stopped with a journal error, or whose guest was killed, is closed before the guest's end.
-    return new UnderstudyError(
-      'E_JOURNAL_END',
-      `the journal ends ${where}, before the guest did: the recording stopped there`,
-      {
-        hint: `'understudy journal info ${journal.path}' says how the recording ended. Everything before was replayed.`,
-      },
-    );
+  const end = journal.meta?.end;
+  const stopped = end?.outcome === 'journalError' || end?.outcome === 'unprotected';
+  if (cut.clean || stopped) {
+    const why = stopped ? 'the disk took no more of the recording' : 'the recording stopped there';
+    return new UnderstudyError('E_JOURNAL_END', `the journal ends ${where}, before the guest did: ${why}`, {
+      hint: `Everything before was replayed. 'understudy journal info ${journal.path}' says how the recording ended.`,
+    });
   }
   return new UnderstudyError('E_JOURNAL_END', `the valid part of the journal ends ${where}: ${cut.reason}`, {
-    hint: `Everything before was replayed. 'understudy journal verify ${journal.path}' lists what is damaged.`,
+    hint: `Everything before was replayed. 'understudy journal verify ${journal.path}' says whether anything is damaged.`,
   });
 }

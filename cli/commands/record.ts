@@ -93,7 +93,8 @@ function summary(result: RecordResult): void {
     const { code, hint, docs, message, exitCode } = result.problem;
     if (result.outcome === 'fault') err(`  ${red('error:')} ${message}\n`);
     if (hint !== undefined) err(`  ${hint}\n`);
-    err(dim(`  [${code}, exit code ${exitCode}; ${docs}]\n`));
+    const ending = result.outcome === 'unprotected' ? '' : `, exit code ${exitCode}`;
+    err(dim(`  [${code}${ending}; ${docs}]\n`));
   }
   err(`  understudy replay ${shellWord(shortPath(result.journalDir))}\n`);
 }
