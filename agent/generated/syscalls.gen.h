@@ -223,7 +223,7 @@ inline constexpr OutputDesc kOutputs[] = {
     {0, kRuleClone3, kWhenOk, 7, 0, 0},
     {1, kRuleReturned, kWhenOk, 2, 8, 0},
     {1, kRuleSockopt, kWhenOk, 2, 0, 0},
-    {2, kRuleFixed, kWhenTooBig, 7, 4, 0},
+    {2, kRuleFixed, kWhenAccessible, 7, 4, 0},
     {0, kRuleReturned, kWhenOk, 7, 8, 0},
     {1, kRuleFixed, kWhenOkOrTooBig, 7, 4, 0},
     {4, kRuleXattrargs, kWhenOk, 7, 0, 0},

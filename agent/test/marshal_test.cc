@@ -177,6 +177,8 @@ int64_t check(const char* name, int64_t expected, uint32_t nr, A... args) {
     fail("%s: gave %lld (%s)", name, static_cast<long long>(ret), ret < 0 ? strerror(static_cast<int>(-ret)) : "");
     return ret;
   }
+  if (expected == kAny && ret < 0 && getenv("VERBOSE"))
+    printf("%s: not here (%s)\n", name, strerror(static_cast<int>(-ret)));
   const std::vector<Element> elements = record(c, s, ret);
   if (output_count(c, s, ret) != elements.size())
     fail("%s: %u outputs counted, %zu visited", name, output_count(c, s, ret), elements.size());
@@ -686,6 +688,106 @@ void asynchronous_io() {
   close(fd);
 }
 
+// What only recent kernels or some file systems have: checked where it is there.
+void newer_calls() {
+  reset();
+  struct {
+    uint32_t size, spare;
+    uint64_t mnt_id, param, ns;
+  } request = {24, 0, ~0ull, 0, 0};
+  uint64_t* ids = take<uint64_t>(64);
+  if (check("listmount", kAny, 458, put(request), ids, 64, 0) > 0) {
+    request.mnt_id = ids[0];
+    request.param = 0x3f;
+    check("statmount", kAny, 457, put(request), take(4096), 4096, 0);
+    check("statmount, too small", kAny, 457, put(request), take(512), 16, 0);
+  }
+  check("lsm_get_self_attr", kAny, 459, 100, take(1024), put<uint32_t>(1024), 0);
+  check("lsm_get_self_attr, size only", kAny, 459, 100, nullptr, put<uint32_t>(0), 0);
+  const int pages = open("/proc/self/pagemap", O_RDONLY), maps = open("/proc/self/maps", O_RDONLY);
+  struct {
+    uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages, inverted, mask, any, ret;
+  } scan = {96, 0, (uint64_t)arena, (uint64_t)arena + kArena, 0, (uint64_t)take(24 * 8), 8, 0, 0, 0, 1 << 3, 1 << 3};
+  check("PAGEMAP_SCAN", kAny, SYS_ioctl, pages, 0xc0606610, put(scan));
+  struct {
+    uint64_t size, flags, addr, result[7];
+    uint32_t name_size, build_id_size;
+    uint64_t name, build_id, pad;
+  } query = {104, 0, (uint64_t)&newer_calls, {}, 256, 64, (uint64_t)take(256), (uint64_t)take(64), 0};
+  static_assert(sizeof query == 112);
+  check("PROCMAP_QUERY", kAny, SYS_ioctl, maps, 0xc0686611, put(query));
+  close(pages);
+  close(maps);
+  const int fd = open((scratch_dir + "/file").c_str(), O_RDWR), other = open((scratch_dir + "/file2").c_str(), O_RDWR);
+  struct {
+    uint64_t offset, length;
+    uint16_t count, pad1;
+    uint32_t pad2;
+    struct {
+      int64_t fd;
+      uint64_t offset, done;
+      int32_t status;
+      uint32_t pad;
+    } info[2];
+  } dedupe = {0, 50, 2, 0, 0, {{other, 0, 99, 99, 0}, {-1, 0, 99, 99, 0}}};
+  check("FIDEDUPERANGE", kAny, SYS_ioctl, fd, FIDEDUPERANGE, put(dedupe));
+  struct {
+    uint64_t value;
+    uint32_t size, flags;
+  } xattr = {(uint64_t)take(64), 64, 0};
+  check("getxattrat", kAny, 464, fd, "", 0x1000, "user.test", put(xattr), 16);
+  check("listxattrat", kAny, 465, fd, "", 0x1000, take(64), 64);
+  check("file_getattr", kAny, 468, fd, "", take(64), 32, 0x1000);
+  check("an unknown ioctl that reads", kAny, SYS_ioctl, fd, 0x80087a7a, take(64));
+  check("an unknown ioctl with a number", kAny, SYS_ioctl, fd, 0x80087a7b, 5);
+  close(fd);
+  close(other);
+}
+
+void traced_process() {
+  reset();
+  const pid_t child = fork();
+  if (child == 0) {
+    syscall(SYS_ptrace, 0, 0, 0, 0);
+    raise(SIGSTOP);
+    _exit(0);
+  }
+  int status;
+  if (waitpid(child, &status, 0) != child || !WIFSTOPPED(status)) return fail("a traced child did not stop");
+  check("PTRACE_GETREGS", 0, SYS_ptrace, 12, child, 0, take(512));
+  check("PTRACE_GETFPREGS", 0, SYS_ptrace, 14, child, 0, take(1024));
+  check("PTRACE_GETSIGINFO", 0, SYS_ptrace, 0x4202, child, 0, take(256));
+  check("PTRACE_PEEKDATA", 0, SYS_ptrace, 2, child, arena, take<uint64_t>());
+  check("PTRACE_PEEKUSER", 0, SYS_ptrace, 3, child, 0, take<uint64_t>());
+  check("PTRACE_GETSIGMASK", 0, SYS_ptrace, 0x420a, child, 8, take(64));
+  check("PTRACE_GETREGSET", 0, SYS_ptrace, 0x4204, child, 1, put(iovec{take(512), 512}));
+  check("PTRACE_GETREGSET, short", 0, SYS_ptrace, 0x4204, child, 2, put(iovec{take(512), 64}));
+  check("PTRACE_GET_SYSCALL_INFO", kOk, SYS_ptrace, 0x420e, child, 88, take(128));
+  check("PTRACE_GETEVENTMSG", kAny, SYS_ptrace, 0x4201, child, 0, take(64));
+  check("PTRACE_GET_RSEQ_CONFIGURATION", kAny, SYS_ptrace, 0x420f, child, 24, take(64));
+  kill(child, SIGKILL);
+  waitpid(child, &status, 0);
+}
+
+// A clone's ids, in the parent's event and in the child's.
+void clones() {
+  reset();
+  int* parent = take<int>();
+  int* child = take<int>();
+  *parent = 11;
+  *child = 12;
+  const Call c{SYS_clone, {0x00100000 | 0x01000000, 0, (uint64_t)parent, (uint64_t)child, 0, 0}};
+  const auto in_parent = record(c, {}, 500), in_child = record(c, {}, 0), failed = record(c, {}, -EAGAIN);
+  if (in_parent.size() != 1 || in_parent[0].bytes[0] != 11) fail("clone, in the parent");
+  if (in_child.size() != 1 || in_child[0].bytes[0] != 12) fail("clone, in the child");
+  if (!failed.empty()) fail("clone that failed");
+  const uint64_t args[11] = {0x1000 | 0x01000000, (uint64_t)parent, (uint64_t)child, (uint64_t)parent};
+  const Call c3{SYS_clone3, {(uint64_t)args, sizeof args, 0, 0, 0, 0}};
+  const auto parent3 = record(c3, {}, 500), child3 = record(c3, {}, 0);
+  if (parent3.size() != 2 || parent3[0].nil || !parent3[1].nil) fail("clone3, in the parent");
+  if (child3.size() != 1 || child3[0].bytes[0] != 12) fail("clone3, in the child");
+}
+
 // ---- Everything else -----------------------------------------------------------------------------------------------------
 std::vector<uint8_t> from_hex(const char* hex) {
   std::vector<uint8_t> bytes;
@@ -884,6 +986,9 @@ int main() {
   times_and_signals();
   system_v();
   asynchronous_io();
+  newer_calls();
+  traced_process();
+  clones();
 
   unlink((scratch_dir + "/file").c_str());
   unlink((scratch_dir + "/file2").c_str());

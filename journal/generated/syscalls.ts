@@ -405,7 +405,7 @@ export const syscalls: readonly SyscallInfo[] = [
   { nr: 456, name: 'futex_requeue', args: [['waiters', 'ptr'], ['flags', 'hex'], ['nr_wake', 'int'], ['nr_requeue', 'int']], cls: 'special' },
   { nr: 457, name: 'statmount', args: [['req', 'ptr'], ['buf', 'ptr'], ['bufsize', 'size'], ['flags', 'hex']], cls: 'storage', out: [{ name: 'buf', rule: 'counted', when: 'ok', n: 1 }] },
   { nr: 458, name: 'listmount', args: [['req', 'ptr'], ['ids', 'ptr'], ['nr', 'size'], ['flags', 'hex']], cls: 'storage', out: [{ name: 'ids', rule: 'returned', when: 'ok', n: 8 }] },
-  { nr: 459, name: 'lsm_get_self_attr', args: [['attr', 'uint'], ['ctx', 'ptr'], ['size', 'ptr'], ['flags', 'hex']], cls: 'emulate', out: [{ name: 'ctx', rule: 'sockopt', when: 'ok' }, { name: 'size', rule: 'fixed', when: 'too-big', n: 4 }] },
+  { nr: 459, name: 'lsm_get_self_attr', args: [['attr', 'uint'], ['ctx', 'ptr'], ['size', 'ptr'], ['flags', 'hex']], cls: 'emulate', out: [{ name: 'ctx', rule: 'sockopt', when: 'ok' }, { name: 'size', rule: 'fixed', when: 'accessible', n: 4 }] },
   { nr: 460, name: 'lsm_set_self_attr', args: [['attr', 'uint'], ['ctx', 'ptr'], ['size', 'uint'], ['flags', 'hex']], cls: 'emulate' },
   { nr: 461, name: 'lsm_list_modules', args: [['ids', 'ptr'], ['size', 'ptr'], ['flags', 'hex']], cls: 'emulate', out: [{ name: 'ids', rule: 'returned', when: 'ok', n: 8 }, { name: 'size', rule: 'fixed', when: 'ok-or-too-big', n: 4 }] },
   { nr: 462, name: 'mseal', args: [['addr', 'ptr'], ['length', 'size'], ['flags', 'hex']], cls: 'reexecute' },

@@ -902,7 +902,7 @@ call(456, 'futex_requeue', 'waiters:ptr flags:hex nr_wake nr_requeue', 'special'
 call(457, 'statmount', 'req:ptr buf:ptr bufsize:size flags:hex', 'storage', { out: [counted('buf', 'bufsize')] });
 call(458, 'listmount', 'req:ptr ids:ptr nr:size flags:hex', 'storage', { out: [returned('ids', 'nr', 8)] });
 call(459, 'lsm_get_self_attr', 'attr:uint ctx:ptr size:ptr flags:hex', 'emulate', {
-  out: [by('sockopt', 'ctx', 'size'), fixed('size', 4, 'too-big')],
+  out: [by('sockopt', 'ctx', 'size'), fixed('size', 4, 'accessible')],
 });
 call(460, 'lsm_set_self_attr', 'attr:uint ctx:ptr size:uint flags:hex', 'emulate');
 call(461, 'lsm_list_modules', 'ids:ptr size:ptr flags:hex', 'emulate', {
