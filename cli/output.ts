@@ -65,10 +65,16 @@ export interface Style {
   green(text: string): string;
 }
 
+const styles = new Map<1 | 2, Style>();
+
 export function style(fd: 1 | 2): Style {
+  const known = styles.get(fd);
+  if (known !== undefined) return known;
   const on = colours(fd);
   const paint = (code: number) => (text: string) => (on ? `\x1b[${code}m${text}\x1b[0m` : text);
-  return { bold: paint(1), dim: paint(2), red: paint(31), yellow: paint(33), green: paint(32) };
+  const made = { bold: paint(1), dim: paint(2), red: paint(31), yellow: paint(33), green: paint(32) };
+  styles.set(fd, made);
+  return made;
 }
 
 /** A message about the run, distinguishable from what the guest prints. */

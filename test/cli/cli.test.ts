@@ -19,7 +19,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { ERROR_CODES, exitCodeOf } from '../../journal/src/errors.js';
 import { segmentPath } from '../../journal/src/layout.js';
-import { meta, smallJournal } from '../journal/writer.js';
+import { EventReader } from '../../journal/src/select.js';
+import { batch, header, meta, smallJournal } from '../journal/writer.js';
 
 const root = resolve(import.meta.dirname, '../..');
 const command = join(root, 'scripts/understudy');
@@ -295,6 +296,34 @@ describe('record and replay', () => {
     expect(result.stderr).toMatch(/ends after event \d+/);
   });
 
+  it('report a divergence in full, with an exit code of its own', async () => {
+    recordQuietly('--', 'sh', '-c', 'echo one; echo two');
+    // As if the program had written something else at the second write: valid by its checksums, but not what it will do.
+    const seq = await rewrite(
+      join(dir, 'J'),
+      (event) => event[0] === 1,
+      2,
+      (event) => {
+        event[1] = (event[1] as number) ^ 1;
+      },
+    );
+    const result = run('replay', 'J');
+    expect(result.status).toBe(70);
+    expect(result.stdout).toMatch(/^one\n/);
+    expect(result.stderr).toMatch(new RegExp(`diverged from the recording at event ${seq}\n`));
+    expect(result.stderr).toMatch(/expected +write/);
+    expect(result.stderr).toMatch(/came +write\(fd=1, buf=0x[0-9a-f]+, count=4\)/);
+    expect(result.stderr).toMatch(/#0 +0x[0-9a-f]+ .*libc/);
+    expect(result.stderr).toContain(`--until ${seq - 1}`);
+    expect(result.stderr).toContain('E_DIVERGED');
+    const lines = run('replay', 'J', '--json', '--quiet').stderr.trimEnd().split('\n');
+    expect(JSON.parse(lines.at(-1)!)).toMatchObject({
+      outcome: 'diverged',
+      divergence: { seq, expectedKind: 1, actualKind: 1 },
+      problem: { code: 'E_DIVERGED', exitCode: 70 },
+    });
+  });
+
   it('verify and replay a journal after the recorder was killed', async () => {
     const child = spawn(command, ['record', '-o', 'J', '--', 'sh', '-c', 'echo ready; exec sleep 60'], {
       cwd: dir,
@@ -369,6 +398,31 @@ describe('record and replay', () => {
     expect(run('replay', 'J').stdout).toBe('hello you\n');
   });
 });
+
+/** Changes the nth event of a kind in a journal, with right checksums all the same; returns its seq. */
+async function rewrite(
+  journal: string,
+  is: (event: unknown[]) => boolean,
+  nth: number,
+  change: (event: unknown[]) => void,
+): Promise<number> {
+  const events: unknown[][] = [];
+  for await (const some of new EventReader(journal, {}).batches()) {
+    for (const { kind, values } of some) events.push([kind, ...values.map(copyBytes)]);
+  }
+  let left = nth;
+  const at = events.findIndex((event) => is(event) && --left === 0);
+  expect(at).toBeGreaterThan(0);
+  change(events[at]!);
+  writeFileSync(segmentPath(journal, 1), Buffer.concat([header(1, 1), batch(1, events), batch(events.length + 1, [])]));
+  return at + 1;
+}
+
+// What a reader gives is valid until it reads on.
+function copyBytes(value: unknown): unknown {
+  if (value instanceof Uint8Array) return Buffer.from(value);
+  return Array.isArray(value) ? value.map(copyBytes) : value;
+}
 
 describe('start-up', () => {
   it('of record and replay loads neither the database nor the archiver', () => {

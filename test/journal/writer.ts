@@ -16,7 +16,13 @@ const packr = new Packr({ useRecords: false });
 export type Event = unknown[];
 
 export function encode(value: unknown): Buffer {
-  return Buffer.from(packr.pack(value));
+  return Buffer.from(packr.pack(wide(value)));
+}
+
+// msgpackr writes numbers beyond 32 bits as floating point, which no event holds; bigints it writes as integers.
+function wide(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(wide);
+  return typeof value === 'number' && Math.abs(value) > 0x7fffffff ? BigInt(value) : value;
 }
 
 export function batch(firstSeq: number, events: Event[], options: { epoch?: number; timeNs?: bigint } = {}): Buffer {
