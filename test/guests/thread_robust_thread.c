@@ -3,8 +3,10 @@
 #include "guest.h"
 #include <pthread.h>
 static pthread_mutex_t mutex;
+static volatile int locked;
 static void* run(void* arg) {
   ZERO(pthread_mutex_lock(&mutex));
+  locked = 1;
   return arg;
 }
 int main(void) {
@@ -14,6 +16,7 @@ int main(void) {
   ZERO(pthread_mutex_init(&mutex, &attr));
   pthread_t thread;
   ZERO(pthread_create(&thread, NULL, run, NULL));
+  while (!locked) sleep_ms(1);
   sleep_ms(3);
   int result = pthread_mutex_lock(&mutex);
   CHECK(result == EOWNERDEAD);
