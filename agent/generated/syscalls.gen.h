@@ -176,7 +176,7 @@ inline constexpr OutputDesc kOutputs[] = {
     {1, kRuleFixed, kWhenOk, 7, 4, 0},
     {1, kRuleFixed, kWhenOk, 7, 8, 0},
     {4, kRuleFixed, kWhenOk, 7, 8, 0},
-    {0, kRuleFixed, kWhenOk, 7, 208, 0},
+    {0, kRuleFixed, kWhenAccessible, 7, 208, 0},
     {3, kRuleFixed, kWhenOk, 7, 112, 0},
     {3, kRuleFixed, kWhenOk, 7, 80, 0},
     {3, kRuleFixed, kWhenOk, 7, 160, 0},
@@ -921,7 +921,7 @@ inline constexpr SyscallDesc kSyscalls[kSyscallCount] = {
     {"_sysctl", 0, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 156
     {"prctl", 5, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 373, 60, 0, 0, 0, 0, 0xffffffff},  // 157
     {"arch_prctl", 2, kClassEmulate, kRestartNone, 0, 0, 0, 0x0, kDataNone, 7, 7, 0, 433, 24, 0, 0, 0, 0, 0xffffffff},  // 158
-    {"adjtimex", 1, kClassEmulate, kRestartNone, kPlain, 88, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 159
+    {"adjtimex", 1, kClassEmulate, kRestartNone, 0, 88, 1, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 159
     {"setrlimit", 2, kClassEmulate, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 160
     {"chroot", 1, kClassStorage, kRestartNone, kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 161
     {"sync", 0, kClassStorage, kRestartNone, kBlocks | kPlain, 0, 0, 0x0, kDataNone, 7, 7, 0, 0, 0, 7, 0, 0, 0, 0xffffffff},  // 162

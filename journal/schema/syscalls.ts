@@ -502,7 +502,7 @@ call(158, 'arch_prctl', 'code:hex addr:ptr', 'emulate', {
     ],
   },
 });
-call(159, 'adjtimex', 'buf:ptr', 'emulate', { out: [fixed('buf', timex)] });
+call(159, 'adjtimex', 'buf:ptr', 'emulate', { out: [fixed('buf', timex, 'accessible')] });
 call(160, 'setrlimit', 'resource rlim:ptr', 'emulate');
 call(161, 'chroot', 'path:str', 'storage');
 call(162, 'sync', '', 'storage', { blocks: true, restart: 'none' });
