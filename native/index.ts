@@ -110,18 +110,27 @@ export interface ReplayOptions {
 
 /** The sources of nondeterminism, as abi.h's DivergenceKind. */
 export type DivergenceKind =
-  | 'unknown'
-  | 'kernel-result'
-  | 'kernel-write'
-  | 'start-state'
-  | 'instruction'
-  | 'agent'
-  | 'order'
-  | 'place'
-  | 'time';
+  'unknown' | 'kernel-result' | 'kernel-write' | 'start-state' | 'instruction' | 'agent' | 'order' | 'place' | 'time';
 
 export const REGISTER_NAMES = [
-  'r15', 'r14', 'r13', 'r12', 'rbp', 'rbx', 'r11', 'r10', 'r9', 'r8', 'rax', 'rcx', 'rdx', 'rsi', 'rdi', 'rip', 'rsp', 'eflags',
+  'r15',
+  'r14',
+  'r13',
+  'r12',
+  'rbp',
+  'rbx',
+  'r11',
+  'r10',
+  'r9',
+  'r8',
+  'rax',
+  'rcx',
+  'rdx',
+  'rsi',
+  'rdi',
+  'rip',
+  'rsp',
+  'eflags',
 ] as const;
 
 export interface StackFrame {
@@ -304,7 +313,8 @@ function addonPath(): string {
   let dir = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(dir, 'package.json'))) {
     const parent = dirname(dir);
-    if (parent === dir) throw new AddonMissingError('no package.json above the native module', 'ADDON_MISSING', undefined, dir);
+    if (parent === dir)
+      throw new AddonMissingError('no package.json above the native module', 'ADDON_MISSING', undefined, dir);
     dir = parent;
   }
   return join(dir, 'build', 'native', 'understudy.node');
@@ -314,12 +324,23 @@ function load(): Addon {
   if (addon !== undefined) return addon;
   const path = addonPath();
   if (!existsSync(path)) {
-    throw new AddonMissingError(`the native addon is not built (${path}); run scripts/setup`, 'ADDON_MISSING', 'ENOENT', path);
+    throw new AddonMissingError(
+      `the native addon is not built (${path}); run scripts/setup`,
+      'ADDON_MISSING',
+      'ENOENT',
+      path,
+    );
   }
   try {
     addon = createRequire(import.meta.url)(path) as Addon;
   } catch (error) {
-    throw new AddonMissingError(`the native addon ${path} cannot be loaded: ${String(error)}`, 'ADDON_MISSING', undefined, path, error);
+    throw new AddonMissingError(
+      `the native addon ${path} cannot be loaded: ${String(error)}`,
+      'ADDON_MISSING',
+      undefined,
+      path,
+      error,
+    );
   }
   return addon;
 }

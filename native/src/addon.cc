@@ -63,7 +63,8 @@ double get_number(const Napi::Object& object, const char* name) {
 
 uint64_t get_count(const Napi::Object& object, const char* name) {
   const double value = get_number(object, name);
-  if (!(value >= 0 && value <= 9007199254740991.0)) throw Napi::RangeError::New(object.Env(), std::string(name) + " is out of range");
+  if (!(value >= 0 && value <= 9007199254740991.0))
+    throw Napi::RangeError::New(object.Env(), std::string(name) + " is out of range");
   return uint64_t(value);
 }
 
@@ -97,7 +98,7 @@ struct Delivery {
 EmitEvent make_emit(const std::shared_ptr<Delivery>& delivery) {
   return [delivery](Plain::Object event) {
     if (delivery->closing) return;
-    auto* heap = new Plain::Object(std::move(event));
+    auto heap = std::make_unique<Plain::Object>(std::move(event));
     auto call = [delivery](Napi::Env env, Napi::Function callback, Plain::Object* data) {
       std::unique_ptr<Plain::Object> owned(data);
       // The environment may be going away.
@@ -112,10 +113,9 @@ EmitEvent make_emit(const std::shared_ptr<Delivery>& delivery) {
       }
       callback.Call({to_js(env, *owned)});
     };
-    if (delivery->function.NonBlockingCall(heap, call) != napi_ok) {
-      delivery->closing = true;
-      delete heap;
-    }
+    // On success the call above owns it.
+    if (delivery->function.NonBlockingCall(heap.get(), call) == napi_ok) static_cast<void>(heap.release());
+    else delivery->closing = true;
   };
 }
 
@@ -143,7 +143,8 @@ Napi::Value start(const Napi::CallbackInfo& info, const Options& options) {
                return to_js(call.Env(), session->stats());
              }));
   handle.Set("kill", Napi::Function::New(env, [session](const Napi::CallbackInfo& call) {
-               if (call.Length() < 1 || !call[0].IsNumber()) throw Napi::TypeError::New(call.Env(), "kill needs a signal number");
+               if (call.Length() < 1 || !call[0].IsNumber())
+                 throw Napi::TypeError::New(call.Env(), "kill needs a signal number");
                session->kill(call[0].As<Napi::Number>().Int32Value());
              }));
   return handle;
@@ -222,9 +223,7 @@ Napi::Value analyse_elf(const Napi::CallbackInfo& info) {
                                     {"unpatchable", std::move(unpatchable)},
                                     {"int80", elf.sites->int80},
                                     {"gsUse", elf.sites->gs_use}});
-  } catch (const HostError& error) {
-    throw_js(env, error);
-  }
+  } catch (const HostError& error) { throw_js(env, error); }
 }
 
 Napi::Value crc32c_js(const Napi::CallbackInfo& info) {
@@ -252,5 +251,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
 }  // namespace
 }  // namespace understudy::host
 
-static Napi::Object understudy_init(Napi::Env env, Napi::Object exports) { return understudy::host::init(env, exports); }
+static Napi::Object understudy_init(Napi::Env env, Napi::Object exports) {
+  return understudy::host::init(env, exports);
+}
 NODE_API_MODULE(understudy, understudy_init)

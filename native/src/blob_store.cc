@@ -41,7 +41,8 @@ int copy_contents(int from, int to) {
     if (n == 0 && at > 0) return 0;
     if (n < 0 && errno == EINTR) continue;
     // Not between these file systems, or a file that pretends to be empty: read and write then.
-    if (n == 0 || errno == EXDEV || errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP || errno == EBADF || errno == ETXTBSY)
+    if (n == 0 || errno == EXDEV || errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP || errno == EBADF ||
+        errno == ETXTBSY)
       break;
     return errno;
   }
@@ -175,7 +176,8 @@ int BlobStore::capture(pid_t pid, int fd, Capture* out, bool* journal_failed) {
   const bool settled = changed < now && now - changed >= kSettledNs;
   char key[128];
   snprintf(key, sizeof key, "%lx.%lx.%lx.%lx.%lx", (unsigned long)before.st_dev, (unsigned long)before.st_ino,
-           (unsigned long)before.st_size, (unsigned long)nanoseconds(before.st_mtim), (unsigned long)nanoseconds(before.st_ctim));
+           (unsigned long)before.st_size, (unsigned long)nanoseconds(before.st_mtim),
+           (unsigned long)nanoseconds(before.st_ctim));
 
   std::string sha_hex;
   bool placed = false;
@@ -188,7 +190,8 @@ int BlobStore::capture(pid_t pid, int fd, Capture* out, bool* journal_failed) {
     }
   }
   if (placed) {
-    for (size_t i = 0; i < out->sha.size(); i++) out->sha[i] = uint8_t(std::stoul(sha_hex.substr(i * 2, 2), nullptr, 16));
+    for (size_t i = 0; i < out->sha.size(); i++)
+      out->sha[i] = uint8_t(std::stoul(sha_hex.substr(i * 2, 2), nullptr, 16));
   } else {
     if (int error = store(source.get(), settled, key, &out->sha)) {
       *journal_failed = true;

@@ -55,9 +55,13 @@ class UniqueFd {
 };
 
 template <class T>
-T load_acquire(const T& word) { return __atomic_load_n(&word, __ATOMIC_ACQUIRE); }
+T load_acquire(const T& word) {
+  return __atomic_load_n(&word, __ATOMIC_ACQUIRE);
+}
 template <class T>
-void store_release(T& word, T value) { __atomic_store_n(&word, value, __ATOMIC_RELEASE); }
+void store_release(T& word, T value) {
+  __atomic_store_n(&word, value, __ATOMIC_RELEASE);
+}
 
 // Waits until *word != value (or a wake, or the timeout). timeout_ms < 0: no limit. Spurious returns are allowed.
 void futex_wait(const uint32_t* word, uint32_t value, int timeout_ms);

@@ -26,7 +26,9 @@ ElfInfo elf_info(const std::string& path) {
     case ET_CORE: info.type = "core"; break;
     default: info.type = "other"; break;
   }
-  info.machine = elf.machine() == EM_X86_64 && elf.is_64() ? "x86-64" : elf.machine() == EM_386 || elf.machine() == EM_X86_64 ? "x86" : "other";
+  info.machine = elf.machine() == EM_X86_64 && elf.is_64()               ? "x86-64"
+                 : elf.machine() == EM_386 || elf.machine() == EM_X86_64 ? "x86"
+                                                                         : "other";
   bool dynamic = false;
   for (const Elf64_Phdr& segment : elf.segments()) {
     if (!elf.within(segment.p_offset, segment.p_filesz)) continue;

@@ -47,13 +47,17 @@ std::string ElfView::open(const std::string& path) {
   if (!is_64_) return "";
   if (!read(0, &header)) return "the ELF header is cut off";
   entry_ = header.e_entry;
-  if (header.e_phentsize == sizeof(Elf64_Phdr) && within(header.e_phoff, uint64_t(header.e_phnum) * sizeof(Elf64_Phdr))) {
+  if (header.e_phentsize == sizeof(Elf64_Phdr) &&
+      within(header.e_phoff, uint64_t(header.e_phnum) * sizeof(Elf64_Phdr))) {
     segments_.resize(header.e_phnum);
-    if (header.e_phnum > 0) memcpy(segments_.data(), data_ + header.e_phoff, uint64_t(header.e_phnum) * sizeof(Elf64_Phdr));
+    if (header.e_phnum > 0)
+      memcpy(segments_.data(), data_ + header.e_phoff, uint64_t(header.e_phnum) * sizeof(Elf64_Phdr));
   }
-  if (header.e_shentsize == sizeof(Elf64_Shdr) && within(header.e_shoff, uint64_t(header.e_shnum) * sizeof(Elf64_Shdr))) {
+  if (header.e_shentsize == sizeof(Elf64_Shdr) &&
+      within(header.e_shoff, uint64_t(header.e_shnum) * sizeof(Elf64_Shdr))) {
     sections_.resize(header.e_shnum);
-    if (header.e_shnum > 0) memcpy(sections_.data(), data_ + header.e_shoff, uint64_t(header.e_shnum) * sizeof(Elf64_Shdr));
+    if (header.e_shnum > 0)
+      memcpy(sections_.data(), data_ + header.e_shoff, uint64_t(header.e_shnum) * sizeof(Elf64_Shdr));
   }
   return "";
 }

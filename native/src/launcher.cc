@@ -31,20 +31,20 @@ void install_interrupt_handler() {
 
 // mmap(2) for every row of a table at r12, r13 rows; then int3. Position-independent; rax is the result of the last call.
 constexpr uint8_t kMapLoop[] = {
-    0x49, 0x8b, 0x3c, 0x24,              // mov rdi, [r12]
-    0x49, 0x8b, 0x74, 0x24, 0x08,        // mov rsi, [r12+8]
-    0x49, 0x8b, 0x54, 0x24, 0x10,        // mov rdx, [r12+16]
-    0x4d, 0x8b, 0x54, 0x24, 0x18,        // mov r10, [r12+24]
-    0x4d, 0x8b, 0x44, 0x24, 0x20,        // mov r8, [r12+32]
-    0x4d, 0x8b, 0x4c, 0x24, 0x28,        // mov r9, [r12+40]
-    0xb8, 0x09, 0x00, 0x00, 0x00,        // mov eax, 9
-    0x0f, 0x05,                          // syscall
-    0x48, 0x39, 0xf8,                    // cmp rax, rdi
-    0x75, 0x09,                          // jne end
-    0x49, 0x83, 0xc4, 0x30,              // add r12, 48
-    0x49, 0xff, 0xcd,                    // dec r13
-    0x75, 0xce,                          // jnz start
-    0xcc,                                // end: int3
+    0x49, 0x8b, 0x3c, 0x24,        // mov rdi, [r12]
+    0x49, 0x8b, 0x74, 0x24, 0x08,  // mov rsi, [r12+8]
+    0x49, 0x8b, 0x54, 0x24, 0x10,  // mov rdx, [r12+16]
+    0x4d, 0x8b, 0x54, 0x24, 0x18,  // mov r10, [r12+24]
+    0x4d, 0x8b, 0x44, 0x24, 0x20,  // mov r8, [r12+32]
+    0x4d, 0x8b, 0x4c, 0x24, 0x28,  // mov r9, [r12+40]
+    0xb8, 0x09, 0x00, 0x00, 0x00,  // mov eax, 9
+    0x0f, 0x05,                    // syscall
+    0x48, 0x39, 0xf8,              // cmp rax, rdi
+    0x75, 0x09,                    // jne end
+    0x49, 0x83, 0xc4, 0x30,        // add r12, 48
+    0x49, 0xff, 0xcd,              // dec r13
+    0x75, 0xce,                    // jnz start
+    0xcc,                          // end: int3
     0x90, 0x90, 0x90, 0x90, 0x90,
 };
 static_assert(sizeof kMapLoop % sizeof(long) == 0);
@@ -206,7 +206,8 @@ std::optional<RootEnd> Launcher::reap_root() {
   if (root_end_ || root_ < 0) return root_end_;
   int status = 0;
   rusage usage{};
-  if (wait4(root_, &status, WNOHANG | __WALL, &usage) == root_ && !WIFSTOPPED(status)) root_end_ = RootEnd{status, usage};
+  if (wait4(root_, &status, WNOHANG | __WALL, &usage) == root_ && !WIFSTOPPED(status))
+    root_end_ = RootEnd{status, usage};
   return root_end_;
 }
 
@@ -249,12 +250,11 @@ void Launcher::trace_exec() {
       // r is the process id by now, also when another thread than the leader called execve. The image's registers are final
       // only when execve has returned.
       if (ptrace(PTRACE_SYSCALL, r, 0, 0) != 0) return;
-      do {
-        r = wait_any(&status);
-      } while (r == -EINTR);
+      do { r = wait_any(&status); } while (r == -EINTR);
       if (r < 0 || !WIFSTOPPED(status)) return;
       if (WSTOPSIG(status) != (SIGTRAP | 0x80) || !inject(r, false)) {
-        report_(abi::kError, "the agent could not be mapped into process " + std::to_string(r) + " after execve; it was killed");
+        report_(abi::kError,
+                "the agent could not be mapped into process " + std::to_string(r) + " after execve; it was killed");
         kill(r, SIGKILL);
       }
       return;
@@ -303,7 +303,8 @@ bool Launcher::inject(pid_t pid, bool first) {
   const uint64_t table = (at_entry.rsp - 1024 - table_bytes) & ~15ull;
   uint8_t saved_code[sizeof kMapLoop];
   std::vector<uint8_t> saved_stack(table_bytes);
-  if (!copy_out(pid, code, saved_code, sizeof saved_code) || !copy_out(pid, table, saved_stack.data(), table_bytes)) return false;
+  if (!copy_out(pid, code, saved_code, sizeof saved_code) || !copy_out(pid, table, saved_stack.data(), table_bytes))
+    return false;
   if (!copy_in(pid, table, rows.data(), table_bytes) || !poke(pid, code, kMapLoop, sizeof kMapLoop)) return false;
 
   user_regs_struct regs = at_entry;
@@ -318,9 +319,7 @@ bool Launcher::inject(pid_t pid, bool first) {
     if (ptrace(PTRACE_CONT, pid, 0, sig) != 0) return false;
     int status = 0;
     pid_t r;
-    do {
-      r = wait_any(&status);
-    } while (r == -EINTR || (r > 0 && r != pid));
+    do { r = wait_any(&status); } while (r == -EINTR || (r > 0 && r != pid));
     if (r < 0 || !WIFSTOPPED(status)) return false;
     if (status >> 16 != 0) continue;
     if (WSTOPSIG(status) == SIGTRAP) break;
@@ -329,10 +328,12 @@ bool Launcher::inject(pid_t pid, bool first) {
   }
   if (ptrace(PTRACE_GETREGS, pid, 0, &regs) != 0) return false;
   if (regs.r13 != 0) {
-    report_(abi::kError, "mmap of the agent failed in process " + std::to_string(pid) + ": " + errno_text(int(-int64_t(regs.rax))));
+    report_(abi::kError,
+            "mmap of the agent failed in process " + std::to_string(pid) + ": " + errno_text(int(-int64_t(regs.rax))));
     return false;
   }
-  if (!poke(pid, code, saved_code, sizeof saved_code) || !copy_in(pid, table, saved_stack.data(), table_bytes)) return false;
+  if (!poke(pid, code, saved_code, sizeof saved_code) || !copy_in(pid, table, saved_stack.data(), table_bytes))
+    return false;
 
   // What agent_start expects: rdi = the guest's stack pointer, rsi = 1 in the first image of the group, rdx = the thread's id,
   // rcx = the image's entry point.

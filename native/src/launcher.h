@@ -66,7 +66,7 @@ class Launcher {
   Command command_ = Command::kNone;
   int command_result_ = 0;
   pid_t exec_pid_ = 0, exec_tid_ = 0;
-  bool tracing_ = false;          // an exec is in progress
+  bool tracing_ = false;  // an exec is in progress
   bool cancel_requested_ = false;
   pid_t root_ = -1;
   std::optional<RootEnd> root_end_;

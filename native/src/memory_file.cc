@@ -41,7 +41,8 @@ int create_memfd() {
 
 [[noreturn]] void no_memory(const char* what) {
   int error = errno;
-  throw HostError("IMAGE", error, "", std::string("cannot set up the shared memory (") + what + "): " + errno_text(error));
+  throw HostError("IMAGE", error, "",
+                  std::string("cannot set up the shared memory (") + what + "): " + errno_text(error));
 }
 
 }  // namespace
@@ -104,7 +105,8 @@ void MemoryFile::load_agent(const std::string& path) {
   if (!read_file(path, &elf)) refuse(path, "cannot read the agent: " + errno_text(errno), errno);
   auto within = [&](uint64_t off, uint64_t len) { return off <= elf.size() && len <= elf.size() - off; };
   const auto* data = reinterpret_cast<const uint8_t*>(elf.data());
-  if (!within(0, sizeof(Elf64_Ehdr)) || memcmp(data, ELFMAG, SELFMAG) != 0) refuse(path, "the agent is not an ELF file");
+  if (!within(0, sizeof(Elf64_Ehdr)) || memcmp(data, ELFMAG, SELFMAG) != 0)
+    refuse(path, "the agent is not an ELF file");
   Elf64_Ehdr eh;
   memcpy(&eh, data, sizeof eh);
   if (eh.e_type != ET_EXEC || eh.e_machine != EM_X86_64) refuse(path, "the agent is not a static x86-64 executable");
@@ -125,10 +127,12 @@ void MemoryFile::load_agent(const std::string& path) {
     memcpy(&ph, data + eh.e_phoff + uint64_t(i) * sizeof ph, sizeof ph);
     if (ph.p_type == PT_INTERP || ph.p_type == PT_DYNAMIC) refuse(path, "the agent is dynamically linked");
     if (ph.p_type != PT_LOAD || ph.p_memsz == 0) continue;
-    if (!within(ph.p_offset, ph.p_filesz) || ph.p_filesz > ph.p_memsz) refuse(path, "a segment of the agent is damaged");
+    if (!within(ph.p_offset, ph.p_filesz) || ph.p_filesz > ph.p_memsz)
+      refuse(path, "a segment of the agent is damaged");
     uint64_t begin = page_down(ph.p_vaddr), file_end = page_up(ph.p_vaddr + ph.p_filesz);
     uint64_t end = page_up(ph.p_vaddr + ph.p_memsz);
-    if (begin < previous_end || end > abi::kThreadsAddr) refuse(path, "the agent is not linked at the address of the ABI");
+    if (begin < previous_end || end > abi::kThreadsAddr)
+      refuse(path, "the agent is not linked at the address of the ABI");
     if (file_offset + (file_end - begin) > abi::kFileRing) refuse(path, "the agent's image is too large");
     previous_end = end;
     uint32_t prot = ((ph.p_flags & PF_R) != 0 ? PROT_READ : 0) | ((ph.p_flags & PF_W) != 0 ? PROT_WRITE : 0) |
@@ -173,8 +177,8 @@ void MemoryFile::load_agent(const std::string& path) {
       else if (name == "agent_abi_version") version_addr = sym.st_value;
     }
   }
-  if (entry.start == 0 || entry.syscall_entry == 0 || entry.insn_entry == 0 || entry.text_begin == 0 || entry.text_end == 0 ||
-      version_addr == 0) {
+  if (entry.start == 0 || entry.syscall_entry == 0 || entry.insn_entry == 0 || entry.text_begin == 0 ||
+      entry.text_end == 0 || version_addr == 0) {
     refuse(path, "this is not an agent: its entry symbols are missing");
   }
   uint32_t version = 0;

@@ -39,17 +39,33 @@ inline size_t msgpack_length(const uint8_t* p, const uint8_t* end) {
     } else {
       int width;
       switch (tag) {
-        case 0xc0: case 0xc2: case 0xc3: break;                  // nil, false, true
-        case 0xcc: case 0xd0: skip = 1; break;                   // integers and floats
-        case 0xcd: case 0xd1: skip = 2; break;
-        case 0xca: case 0xce: case 0xd2: skip = 4; break;
-        case 0xcb: case 0xcf: case 0xd3: skip = 8; break;
-        case 0xc4: case 0xd9: case 0xc5: case 0xda: case 0xc6: case 0xdb:  // bin, str
+        case 0xc0:
+        case 0xc2:
+        case 0xc3: break;  // nil, false, true
+        case 0xcc:
+        case 0xd0: skip = 1; break;  // integers and floats
+        case 0xcd:
+        case 0xd1: skip = 2; break;
+        case 0xca:
+        case 0xce:
+        case 0xd2: skip = 4; break;
+        case 0xcb:
+        case 0xcf:
+        case 0xd3: skip = 8; break;
+        case 0xc4:
+        case 0xd9:
+        case 0xc5:
+        case 0xda:
+        case 0xc6:
+        case 0xdb:  // bin, str
           width = tag == 0xc4 || tag == 0xd9 ? 1 : tag == 0xc5 || tag == 0xda ? 2 : 4;
           if (room < size_t(width)) return 0;
           skip = uint64_t(width) + load_be(p, width);
           break;
-        case 0xdc: case 0xdd: case 0xde: case 0xdf:              // array, map
+        case 0xdc:
+        case 0xdd:
+        case 0xde:
+        case 0xdf:  // array, map
           width = tag == 0xdc || tag == 0xde ? 2 : 4;
           if (room < size_t(width)) return 0;
           children = load_be(p, width) * (tag >= 0xde ? 2 : 1);

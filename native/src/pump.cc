@@ -106,7 +106,8 @@ void Pump::finish() {
   futex_bump(&memory_.control().ring.pump_wake);
   thread_.join();
   if (failed()) return;
-  if (auto error = writer_.close(events_ + 1)) fail({false, *error, "cannot write the journal: " + errno_text(error->error)});
+  if (auto error = writer_.close(events_ + 1))
+    fail({false, *error, "cannot write the journal: " + errno_text(error->error)});
 }
 
 }  // namespace understudy::host

@@ -66,7 +66,8 @@ std::optional<IoError> SegmentWriter::open_next(uint64_t first_seq) {
   return std::nullopt;
 }
 
-std::optional<IoError> SegmentWriter::write_batch(uint64_t first_seq, uint64_t count, const uint8_t* events, size_t len) {
+std::optional<IoError> SegmentWriter::write_batch(uint64_t first_seq, uint64_t count, const uint8_t* events,
+                                                  size_t len) {
   MsgpackWriter head;
   head.array(4).unsigned_int(epoch_).unsigned_int(first_seq).unsigned_int(count).unsigned_int(realtime_ns());
   const uint32_t length = uint32_t(head.size() + len);
@@ -75,9 +76,8 @@ std::optional<IoError> SegmentWriter::write_batch(uint64_t first_seq, uint64_t c
   crc = crc32c(crc, head.data(), head.size());
   frame[1] = crc32c(crc, events, len);
 
-  iovec parts[3] = {{frame, sizeof frame},
-                    {const_cast<uint8_t*>(head.data()), head.size()},
-                    {const_cast<uint8_t*>(events), len}};
+  iovec parts[3] = {
+      {frame, sizeof frame}, {const_cast<uint8_t*>(head.data()), head.size()}, {const_cast<uint8_t*>(events), len}};
   size_t left = sizeof frame + length;
   int first = 0, error = 0;
   while (left > 0) {
@@ -168,7 +168,8 @@ bool SegmentReader::open_next() {
   Header header;
   memcpy(&header, data_, sizeof header);
   if (memcmp(header.magic, kMagic, sizeof header.magic) != 0) return end("this is not a segment (wrong magic)"), false;
-  if (header.crc != crc32c(0, &header, kHeaderCrcBytes) || header.pad != 0) return end("the segment's header is damaged"), false;
+  if (header.crc != crc32c(0, &header, kHeaderCrcBytes) || header.pad != 0)
+    return end("the segment's header is damaged"), false;
   if (header.version != kSegmentVersion)
     return end("the segment is of format version " + std::to_string(header.version)), false;
   if (header.number != number_ || header.first_seq != next_seq_)
@@ -200,7 +201,8 @@ std::optional<Batch> SegmentReader::next() {
     if (frame[0] > left - sizeof frame) return end("the last batch is incomplete");
     const uint8_t* payload = data_ + at_ + sizeof frame;
     const uint8_t* payload_end = payload + frame[0];
-    if (frame[1] != crc32c(crc32c(0, &frame[0], sizeof frame[0]), payload, frame[0])) return end("a batch's checksum is wrong");
+    if (frame[1] != crc32c(crc32c(0, &frame[0], sizeof frame[0]), payload, frame[0]))
+      return end("a batch's checksum is wrong");
     MsgpackReader reader(payload, payload_end);
     Batch batch{};
     bool ok = reader.array() == 4;

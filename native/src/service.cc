@@ -14,7 +14,8 @@ constexpr int kIdleMs = 500;  // only covers a wake-up between the check of stop
 constexpr uint64_t kAnswerSpinNs = 20'000;
 }  // namespace
 
-Service::Service(MemoryFile& memory, BlobStore& blobs, SiteStore& sites, Warden& warden, Launcher* launcher, Hooks hooks)
+Service::Service(MemoryFile& memory, BlobStore& blobs, SiteStore& sites, Warden& warden, Launcher* launcher,
+                 Hooks hooks)
     : memory_(memory), blobs_(blobs), sites_(sites), warden_(warden), launcher_(launcher), hooks_(std::move(hooks)) {
   thread_ = start_thread("us-service", [this] { run(); });
   if (memory.control().mode == abi::kModeRecord) kicker_ = start_thread("us-kicker", [this] { run_kicker(); });
@@ -43,7 +44,8 @@ void Service::run() {
     store_release(rpc.state, uint32_t(abi::kRpcDone));
     futex_wake_all(&rpc.state);
     // Requests come in bursts (a library is mapped, then its sites are asked for).
-    for (uint64_t until = monotonic_ns() + kAnswerSpinNs; monotonic_ns() < until && load_acquire(rpc.state) != abi::kRpcRequest;)
+    for (uint64_t until = monotonic_ns() + kAnswerSpinNs;
+         monotonic_ns() < until && load_acquire(rpc.state) != abi::kRpcRequest;)
       __builtin_ia32_pause();
   }
 }
@@ -54,7 +56,9 @@ void Service::handle() {
   // What a guest asks must not end the host.
   try {
     switch (rpc.op) {
-      case abi::kRpcJoin: result = rpc.a[0] < abi::kMaxProcesses ? warden_.join(rpc.pid, uint32_t(rpc.a[0])) : -EINVAL; break;
+      case abi::kRpcJoin:
+        result = rpc.a[0] < abi::kMaxProcesses ? warden_.join(rpc.pid, uint32_t(rpc.a[0])) : -EINVAL;
+        break;
       case abi::kRpcExecBegin: result = launcher_ != nullptr ? launcher_->exec_begin(rpc.pid, rpc.tid) : -ENOSYS; break;
       case abi::kRpcExecFailed: result = launcher_ != nullptr ? launcher_->exec_failed(rpc.tid) : -ENOSYS; break;
       case abi::kRpcMapFile: result = map_file(); break;
@@ -62,7 +66,8 @@ void Service::handle() {
       case abi::kRpcMapBlob: result = map_blob(); break;
       case abi::kRpcMessage:
         if (rpc.payload_len <= abi::kRpcSize) {
-          hooks_.message(abi::MessageLevel(rpc.a[0]), std::string(reinterpret_cast<char*>(memory_.rpc_payload()), rpc.payload_len));
+          hooks_.message(abi::MessageLevel(rpc.a[0]),
+                         std::string(reinterpret_cast<char*>(memory_.rpc_payload()), rpc.payload_len));
           result = 0;
         } else {
           result = -EINVAL;
@@ -104,7 +109,8 @@ int64_t Service::map_blob() {
   const std::string path = blobs_.path_of(hex(sha.data(), sha.size()));
   if (access(path.c_str(), R_OK) != 0) {
     const int error = errno;
-    hooks_.message(abi::kError, "the journal has no readable copy of a mapped file: " + path + ": " + errno_text(error));
+    hooks_.message(abi::kError,
+                   "the journal has no readable copy of a mapped file: " + path + ": " + errno_text(error));
     return -error;
   }
   blobs_.declare(rpc.a[0], sha);

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <filesystem>
+
 namespace understudy::host {
 namespace {
 
@@ -29,18 +31,21 @@ Plain::Object counters(const abi::Control& control) {
 void prepare_journal_dir(const std::string& dir) {
   for (const char* sub : {"/segments", "/blobs"}) {
     const std::string path = dir + sub;
-    if (int error = make_dirs(path)) throw HostError("JOURNAL_DIR", error, path, "cannot create " + path + ": " + errno_text(error));
+    if (int error = make_dirs(path))
+      throw HostError("JOURNAL_DIR", error, path, "cannot create " + path + ": " + errno_text(error));
   }
 }
 
 double milliseconds(const timeval& t) { return double(t.tv_sec) * 1000 + double(t.tv_usec) / 1000; }
 
 Plain::Object cut_fields(const Cut& cut) {
-  return {{"clean", cut.clean}, {"seq", cut.seq}, {"segment", cut.segment}, {"offset", cut.offset}, {"reason", cut.reason}};
+  return {
+      {"clean", cut.clean}, {"seq", cut.seq}, {"segment", cut.segment}, {"offset", cut.offset}, {"reason", cut.reason}};
 }
 
 void copy_path(char (&to)[abi::kPathMax], const std::string& path) {
-  if (path.size() >= sizeof to) throw HostError("JOURNAL_DIR", ENAMETOOLONG, path, path + ": " + errno_text(ENAMETOOLONG));
+  if (path.size() >= sizeof to)
+    throw HostError("JOURNAL_DIR", ENAMETOOLONG, path, path + ": " + errno_text(ENAMETOOLONG));
   memcpy(to, path.c_str(), path.size() + 1);
 }
 
@@ -89,7 +94,8 @@ RecordSession::RecordSession(const RecordOptions& options, EmitEvent emit)
   control.kick_after_ms = options.kick_after_ms;
   prepare_journal_dir(options.journal_dir);
   if (auto error = writer_.open_first())
-    throw HostError("JOURNAL_DIR", error->error, error->path, "cannot create " + error->path + ": " + errno_text(error->error));
+    throw HostError("JOURNAL_DIR", error->error, error->path,
+                    "cannot create " + error->path + ": " + errno_text(error->error));
 
   // Everything that a guest can need is there before the guest is.
   launcher_ = std::make_unique<Launcher>(
@@ -190,11 +196,11 @@ void RecordSession::finish() {
   if (load_acquire(control.outcome) == abi::kAgentFault && !faulted_) on_fault();
   pump_->finish();
   const auto root = launcher_->reap_root();
-  const char* outcome = faulted_                                        ? "fault"
-                        : journal_error_ && continue_on_journal_error_  ? "unprotected"
-                        : journal_error_                                ? "journalError"
-                        : killed_                                       ? "killed"
-                                                                        : "ended";
+  const char* outcome = faulted_                                       ? "fault"
+                        : journal_error_ && continue_on_journal_error_ ? "unprotected"
+                        : journal_error_                               ? "journalError"
+                        : killed_                                      ? "killed"
+                                                                       : "ended";
   Plain::Object cpu{{"userMs", root ? milliseconds(root->usage.ru_utime) : 0.0},
                     {"systemMs", root ? milliseconds(root->usage.ru_stime) : 0.0}};
   Plain::Object event{{"type", "ended"},
@@ -219,16 +225,18 @@ ReplaySession::ReplaySession(const ReplayOptions& options, EmitEvent emit)
     : emit_(std::move(emit)),
       started_ns_(monotonic_ns()),
       memory_(abi::kModeReplay, options.agent_path, options.ring_bytes),
-      blobs_(options.journal_dir, ""),
+      // Absolute: the agent uses these paths whatever the guest's working directory is said to be.
+      blobs_(std::filesystem::absolute(options.journal_dir), ""),
       sites_(options.cache_dir) {
   abi::Control& control = memory_.control();
   copy_path(control.blob_dir, blobs_.blob_dir());
-  copy_path(control.scratch_dir, options.scratch_dir);
+  copy_path(control.scratch_dir, std::filesystem::absolute(options.scratch_dir));
   control.until_seq = options.until_seq;
   control.quiet = options.quiet ? 1 : 0;
   struct stat st;
   if (stat((options.journal_dir + "/segments").c_str(), &st) != 0)
-    throw HostError("JOURNAL_DIR", errno, options.journal_dir, options.journal_dir + " is not a journal: " + errno_text(errno));
+    throw HostError("JOURNAL_DIR", errno, options.journal_dir,
+                    options.journal_dir + " is not a journal: " + errno_text(errno));
 
   auto report = [this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); };
   launcher_ = std::make_unique<Launcher>(memory_, report);
@@ -238,7 +246,8 @@ ReplaySession::ReplaySession(const ReplayOptions& options, EmitEvent emit)
   hooks.group_ended = [this] { on_group_ended(); };
   hooks.report = report;
   warden_ = std::make_unique<Warden>(memory_, *launcher_, std::move(hooks));
-  service_ = std::make_unique<Service>(memory_, blobs_, sites_, *warden_, nullptr, Service::Hooks{report, [](int, const std::string&) {}});
+  service_ = std::make_unique<Service>(memory_, blobs_, sites_, *warden_, nullptr,
+                                       Service::Hooks{report, [](int, const std::string&) {}});
 
   SpawnOptions spawn;
   spawn.argv = {options.stub_path, std::to_string(control.guest_fd)};
@@ -285,7 +294,8 @@ Plain::List ReplaySession::stack(const uint64_t regs[18], pid_t pid, pid_t tid) 
   help.original_address = [this](uint64_t address) { return service_->original_address(address); };
   help.module_name = [this](const std::string& path) {
     const size_t slash = path.rfind('/');
-    return feeder_ == nullptr ? std::string() : feeder_->recorded_path(slash == std::string::npos ? path : path.substr(slash + 1));
+    return feeder_ == nullptr ? std::string()
+                              : feeder_->recorded_path(slash == std::string::npos ? path : path.substr(slash + 1));
   };
   Plain::List out;
   for (const Frame& frame : unwind(pid, tid, regs, help)) {

@@ -18,9 +18,9 @@
 namespace understudy::host {
 namespace {
 
-constexpr uint64_t kShortReach = 160;   // a short branch reaches 129 bytes
+constexpr uint64_t kShortReach = 160;                      // a short branch reaches 129 bytes
 constexpr uint64_t kWindowBefore = 48, kWindowAfter = 48;  // bytes around a site in which targets matter
-constexpr int kBeforeMax = 4, kAfterMax = 5;  // instructions to move
+constexpr int kBeforeMax = 4, kAfterMax = 5;               // instructions to move
 constexpr uint64_t kJump = 5;
 constexpr uint64_t kTableBytesMax = 16384;
 
@@ -61,7 +61,9 @@ std::optional<uint8_t> kind_of(const ZydisDecodedInstruction& insn) {
 bool is_candidate(const uint8_t* p, uint64_t room) {
   if (room < 2 || p[0] != 0x0f) return false;
   switch (p[1]) {
-    case 0x05: case 0x31: case 0xa2: return true;
+    case 0x05:
+    case 0x31:
+    case 0xa2: return true;
     case 0x01: return room >= 3 && p[2] == 0xf9;
     case 0xc7: return room >= 3 && p[2] >= 0xf0;
     default: return false;
@@ -237,8 +239,8 @@ void Analysis::decode(const Range& range, uint64_t accept_from, bool certain, bo
   };
   constexpr int kHistory = 8;
   Seen history[kHistory] = {};
-  int depth = 0;        // valid entries of history, newest first
-  uint64_t in_step = 0; // instructions decoded since the last that could not be
+  int depth = 0;         // valid entries of history, newest first
+  uint64_t in_step = 0;  // instructions decoded since the last that could not be
   const uint8_t* data = elf_.data();
   ZydisDecodedInstruction insn;
   for (uint64_t at = range.begin; at < range.end;) {
@@ -255,7 +257,9 @@ void Analysis::decode(const Range& range, uint64_t accept_from, bool certain, bo
     }
     // Constants between functions decode as anything, so they are not counted.
     if (full && (certain || functions_.empty()) && at >= accept_from) {
-      if (insn.mnemonic == ZYDIS_MNEMONIC_SYSENTER || (insn.mnemonic == ZYDIS_MNEMONIC_INT && insn.raw.imm[0].value.u == 0x80)) map_.int80++;
+      if (insn.mnemonic == ZYDIS_MNEMONIC_SYSENTER ||
+          (insn.mnemonic == ZYDIS_MNEMONIC_INT && insn.raw.imm[0].value.u == 0x80))
+        map_.int80++;
       if ((insn.attributes & ZYDIS_ATTRIB_HAS_SEGMENT_GS) != 0) map_.gs_use++;
     }
     if (auto kind = kind_of(insn); kind && at >= accept_from) {
@@ -265,7 +269,8 @@ void Analysis::decode(const Range& range, uint64_t accept_from, bool certain, bo
         for (int i = 0; i < depth && i < 6; i++) eax_set |= history[i].sets_eax;
         ZydisDecodedInstruction after;
         const uint64_t next = at + insn.length;
-        believed = in_step >= 4 && eax_set && next < range.end && decoder().decode(data + next, range.end - next, &after) &&
+        believed = in_step >= 4 && eax_set && next < range.end &&
+                   decoder().decode(data + next, range.end - next, &after) &&
                    (after.attributes & ZYDIS_ATTRIB_IS_PRIVILEGED) == 0;
       }
       if (believed) {
@@ -311,22 +316,22 @@ void Analysis::scan_branches() {
     // Displacements are of addresses; within a segment they are the same between file offsets.
     for (uint64_t at = text.begin; at + 6 <= text.end; at++) {
       const uint8_t op = data[at];
-      uint64_t length;
-      if (op == 0xe8 || op == 0xe9) length = 5;
-      else if (op == 0x0f && (data[at + 1] & 0xf0) == 0x80) length = 6;
-      else if (op == 0x8d && (data[at + 1] & 0xc7) == 0x05) length = 6;  // lea reg, [rip + disp32], behind its REX prefix
-      else continue;
+      const bool branch = op == 0xe8 || op == 0xe9, conditional = op == 0x0f && (data[at + 1] & 0xf0) == 0x80;
+      const bool lea = op == 0x8d && (data[at + 1] & 0xc7) == 0x05;  // reg, [rip + disp32], behind its REX prefix
+      if (!branch && !conditional && !lea) continue;
+      const uint64_t length = branch ? 5 : 6;
       int32_t displacement;
       memcpy(&displacement, data + at + length - 4, sizeof displacement);
       const uint64_t target = at + length + uint64_t(int64_t(displacement));
-      if (op != 0x8d) {
+      if (!lea) {
         if (target < window_.size() && window_[target]) targets_.insert(target);
         continue;
       }
       // The address of something: code (a label's address), or perhaps a table of branch distances relative to itself.
       const Elf64_Phdr* here = nullptr;
       for (const Elf64_Phdr& segment : elf_.segments()) {
-        if (segment.p_type == PT_LOAD && at >= segment.p_offset && at - segment.p_offset < segment.p_filesz) here = &segment;
+        if (segment.p_type == PT_LOAD && at >= segment.p_offset && at - segment.p_offset < segment.p_filesz)
+          here = &segment;
       }
       if (here == nullptr) continue;
       const uint64_t table = here->p_vaddr + (at - here->p_offset) + length + uint64_t(int64_t(displacement));
@@ -462,7 +467,8 @@ void Analysis::run(bool full) {
     }
     gap(at, text.end);
   }
-  std::sort(pending_.begin(), pending_.end(), [](const Pending& a, const Pending& b) { return a.site.offset < b.site.offset; });
+  std::sort(pending_.begin(), pending_.end(),
+            [](const Pending& a, const Pending& b) { return a.site.offset < b.site.offset; });
   mark_windows();
   scan_branches();
   scan_data();
@@ -534,7 +540,8 @@ class Emitter {
         if ((insn.attributes & ZYDIS_ATTRIB_IS_RELATIVE) != 0) {
           const int64_t displacement = insn.raw.disp.value + int64_t(address + at - to);
           if (!fits32(displacement)) return false;
-          for (size_t i = 0; i < 4; i++) bytes[start + insn.raw.disp.offset + i] = uint8_t(uint32_t(displacement) >> (8 * i));
+          for (size_t i = 0; i < 4; i++)
+            bytes[start + insn.raw.disp.offset + i] = uint8_t(uint32_t(displacement) >> (8 * i));
         }
       }
       at += insn.length;
@@ -548,7 +555,8 @@ class Emitter {
 };
 
 bool in_request(const Site& site, uint64_t offset, uint64_t len) {
-  const uint64_t begin = site.offset - site.before, end = std::max(begin + kJump, site.offset + site.length + site.after);
+  const uint64_t begin = site.offset - site.before,
+                 end = std::max(begin + kJump, site.offset + site.length + site.after);
   return site.reason == kPatchable && begin >= offset && end <= offset + len;
 }
 
@@ -615,7 +623,8 @@ Rewrite generate(const SiteMap& map, uint64_t offset, uint64_t len, uint64_t add
     patch.bytes[0] = 0xe9;
     for (int i = 0; i < 4; i++) patch.bytes[1 + i] = uint8_t(uint32_t(jump) >> (8 * i));
     out.patches.push_back(patch);
-    out.origins.push_back({target, emitter.here(), continuation, address + (site.offset - offset), address + (after_offset - offset)});
+    out.origins.push_back(
+        {target, emitter.here(), continuation, address + (site.offset - offset), address + (after_offset - offset)});
   }
   out.trampolines = std::move(emitter.bytes);
   return out;
@@ -676,7 +685,8 @@ std::shared_ptr<const SiteMap> SiteStore::get(const std::string& sha_hex, const 
   const std::string cached = dir_ + "/" + sha_hex + ".v" + std::to_string(kSitesVersion);
   std::string text;
   auto from_cache = std::make_shared<SiteMap>();
-  if (!dir_.empty() && read_file(cached, &text) && parse_cache(text, &from_cache->sites) && from_cache->elf.open(path).empty()) {
+  if (!dir_.empty() && read_file(cached, &text) && parse_cache(text, &from_cache->sites) &&
+      from_cache->elf.open(path).empty()) {
     slot = from_cache;
     return slot;
   }
@@ -691,7 +701,8 @@ std::shared_ptr<const SiteMap> SiteStore::get(const std::string& sha_hex, const 
   std::string temporary = dir_ + "/.new-XXXXXX";
   UniqueFd file(mkostemp(temporary.data(), O_CLOEXEC));
   const std::string contents = format_cache(slot->sites);
-  if (file && (write_all(file.get(), contents.data(), contents.size()) != 0 || rename(temporary.c_str(), cached.c_str()) != 0))
+  if (file &&
+      (write_all(file.get(), contents.data(), contents.size()) != 0 || rename(temporary.c_str(), cached.c_str()) != 0))
     unlink(temporary.c_str());
   return slot;
 }

@@ -25,29 +25,29 @@ inline constexpr uint32_t kSitesVersion = 1;
 
 enum SiteReason : uint8_t {
   kPatchable = 0,
-  kTooShort = 1,       // no five bytes of movable instructions around it
-  kBranchTarget = 2,   // a branch enters them
-  kNotRequested = 3,   // a kind that is only counted
+  kTooShort = 1,      // no five bytes of movable instructions around it
+  kBranchTarget = 2,  // a branch enters them
+  kNotRequested = 3,  // a kind that is only counted
 };
 const char* site_reason_text(SiteReason reason);
 
 // One found instruction. Offsets are file offsets.
 struct Site {
-  uint64_t offset;      // of the instruction
-  uint8_t kind;         // abi::SiteKind
-  uint8_t length;       // of the instruction
-  uint8_t reg;          // destination register of rdrand, rdseed, rdpid (0..15)
-  uint8_t operand_bits; // 16, 32, 64; 0 where it does not apply
-  uint8_t before;       // bytes of whole instructions before it that move into the trampoline
-  uint8_t after;        // bytes after it that move
-  uint8_t reason;       // SiteReason
+  uint64_t offset;       // of the instruction
+  uint8_t kind;          // abi::SiteKind
+  uint8_t length;        // of the instruction
+  uint8_t reg;           // destination register of rdrand, rdseed, rdpid (0..15)
+  uint8_t operand_bits;  // 16, 32, 64; 0 where it does not apply
+  uint8_t before;        // bytes of whole instructions before it that move into the trampoline
+  uint8_t after;         // bytes after it that move
+  uint8_t reason;        // SiteReason
   uint8_t pad;
 };
 static_assert(sizeof(Site) == 16);
 
 struct SiteMap {
-  std::vector<Site> sites;  // by offset
-  ElfView elf;              // the file's bytes, for generate()
+  std::vector<Site> sites;         // by offset
+  ElfView elf;                     // the file's bytes, for generate()
   uint64_t int80 = 0, gs_use = 0;  // only with a full sweep
 };
 

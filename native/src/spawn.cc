@@ -47,7 +47,10 @@ struct ChildPlan {
 };
 
 // As execvp(3): which failures of one candidate let the next one be tried.
-bool try_next(long error) { return error == -ENOENT || error == -ENOTDIR || error == -EACCES || error == -ENODEV || error == -ETIMEDOUT || error == -ESTALE; }
+bool try_next(long error) {
+  return error == -ENOENT || error == -ENOTDIR || error == -EACCES || error == -ENODEV || error == -ETIMEDOUT ||
+         error == -ESTALE;
+}
 
 int child_main(void* argument) {
   auto& plan = *static_cast<ChildPlan*>(argument);
@@ -132,7 +135,8 @@ std::vector<std::string> candidate_paths(const SpawnOptions& options) {
     if (end == std::string::npos) end = path.size();
     std::string dir = path.substr(begin, end - begin);
     // An empty element means the working directory.
-    out.push_back(dir.empty() ? "./" + name : dir + "/" + name);
+    if (dir.empty()) dir = ".";
+    out.push_back(dir.append("/").append(name));
     begin = end + 1;
   }
   return out;
@@ -151,6 +155,7 @@ bool original_nofile(rlimit* out) {
 
 std::vector<char*> pointers(const std::vector<std::string>& strings) {
   std::vector<char*> out;
+  out.reserve(strings.size() + 1);
   for (const std::string& s : strings) out.push_back(const_cast<char*>(s.c_str()));
   out.push_back(nullptr);
   return out;
@@ -161,6 +166,7 @@ std::vector<char*> pointers(const std::vector<std::string>& strings) {
 pid_t spawn(const SpawnOptions& options) {
   std::vector<std::string> paths = candidate_paths(options);
   std::vector<const char*> candidates;
+  candidates.reserve(paths.size());
   for (const std::string& path : paths) candidates.push_back(path.c_str());
   std::vector<char*> argv = pointers(options.argv), envp = pointers(options.env);
   std::vector<char*> sh_argv = {const_cast<char*>("/bin/sh"), nullptr};
@@ -242,7 +248,8 @@ int guard_main(void* argument) {
 
 Guard::Guard(const abi::Control* control) {
   host_pidfd_ = UniqueFd(int(syscall(SYS_pidfd_open, getpid(), 0)));
-  if (!host_pidfd_) throw HostError("LAUNCH", errno, "", "cannot watch the recorder itself (pidfd_open): " + errno_text(errno));
+  if (!host_pidfd_)
+    throw HostError("LAUNCH", errno, "", "cannot watch the recorder itself (pidfd_open): " + errno_text(errno));
   stack_ = mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
   if (stack_ == MAP_FAILED) throw HostError("LAUNCH", errno, "", "cannot start the guard: " + errno_text(errno));
   auto* plan = new (stack_) GuardPlan{control, host_pidfd_.get()};

@@ -20,11 +20,11 @@ namespace understudy::host {
 struct SpawnOptions {
   std::vector<std::string> argv;
   std::vector<std::string> env;
-  std::string cwd;             // empty: inherited
-  int memory_fd = -1;          // duplicated to guest_fd in the child
+  std::string cwd;     // empty: inherited
+  int memory_fd = -1;  // duplicated to guest_fd in the child
   int guest_fd = -1;
-  bool traced = false;         // PTRACE_TRACEME: the child stops with SIGTRAP before the new image's first instruction
-  bool own_session = false;    // setsid, standard input from /dev/null, no other descriptor inherited (replay)
+  bool traced = false;       // PTRACE_TRACEME: the child stops with SIGTRAP before the new image's first instruction
+  bool own_session = false;  // setsid, standard input from /dev/null, no other descriptor inherited (replay)
 };
 
 // The child's pid. Throws HostError LAUNCH when the program cannot be executed.

@@ -100,14 +100,16 @@ int on_frame(Dwfl_Frame* state, void* argument) {
 
 std::vector<Frame> unwind(pid_t pid, pid_t tid, const uint64_t regs[18], const UnwindHelp& help) {
   static char* no_debuginfo_path = nullptr;  // the default: .debug beside the file, and the system's folder by build id
-  static const Dwfl_Callbacks callbacks = {dwfl_linux_proc_find_elf, dwfl_standard_find_debuginfo, nullptr, &no_debuginfo_path};
+  static const Dwfl_Callbacks callbacks = {dwfl_linux_proc_find_elf, dwfl_standard_find_debuginfo, nullptr,
+                                           &no_debuginfo_path};
   Context context{pid, tid, {}, &help, {}, false};
   memcpy(context.regs, regs, sizeof context.regs);
   // At a rewritten instruction the thread is in a trampoline, which has no unwind information; the place it stands for has.
   context.regs[kRip] = help.original_address(regs[kRip]);
 
   std::unique_ptr<Dwfl, decltype(&dwfl_end)> dwfl(dwfl_begin(&callbacks), dwfl_end);
-  bool attached = dwfl != nullptr && dwfl_linux_proc_report(dwfl.get(), pid) == 0 && dwfl_report_end(dwfl.get(), nullptr, nullptr) == 0 &&
+  bool attached = dwfl != nullptr && dwfl_linux_proc_report(dwfl.get(), pid) == 0 &&
+                  dwfl_report_end(dwfl.get(), nullptr, nullptr) == 0 &&
                   dwfl_attach_state(dwfl.get(), nullptr, pid, &kThreadCallbacks, &context);
   if (attached) dwfl_getthread_frames(dwfl.get(), tid, on_frame, &context);
   if (context.frames.empty()) {

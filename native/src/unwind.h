@@ -27,8 +27,8 @@ struct Frame {
 };
 
 struct UnwindHelp {
-  std::function<uint64_t(uint64_t)> original_address;                 // of an address in a trampoline
-  std::function<std::string(const std::string&)> module_name;         // of the path of a mapped blob
+  std::function<uint64_t(uint64_t)> original_address;          // of an address in a trampoline
+  std::function<std::string(const std::string&)> module_name;  // of the path of a mapped blob
 };
 
 // regs as in abi::Divergence.

@@ -220,7 +220,8 @@ void Warden::on_death(Member& member) {
   }
   int slot_index = member.slot;
   for (int i = 0; slot_index < 0 && i < abi::kMaxProcesses; i++) {
-    if (control.processes[i].pid == member.pid && load_acquire(control.processes[i].state) != abi::kThreadFree) slot_index = i;
+    if (control.processes[i].pid == member.pid && load_acquire(control.processes[i].state) != abi::kThreadFree)
+      slot_index = i;
   }
   if (slot_index < 0) return;
   abi::ProcessSlot& slot = control.processes[slot_index];
@@ -244,7 +245,8 @@ bool Warden::take_baton(pid_t dead_pid) {
       may_take = thread.pid == dead_pid || control.processes[thread.process % abi::kMaxProcesses].dead != 0;
     }
     if (may_take) {
-      if (__atomic_compare_exchange_n(&control.baton, &holder, kHostBaton, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) break;
+      if (__atomic_compare_exchange_n(&control.baton, &holder, kHostBaton, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+        break;
       continue;
     }
     if (load_acquire(stopping_) != 0) return false;

@@ -20,7 +20,10 @@ long call(long nr, long a, long b = 0, long c = 0, long d = 0, long e = 0, long 
   register long r10 asm("r10") = d;
   register long r8 asm("r8") = e;
   register long r9 asm("r9") = f;
-  asm volatile("syscall" : "=a"(result) : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9) : "rcx", "r11", "memory");
+  asm volatile("syscall"
+               : "=a"(result)
+               : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+               : "rcx", "r11", "memory");
   return result;
 }
 
@@ -43,12 +46,13 @@ extern "C" [[noreturn, gnu::used]] void stub_main(const long* stack) {
   const long at = call(kSysMmap, 0, long(kControlSize), kRead, kShared, fd, long(kFileControl));
   if (at < 0 && at > -4096) FAIL("understudy-stub: cannot map the memory file\n");
   const Control& control = *reinterpret_cast<const Control*>(at);
-  if (control.magic != kMagic || control.abi_version != kAbiVersion) FAIL("understudy-stub: the memory file is of another version\n");
+  if (control.magic != kMagic || control.abi_version != kAbiVersion)
+    FAIL("understudy-stub: the memory file is of another version\n");
   for (uint32_t i = 0; i < control.map_count; i++) {
     const MapEntry& map = control.maps[i];
     const long flags = long(map.flags) | kFixed;
-    const long result = call(kSysMmap, long(map.addr), long(map.len), map.prot, flags, (flags & kAnonymous) != 0 ? -1 : fd,
-                             long(map.file_offset));
+    const long result = call(kSysMmap, long(map.addr), long(map.len), map.prot, flags,
+                             (flags & kAnonymous) != 0 ? -1 : fd, long(map.file_offset));
     if (result != long(map.addr)) FAIL("understudy-stub: cannot map the agent\n");
   }
   const uint64_t start = control.entry.start;

@@ -23,7 +23,8 @@ namespace {
 Control& control() { return *reinterpret_cast<Control*>(kControlAddr); }
 uint8_t* payload() { return reinterpret_cast<uint8_t*>(kRpcAddr); }
 
-long rpc(uint32_t op, uint64_t a0 = 0, uint64_t a1 = 0, uint64_t a2 = 0, uint64_t a3 = 0, uint64_t a4 = 0, uint64_t payload_len = 0) {
+long rpc(uint32_t op, uint64_t a0 = 0, uint64_t a1 = 0, uint64_t a2 = 0, uint64_t a3 = 0, uint64_t a4 = 0,
+         uint64_t payload_len = 0) {
   Rpc& r = control().rpc;
   r.op = op;
   r.pid = getpid();
@@ -33,7 +34,8 @@ long rpc(uint32_t op, uint64_t a0 = 0, uint64_t a1 = 0, uint64_t a2 = 0, uint64_
   __atomic_store_n(&r.state, uint32_t(kRpcRequest), __ATOMIC_SEQ_CST);
   syscall(SYS_futex, &r.state, FUTEX_WAKE, 1, nullptr);
   timespec limit{1, 0};
-  while (__atomic_load_n(&r.state, __ATOMIC_SEQ_CST) != kRpcDone) syscall(SYS_futex, &r.state, FUTEX_WAIT, kRpcRequest, &limit);
+  while (__atomic_load_n(&r.state, __ATOMIC_SEQ_CST) != kRpcDone)
+    syscall(SYS_futex, &r.state, FUTEX_WAIT, kRpcRequest, &limit);
   const long result = r.result;
   __atomic_store_n(&r.state, uint32_t(kRpcIdle), __ATOMIC_SEQ_CST);
   return result;
@@ -107,8 +109,8 @@ int main(int argc, char** argv) {
     kill(child, SIGKILL);
     waitpid(child, nullptr, 0);
     for (int i = 0; i < 2000 && __atomic_load_n(&control().baton, __ATOMIC_SEQ_CST) != 0; i++) usleep(1000);
-    const bool right = control().baton == 0 && control().processes[1].state == kThreadKilled && control().threads[2].state == kThreadKilled &&
-                       control().live_threads == 1;
+    const bool right = control().baton == 0 && control().processes[1].state == kThreadKilled &&
+                       control().threads[2].state == kThreadKilled && control().live_threads == 1;
     say(right ? "the host took over" : "the host did not take over");
     leave(0, right ? 0 : 1);
   }
@@ -118,7 +120,8 @@ int main(int argc, char** argv) {
     char text[512];
     Rpc& q = control().rpc;
     const uint64_t index = q.r[0], size = q.r[1], fresh = q.r[4];
-    snprintf(text, sizeof text, "map %ld index %lu size %lu new %lu path %.*s", r, index, size, fresh, int(q.payload_len - 32), payload() + 32);
+    snprintf(text, sizeof text, "map %ld index %lu size %lu new %lu path %.*s", r, index, size, fresh,
+             int(q.payload_len - 32), payload() + 32);
     say(text);
     const long again = rpc(kRpcMapFile, uint64_t(fd), kMapExec);
     snprintf(text, sizeof text, "map %ld index %lu new %lu", again, q.r[0], q.r[4]);

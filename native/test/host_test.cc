@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -50,7 +51,8 @@ class Events {
   Plain::Object wait(const std::string& type) {
     std::unique_lock lock(mutex_);
     const Plain::Object* found = nullptr;
-    const bool came = changed_.wait_for(lock, std::chrono::seconds(20), [&] { return (found = find(type)) != nullptr; });
+    const bool came = changed_.wait_for(lock, std::chrono::seconds(20),
+                                        [&] { return (found = find(type)) != nullptr; });
     CHECK(came);
     return came ? *found : Plain::Object{};
   }
@@ -118,7 +120,8 @@ RecordOptions options_for(const std::string& journal, std::vector<std::string> a
   return options;
 }
 
-Plain::Object record(const std::string& journal, std::vector<std::string> argv, std::vector<std::string>* messages = nullptr) {
+Plain::Object record(const std::string& journal, std::vector<std::string> argv,
+                     std::vector<std::string>* messages = nullptr) {
   Events events;
   RecordSession session(options_for(journal, std::move(argv)), events.sink());
   Plain::Object end = events.wait("ended");
@@ -156,9 +159,7 @@ void missing_command_is_told() {
   bool thrown = false;
   try {
     RecordSession session(options_for(journal, {"no-such-command"}), events.sink());
-  } catch (const HostError& error) {
-    thrown = error.code == "LAUNCH" && error.error == ENOENT;
-  }
+  } catch (const HostError& error) { thrown = error.code == "LAUNCH" && error.error == ENOENT; }
   CHECK(thrown);
   CHECK(events.count("ended") == 0);
 }
@@ -345,6 +346,44 @@ void no_guest_outlives_the_recorder() {
   CHECK(!cut.clean);
 }
 
+// The stack of a thread that waits in the middle of known functions, from registers that it left in memory.
+struct Parked {
+  uint64_t regs[18];
+  int ready;
+};
+[[gnu::noinline]] void park_inner(Parked* parked) {
+  uint64_t sp, bp, ip, bx;
+  asm volatile("mov %%rsp, %0; mov %%rbp, %1; lea 0(%%rip), %2; mov %%rbx, %3"
+               : "=r"(sp), "=r"(bp), "=r"(ip), "=r"(bx));
+  parked->regs[4] = bp;
+  parked->regs[5] = bx;
+  parked->regs[15] = ip;
+  parked->regs[16] = sp;
+  __atomic_store_n(&parked->ready, 1, __ATOMIC_SEQ_CST);
+  for (;;) pause();
+}
+[[gnu::noinline]] void park_outer(Parked* parked) {
+  park_inner(parked);
+  asm volatile("");
+}
+
+void stacks_have_names() {
+  auto* parked = static_cast<Parked*>(mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  const pid_t child = fork();
+  if (child == 0) park_outer(parked);
+  while (__atomic_load_n(&parked->ready, __ATOMIC_SEQ_CST) == 0) usleep(1000);
+  UnwindHelp help;
+  help.original_address = [](uint64_t address) { return address; };
+  help.module_name = [](const std::string&) { return std::string("recorded name"); };
+  const std::vector<Frame> frames = unwind(child, child, parked->regs, help);
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  CHECK(frames.size() >= 4);
+  CHECK(frames.size() >= 4 && frames[0].symbol.find("park_inner") != std::string::npos);
+  CHECK(frames.size() >= 4 && frames[1].symbol.find("park_outer") != std::string::npos);
+  CHECK(frames.size() >= 4 && frames[0].module == "recorded name" && frames[0].line > 0);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -362,6 +401,7 @@ int main(int argc, char** argv) {
   full_disk(true);
   damage_is_found();
   replay_can_stop_and_be_killed();
+  stacks_have_names();
   no_guest_outlives_the_recorder();
   std::filesystem::remove_all(work_dir);
   printf(failures == 0 ? "host: passed\n" : "host: %d checks failed\n", failures);

@@ -20,12 +20,12 @@ using namespace understudy::host;
 namespace {
 
 int failures = 0;
-#define CHECK(condition)                                                  \
-  do {                                                                    \
-    if (!(condition)) {                                                   \
-      printf("%s:%d: failed: %s\n", __FILE__, __LINE__, #condition);      \
-      failures++;                                                         \
-    }                                                                     \
+#define CHECK(condition)                                             \
+  do {                                                               \
+    if (!(condition)) {                                              \
+      printf("%s:%d: failed: %s\n", __FILE__, __LINE__, #condition); \
+      failures++;                                                    \
+    }                                                                \
   } while (0)
 
 extern "C" {
@@ -54,7 +54,8 @@ asm(".globl test_syscall_entry, test_insn_entry\n"
 void* map_near(void* anchor, size_t size) {
   for (uint64_t step = 1; step < 1000; step++) {
     void* want = reinterpret_cast<void*>((reinterpret_cast<uint64_t>(anchor) & ~4095ull) + (step << 20));
-    void* got = mmap(want, size, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    void* got = mmap(want, size, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+                     -1, 0);
     if (got == want) return got;
   }
   abort();
@@ -75,7 +76,8 @@ size_t patch_at(const SiteMap& map, uint64_t offset, uint64_t len, void* address
   CHECK(again.trampolines == rewrite.trampolines);
   memcpy(trampolines, rewrite.trampolines.data(), rewrite.trampolines.size());
   const uint64_t first = at & ~4095ull;
-  CHECK(mprotect(reinterpret_cast<void*>(first), (at + len + 4095 - first) & ~4095ull, PROT_READ | PROT_WRITE | PROT_EXEC) == 0);
+  CHECK(mprotect(reinterpret_cast<void*>(first), (at + len + 4095 - first) & ~4095ull,
+                 PROT_READ | PROT_WRITE | PROT_EXEC) == 0);
   for (const abi::Patch& patch : rewrite.patches) {
     CHECK(patch.addr >= at && patch.addr + patch.len <= at + len);
     memcpy(reinterpret_cast<void*>(patch.addr), patch.bytes, patch.len);
@@ -118,7 +120,8 @@ void libc_is_covered() {
   // The quick analysis and the thorough one agree.
   auto full = analyse(libc_path(), true, &error);
   CHECK(full->sites.size() == map->sites.size());
-  for (size_t i = 0; i < full->sites.size() && i < map->sites.size(); i++) CHECK(memcmp(&full->sites[i], &map->sites[i], sizeof(Site)) == 0);
+  for (size_t i = 0; i < full->sites.size() && i < map->sites.size(); i++)
+    CHECK(memcmp(&full->sites[i], &map->sites[i], sizeof(Site)) == 0);
 }
 
 // A libc of its own (another link-map namespace), so that the test program's stays as it is.
@@ -133,7 +136,8 @@ void patched_libc_works() {
   size_t patches = 0;
   for (const Elf64_Phdr& segment : map->elf.segments()) {
     if (segment.p_type == PT_LOAD && (segment.p_flags & PF_X) != 0)
-      patches += patch_at(*map, segment.p_offset, segment.p_filesz, reinterpret_cast<void*>(lm->l_addr + segment.p_vaddr));
+      patches += patch_at(*map, segment.p_offset, segment.p_filesz,
+                          reinterpret_cast<void*>(lm->l_addr + segment.p_vaddr));
   }
   CHECK(patches > 500);
   auto own_getppid = reinterpret_cast<pid_t (*)()>(dlsym(copy, "getppid"));
@@ -172,7 +176,8 @@ asm(".pushsection .cases,\"ax\",@progbits\n"
     ".balign 4096\n"
     "cases_begin:\n"
     // 0: forward, with a short conditional branch that has to grow
-    "case0: .cfi_startproc; mov $110, %eax; xor %esi,%esi; syscall; test %rax,%rax; js 1f; ret; 1: mov $-1,%eax; ret; .cfi_endproc\n"
+    "case0: .cfi_startproc; mov $110, %eax; xor %esi,%esi; syscall; test %rax,%rax; js 1f; ret; 1: mov $-1,%eax; ret; "
+    ".cfi_endproc\n"
     ".balign 16\n"
     // 1: backward only: what follows is a call
     "case1: .cfi_startproc; sub $8,%rsp; mov $110, %eax; syscall; call case_helper; add $8,%rsp; ret; .cfi_endproc\n"
@@ -181,7 +186,8 @@ asm(".pushsection .cases,\"ax\",@progbits\n"
     "case2: .cfi_startproc; xor %eax,%eax; mov $110,%al; syscall; ret; .cfi_endproc; .nops 8\n"
     ".balign 16\n"
     // 3: cannot be rewritten: the loop enters right behind the call, and right at it
-    "case3: .cfi_startproc; push %rbx; mov $3,%ebx; 1: mov $110,%eax; 2: syscall; dec %ebx; 3: jz 4f; test %ebx,%ebx; jnz 1b; jmp 2b; "
+    "case3: .cfi_startproc; push %rbx; mov $3,%ebx; 1: mov $110,%eax; 2: syscall; dec %ebx; 3: jz 4f; test %ebx,%ebx; "
+    "jnz 1b; jmp 2b; "
     "jmp 3b; 4: pop %rbx; ret; .cfi_endproc\n"
     ".balign 16\n"
     // 4: rip-relative instruction behind it

@@ -19,7 +19,10 @@ long call(long nr, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0, l
   register long r10 asm("r10") = d;
   register long r8 asm("r8") = e;
   register long r9 asm("r9") = f;
-  asm volatile("syscall" : "=a"(result) : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9) : "rcx", "r11", "memory");
+  asm volatile("syscall"
+               : "=a"(result)
+               : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+               : "rcx", "r11", "memory");
   return result;
 }
 
@@ -104,7 +107,8 @@ void finish(Outcome outcome) {
   for (;;) {
     uint64_t head = __atomic_load_n(&ring.head, __ATOMIC_SEQ_CST);
     if (head == ring.tail) {
-      if (__atomic_load_n(&ring.closed, __ATOMIC_SEQ_CST) && __atomic_load_n(&ring.head, __ATOMIC_SEQ_CST) == ring.tail) {
+      if (__atomic_load_n(&ring.closed, __ATOMIC_SEQ_CST) &&
+          __atomic_load_n(&ring.head, __ATOMIC_SEQ_CST) == ring.tail) {
         finish(kJournalEnd);
         for (;;) call(231, 0);
       }
@@ -112,7 +116,8 @@ void finish(Outcome outcome) {
       __atomic_store_n(&ring.guest_sleeping, 1, __ATOMIC_SEQ_CST);
       __atomic_fetch_add(&ring.pump_wake, 1, __ATOMIC_SEQ_CST);
       futex_wake(&ring.pump_wake);
-      if (__atomic_load_n(&ring.head, __ATOMIC_SEQ_CST) == ring.tail && !ring.closed) futex_wait(&ring.guest_wake, seen);
+      if (__atomic_load_n(&ring.head, __ATOMIC_SEQ_CST) == ring.tail && !ring.closed)
+        futex_wait(&ring.guest_wake, seen);
       continue;
     }
     if (c.until_seq != 0 && ring.tail_seq >= c.until_seq) {
@@ -124,7 +129,13 @@ void finish(Outcome outcome) {
     }
     const uint8_t* p = reinterpret_cast<const uint8_t*>(kRingAddr) + (ring.tail & (ring.size - 1));
     // Only the kinds that record() and the host append.
-    uint64_t len = p[1] == 0x27 ? 6 : p[1] == 0xfa ? 5 + 4096 : p[1] == 0xf5 ? (p[2] < 0x80 ? 3 : p[2] == 0xcd ? 5 : 7) : p[1] == 0xf6 ? 4 : 0;
+    uint64_t len = p[1] == 0x27   ? 6
+                   : p[1] == 0xfa ? 5 + 4096
+                   : p[1] == 0xf5 ? (p[2] < 0x80    ? 3
+                                     : p[2] == 0xcd ? 5
+                                                    : 7)
+                   : p[1] == 0xf6 ? 4
+                                  : 0;
     if (len == 0) {
       c.divergence.pid = c.divergence.tid = int(call(39));
       c.divergence.seq = ring.tail_seq + 1;
