@@ -1,6 +1,7 @@
 // Where the built parts of the product lie, and where a user's cache is.
 //
 // Must not: create anything.
+import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -35,6 +36,8 @@ function built(...names: string[]): string {
 }
 
 export const agentPath = (): string => built('agent', 'understudy-agent');
+/** Tells one build of the agent from another. */
+export const agentSha256 = (): string => createHash('sha256').update(readFileSync(agentPath())).digest('hex');
 export const stubPath = (): string => built('native', 'understudy-stub');
 
 /** Copies of mapped files and of their syscall sites, shared by all journals of the user. Losing it costs time only. */

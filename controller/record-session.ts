@@ -5,8 +5,8 @@
 //  - Whatever happens after the guest started, `done` resolves: a recording's end is a result, not an exception.
 //
 // Must not: print, read a terminal, or install signal handlers; front ends do.
-import { createHash, randomUUID } from 'node:crypto';
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 
 import { errnoOf, messageOf, UnderstudyError } from '../journal/src/errors.js';
@@ -24,7 +24,7 @@ import {
 import { findCommand } from './commands.js';
 import { thisMachine } from './machine.js';
 import { toUnderstudyError } from './native-errors.js';
-import { agentPath, cacheDir, productVersion } from './paths.js';
+import { agentPath, agentSha256, cacheDir, productVersion } from './paths.js';
 
 export const RING_BYTES_MIN = 1 << 20;
 export const RING_BYTES_MAX = 1 << 30;
@@ -102,7 +102,7 @@ export class RecordSession {
       recorder: {
         version: productVersion(),
         node: process.version,
-        agentSha256: createHash('sha256').update(readFileSync(agent)).digest('hex'),
+        agentSha256: agentSha256(),
       },
       machine: thisMachine(),
       options,

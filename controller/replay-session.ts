@@ -27,7 +27,7 @@ import {
 } from '../native/index.js';
 import { compareMachines, thisMachine } from './machine.js';
 import { toUnderstudyError } from './native-errors.js';
-import { agentPath, cacheDir, stubPath } from './paths.js';
+import { agentPath, agentSha256, cacheDir, stubPath } from './paths.js';
 
 export interface ReplayRequest {
   journal: string;
@@ -175,14 +175,24 @@ function problemOf(
         divergence === undefined
           ? 'the replay diverged from the recording'
           : `the replay diverged from the recording at event ${divergence.seq}: ${divergence.detail}`,
+        hintAboutBuild(journal),
       );
     case 'journalEnd':
       return journalEndError(end.cut, journal);
     case 'fault':
       return new UnderstudyError('E_AGENT_FAULT', lastError ?? 'the replayer failed', {
-        hint: 'This is a fault in understudy, not in the guest.',
+        hint: hintAboutBuild(journal).hint ?? 'This is a fault in understudy, not in the guest.',
       });
   }
+}
+
+// The agent is part of what is replayed: its code decides which events there are.
+function hintAboutBuild(journal: OpenJournal): { hint?: string } {
+  const recorded = journal.meta?.recorder;
+  if (recorded == null || recorded.agentSha256 === null || recorded.agentSha256 === agentSha256()) return {};
+  return {
+    hint: `The journal was recorded by another build of the agent (understudy ${recorded.version}); replay it with that one to be sure.`,
+  };
 }
 
 function journalEndError(cut: JournalCut, journal: OpenJournal): UnderstudyError {

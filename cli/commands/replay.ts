@@ -101,8 +101,10 @@ export async function replay(journal: string, given: Record<string, unknown>): P
 
 function report(result: ReplayResult, journal: string, options: Options, recordedMs: number | undefined): void {
   const { red, dim } = style(2);
-  if (result.divergence !== undefined) err(renderDivergence(result.divergence, journal));
-  else if (result.problem !== undefined) {
+  if (result.divergence !== undefined) {
+    err(renderDivergence(result.divergence, journal));
+    if (result.problem?.hint !== undefined) err(`  ${result.problem.hint}\n`);
+  } else if (result.problem !== undefined) {
     err(`understudy: ${red('error:')} ${result.problem.message}\n`);
     if (result.problem.hint !== undefined) err(`  ${result.problem.hint}\n`);
   }
