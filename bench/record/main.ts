@@ -119,7 +119,12 @@ async function main(): Promise<number> {
 }
 
 async function once(workload: Workload, mode: Mode): Promise<Values> {
-  const bench: Bench = { dir: mkdtempSync(join(tmpdir(), 'understudy-bench-')), root, scale: options.scale };
+  const bench: Bench = {
+    dir: mkdtempSync(join(tmpdir(), 'understudy-bench-')),
+    root,
+    scale: options.scale,
+    loopScale: options.scale * (mode === 'strace' ? 0.05 : 1),
+  };
   try {
     return await workload.run(mode, bench);
   } finally {

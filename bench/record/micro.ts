@@ -1,8 +1,8 @@
 // What a single recorded thing costs: a system call, a clock read, an event on its way to the disk.
-import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { runToEnd, tool, wrapped } from './guest.js';
 import { scaled, type Values, type Workload } from './model.js';
+import { segmentBytes } from './servers.js';
 
 const loops = [
   { id: 'getppid', count: 5_000_000 },
@@ -41,16 +41,14 @@ export const micro: Workload = {
     const values: Values = {};
     for (const { id, count } of loops) {
       const journal = join(bench.dir, `journal-${id}`);
-      const command = [tool(bench, 'micro'), id, `${scaled(bench, count)}`];
+      const command = [tool(bench, 'micro'), id, `${scaled(bench.loopScale, count)}`];
       const { stdout } = await runToEnd(bench, wrapped(mode, bench, command, journal));
       const result = JSON.parse(stdout) as { bestNs: number; meanNs: number; operations: number };
       values[`micro.${id}`] = result.bestNs;
       values[`micro.${id}.mean`] = result.meanNs;
       if (mode === 'recorded' && id === 'clock') {
-        const folder = join(journal, 'segments');
-        const bytes = readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
         values['micro.events'] = 1e3 / result.meanNs;
-        values['micro.eventBytes'] = bytes / result.operations;
+        values['micro.eventBytes'] = segmentBytes(journal) / result.operations;
       }
     }
     return values;
