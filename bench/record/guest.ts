@@ -28,10 +28,17 @@ export function wrapped(mode: Mode, bench: Bench, command: string[], journal = j
 }
 
 const running = new Set<ChildProcess>();
+let stopped = false;
+const RUN_TIMEOUT_MS = 300_000;
 
-/** For an interrupted benchmark: nothing that it started may outlive it. */
+/** For an interrupted benchmark: nothing that it started may outlive it, and nothing more is started. */
 export function killAll(): void {
+  stopped = true;
   for (const child of running) killTree(child);
+}
+
+function refuseIfStopped(): void {
+  if (stopped) throw new Error('interrupted');
 }
 
 function killTree(child: ChildProcess): void {
@@ -54,11 +61,11 @@ export interface Finished {
 export interface RunOptions {
   env?: NodeJS.ProcessEnv;
   stdin?: string;
-  timeoutMs?: number;
 }
 
 /** Runs a command to its end under bench-usage. Any status but 0 is an error. */
 export async function runToEnd(bench: Bench, command: string[], options: RunOptions = {}): Promise<Finished> {
+  refuseIfStopped();
   const stdin = options.stdin === undefined ? 'ignore' : openSync(options.stdin, 'r');
   const report = join(bench.dir, 'usage.json');
   const child = spawn(tool(bench, 'usage'), [report, ...command], {
@@ -69,7 +76,7 @@ export async function runToEnd(bench: Bench, command: string[], options: RunOpti
   if (typeof stdin === 'number') closeSync(stdin);
   const output = collect(child);
   running.add(child);
-  const timer = setTimeout(() => killTree(child), options.timeoutMs ?? 600_000);
+  const timer = setTimeout(() => killTree(child), RUN_TIMEOUT_MS);
   const status = await exited(child).finally(() => {
     clearTimeout(timer);
     running.delete(child);
@@ -138,6 +145,7 @@ export async function startServer(
   command: string[],
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<Server> {
+  refuseIfStopped();
   const [file, ...args] = wrapped(mode, bench, command);
   const start = process.hrtime.bigint();
   const child = spawn(file!, args, { cwd: bench.dir, env, stdio: ['ignore', 'pipe', 'pipe'] });
