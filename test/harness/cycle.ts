@@ -3,7 +3,7 @@
 // What is compared: the replay's standard output, standard error and exit status with the recording's, byte by byte. What the
 // program prints may differ between the native run and the recorded one (pids, times), its exit status may not. A replay that leaves a
 // file behind, or changes one, had an effect outside, which is a failure too.
-import { mkdirSync, readdirSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { guestEnv, run, type RunResult } from './process.js';
@@ -64,45 +64,42 @@ export function difference(what: string, expected: Buffer, actual: Buffer): stri
   );
 }
 
-export async function cycle(options: CycleOptions): Promise<CycleResult> {
-  const tmp = join(options.work, 'tmp');
-  const journal = join(options.work, 'journal');
-  mkdirSync(tmp, { recursive: true });
-  const runOptions = {
-    cwd: tmp,
-    env: guestEnv(tmp),
-    ...(options.stdin === undefined ? {} : { stdin: options.stdin }),
-    ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
-  };
-  let recorded = undefined as RunResult | undefined;
+/** The files below a directory with their sizes and times, one a line: equal texts mean that nothing was changed. */
+export function snapshot(dir: string): string {
+  return readdirSync(dir, { recursive: true, encoding: 'utf8' })
+    .sort()
+    .map((name) => {
+      const stat = lstatSync(join(dir, name), { bigint: true });
+      return `${name} ${stat.isDirectory() ? '' : stat.size} ${stat.mtimeNs}`;
+    })
+    .join('\n');
+}
+
+export interface ReplayOptions {
+  journal: string;
+  replays: number;
+  cwd: string;
+  timeoutMs?: number;
+}
+
+export interface ReplayVerdict {
+  verdict: Verdict;
+  detail: string;
+  replayed: RunResult | undefined;
+}
+
+/** Replays a journal and compares with what was seen while it was recorded. */
+export async function replayAndCompare(recorded: RunResult, options: ReplayOptions): Promise<ReplayVerdict> {
+  const before = snapshot(options.cwd);
   let replayed: RunResult | undefined;
-  const end = (verdict: Verdict, detail: string): CycleResult => ({ verdict, detail, journal, recorded, replayed });
-  const leftBehind = (): string[] => readdirSync(tmp);
-
-  if (options.skipNative !== true) {
-    const native = await run(options.argv, runOptions);
-    if (native.timedOut) return end('native', 'hangs without understudy');
-    if (native.status !== options.status)
-      return end(
-        'native',
-        `exit status ${native.status} without understudy, not ${options.status}\n${tail(native.stderr)}`,
-      );
-    if (leftBehind().length > 0) return end('native', `leaves behind: ${leftBehind().join(' ')}`);
-  }
-
-  recorded = await run(
-    [understudy, 'record', '-o', journal, '--no-summary', ...(options.recordOptions ?? []), '--', ...options.argv],
-    runOptions,
-  );
-  if (recorded.timedOut)
-    return end('hung', `hangs while it is recorded\n${tail(recorded.stderr)}\n${tail(recorded.stdout)}`);
-  if (recorded.status !== options.status)
-    return end('record', `exit status ${recorded.status} recorded, not ${options.status}\n${tail(recorded.stderr)}`);
-  const before = leftBehind();
-
+  const end = (verdict: Verdict, detail: string): ReplayVerdict => ({ verdict, detail, replayed });
   for (let i = 1; i <= options.replays; i++) {
     const which = options.replays > 1 ? `replay ${i} of ${options.replays}: ` : '';
-    replayed = await run([understudy, 'replay', journal], { ...runOptions, stdin: '' });
+    replayed = await run([understudy, 'replay', options.journal], {
+      cwd: options.cwd,
+      stdin: '',
+      ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
+    });
     if (replayed.timedOut) return end('hung', `${which}hangs\n${tail(replayed.stderr)}\n${tail(replayed.stdout)}`);
     if (replayed.status !== recorded.status) {
       const own = replayed.status >= EXIT_OF_UNDERSTUDY_MIN && replayed.status <= EXIT_OF_UNDERSTUDY_MAX;
@@ -116,10 +113,57 @@ export async function cycle(options: CycleOptions): Promise<CycleResult> {
       difference('standard output', recorded.stdout, replayed.stdout) ??
       difference('standard error', guestStderr(recorded.stderr), guestStderr(replayed.stderr));
     if (differs !== undefined) return end('output', `${which}${differs}`);
-    const after = leftBehind();
-    if (after.join() !== before.join()) return end('effect', `${which}the replay changed files: ${after.join(' ')}`);
+    const after = snapshot(options.cwd);
+    if (after !== before) return end('effect', `${which}the replay changed files:\n${before}\nbecame\n${after}`);
   }
   return end('ok', '');
+}
+
+export async function cycle(options: CycleOptions): Promise<CycleResult> {
+  const tmp = join(options.work, 'tmp');
+  const journal = join(options.work, 'journal');
+  mkdirSync(tmp, { recursive: true });
+  const runOptions = {
+    cwd: tmp,
+    env: guestEnv(tmp),
+    ...(options.stdin === undefined ? {} : { stdin: options.stdin }),
+    ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
+  };
+  const end = (verdict: Verdict, detail: string, recorded?: RunResult): CycleResult => ({
+    verdict,
+    detail,
+    journal,
+    recorded,
+    replayed: undefined,
+  });
+  const leftBehind = (): string[] => readdirSync(tmp);
+
+  if (options.skipNative !== true) {
+    const native = await run(options.argv, runOptions);
+    if (native.timedOut) return end('native', 'hangs without understudy');
+    if (native.status !== options.status)
+      return end(
+        'native',
+        `exit status ${native.status} without understudy, not ${options.status}\n${tail(native.stderr)}`,
+      );
+    if (leftBehind().length > 0) return end('native', `leaves behind: ${leftBehind().join(' ')}`);
+  }
+
+  const recorded = await run(
+    [understudy, 'record', '-o', journal, '--no-summary', ...(options.recordOptions ?? []), '--', ...options.argv],
+    runOptions,
+  );
+  if (recorded.timedOut)
+    return end('hung', `hangs while it is recorded\n${tail(recorded.stderr)}\n${tail(recorded.stdout)}`, recorded);
+  if (recorded.status !== options.status)
+    return end(
+      'record',
+      `exit status ${recorded.status} recorded, not ${options.status}\n${tail(recorded.stderr)}`,
+      recorded,
+    );
+
+  const replay = await replayAndCompare(recorded, { ...runOptions, journal, replays: options.replays });
+  return { journal, recorded, ...replay };
 }
 
 /** The commands with which a person gets the same again. */
