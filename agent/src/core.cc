@@ -1,0 +1,415 @@
+// A system call of the guest, from the trampoline to the return: recorded (executed, its result appended) or replayed
+// (its result taken from the journal). The order of steps is the same in both modes; only the middle differs.
+//
+// agent_on_syscall never returns: it leaves through agent_return. That is not style: a `ret` to a frame from before a
+// `syscall` instruction is mispredicted (the kernel clears the return stack buffer), which would double the cost.
+#include "baton.h"
+#include "calls.h"
+#include "image.h"
+#include "process.h"
+#include "report.h"
+#include "signals.h"
+#include "store.h"
+
+namespace understudy {
+
+extern "C" void agent_window_abort();
+
+namespace {
+
+constexpr u32 kSliceEvents = 40;  // calls that a thread may make while others wait
+constexpr u64 kReissueTrampoline = abi::kSyscallTrampolineHead, kReissueTrap = 2;
+
+struct Deferred {
+  u8* addr;
+  u64 len;
+};
+constexpr u32 kDeferredMax = 1100;  // more than UIO_MAXIOV pieces
+Deferred g_deferred[kDeferredMax];  // used only while this thread has the baton
+u32 g_deferred_count;
+
+void defer(void* addr, u64 len) {
+  US_ASSERT(g_deferred_count < kDeferredMax);
+  g_deferred[g_deferred_count++] = {(u8*)addr, len};
+}
+
+// ---- record ----------------------------------------------------------------------------------------------------
+struct AppendSink {
+  u8* at;
+  u64 inline_bytes;
+};
+
+void append_output(void* self, void* addr, u64 len) {
+  AppendSink& s = *(AppendSink*)self;
+  if (!addr || !len) {
+    s.at = put_nil(s.at);
+  } else if (US_LIKELY(len <= kInlineMax && s.inline_bytes + len <= kInlineTotal)) {
+    s.at = put_bin_head(s.at, (u32)len);
+    copy_bytes(s.at, addr, len);
+    s.at += len;
+    s.inline_bytes += len + 8;
+  } else {
+    s.at = put_uint(s.at, len);
+    s.inline_bytes += 9;
+    defer(addr, len);
+  }
+}
+
+void append_chunks() {
+  for (u32 i = 0; i < g_deferred_count; ++i) {
+    u8* from = g_deferred[i].addr;
+    u64 left = g_deferred[i].len;
+    while (left) {
+      u64 n = left < kInlineTotal ? left : kInlineTotal;
+      u8* p = ring_reserve(kLargeEvent);
+      u8* q = put_array(p, 2);
+      q = put_int(q, kEvChunk);
+      q = put_bin_head(q, (u32)n);
+      copy_bytes(q, from, n);
+      ring_commit(p, q + n);
+      from += n;
+      left -= n;
+    }
+  }
+  g_deferred_count = 0;
+}
+
+void report_opaque(Thread* t) {
+  abi::Control& c = control();
+  u32 nr = t->call.nr;
+  u32 word = nr < 24 * 32 ? nr / 32 : 23, bit = 1u << (nr % 32);
+  if (c.opaque_reported[word] & bit) return;
+  c.opaque_reported[word] |= bit;
+  Text text;
+  text.str("opaque call ").str(describe(nr).name ? describe(nr).name : "?").str(" (").dec(nr).str(") with arguments ");
+  text.hex(t->call.args[0]).str(", ").hex(t->call.args[1]).str(", ").hex(t->call.args[2]);
+  text.str(": its result is recorded, memory that it may have written is not");
+  tell(t, abi::kWarning, text);
+}
+
+void append_event(Thread* t, const Call& c, const CallScratch& scratch, i64 ret) {
+  const SyscallDesc& d = describe(c.nr);
+  unsigned outputs = output_count(c, scratch, ret);
+  bool data = d.carries_data();
+  u8* p = ring_reserve(outputs ? kLargeEvent : kSmallEvent);
+  u8* q = put_array(p, 3 + outputs + data);
+  q = put_uint(q, c.nr);
+  q = put_uint(q, arg_sum(t->call));
+  q = put_int(q, ret);
+  if (outputs) {
+    AppendSink sink{q, 0};
+    visit_outputs(c, scratch, ret, Visitor{append_output, &sink});
+    q = sink.at;
+  }
+  if (data) q = put_uint(q, data_sum(c, ret));
+  ring_commit(p, q);
+  if (US_UNLIKELY(g_deferred_count)) append_chunks();
+  t->slot->events++;
+}
+
+u64 reissue_address(const Thread* t) { return t->regs.rip - (t->via_sud ? kReissueTrap : kReissueTrampoline); }
+
+// ---- replay ----------------------------------------------------------------------------------------------------
+struct FillSink {
+  Thread* thread;
+  Event* event;
+};
+
+void fill_output(void* self, void* addr, u64 len) {
+  FillSink& s = *(FillSink*)self;
+  Event& e = *s.event;
+  if (e.nil()) return;
+  if (!addr) diverge(s.thread, nullptr, abi::kKindKernelWrite, "the journal holds an output where this call has none");
+  const u8* from;
+  u32 n;
+  Reader look = e.reader;
+  if (look.bin(from, n)) {
+    e.bin(from, n);
+    if (n > len) n = (u32)len;
+    fill_memory(addr, from, n);
+  } else {
+    defer(addr, (u64)e.integer());
+  }
+}
+
+void fill_chunks(Thread* t) {
+  for (u32 i = 0; i < g_deferred_count; ++i) {
+    u8* to = g_deferred[i].addr;
+    u64 left = g_deferred[i].len;
+    while (left) {
+      Event e;
+      peek_event(t, e);
+      if (e.kind != kEvChunk) e.malformed();
+      const u8* from;
+      u32 n;
+      e.bin(from, n);
+      if (n > left) e.malformed();
+      copy_bytes(to, from, n);
+      to += n;
+      left -= n;
+      consume_event(e);
+    }
+  }
+  g_deferred_count = 0;
+}
+
+void emit_output(void* self, void* addr, u64 len) {
+  u64 fd = *(u64*)self;
+  const u8* p = (const u8*)addr;
+  while (len) {
+    i64 n = sys(kSysWrite, fd, p, len);
+    if (n == -kEINTR || n == -kEAGAIN) continue;
+    if (n <= 0) return;  // the terminal of the replay is gone; the replay itself is not concerned
+    p += n;
+    len -= (u64)n;
+  }
+}
+
+// Which descriptors still mean the standard output and error that the guest was started with.
+// The kernel looks at the low half of a descriptor argument only.
+u8 fd_flags(Thread* t, u32 fd) { return fd < kFdFlags ? t->process->fd_flags[fd] : 0; }
+void set_fd_flags(Thread* t, u32 fd, u8 flags) {
+  if (fd < kFdFlags) t->process->fd_flags[fd] = flags;
+}
+
+void follow_descriptors(Thread* t, const Call& c, i64 ret) {
+  if (is_error(ret)) return;
+  switch (c.nr) {
+    case kSysDup:
+    case kSysDup2:
+    case kSysDup3:
+      set_fd_flags(t, (u32)ret, fd_flags(t, (u32)c.args[0]));
+      break;
+    case kSysFcntl:
+      if (c.args[1] == 0 || c.args[1] == 1030) set_fd_flags(t, (u32)ret, fd_flags(t, (u32)c.args[0]));  // F_DUPFD, F_DUPFD_CLOEXEC
+      break;
+    case kSysClose:
+      set_fd_flags(t, (u32)c.args[0], 0);
+      break;
+    case kSysCloseRange:
+      if (c.args[2] == 0)
+        for (u64 fd = c.args[0]; fd <= c.args[1] && fd < kFdFlags; ++fd) set_fd_flags(t, (u32)fd, 0);
+      break;
+    default:
+      break;
+  }
+}
+
+void check_call(Thread* t, Event& e) {
+  if (US_UNLIKELY(e.kind == kEvSignal)) {
+    u32 place = (u32)e.integer();
+    if (place == kBeforeCall) {
+      t->regs.rip = reissue_address(t);
+      deliver_recorded(t, e, kBeforeCall);
+    }
+    diverge(t, &e, abi::kKindOrder, "the journal has a signal at another place");
+  }
+  if (US_UNLIKELY(e.kind != (i64)t->call.nr)) diverge(t, &e, abi::kKindUnknown, "the guest makes another call than it did when it was recorded");
+  i64 sum = e.integer();
+  if (US_UNLIKELY(sum != arg_sum(t->call))) diverge(t, &e, abi::kKindUnknown, "the call has other arguments than when it was recorded");
+}
+
+i64 replay_generic(Thread* t, const Call& c) {
+  Event e;
+  next_event(t, e);
+  check_call(t, e);
+  i64 ret = e.integer();
+  CallScratch& s = t->scratch;
+  before_call(c, s);
+  FillSink sink{t, &e};
+  visit_outputs(c, s, ret, Visitor{fill_output, &sink});
+  if (describe(c.nr).carries_data()) {
+    u64 expected = (u64)e.integer();
+    if (US_UNLIKELY(expected != data_sum(c, ret))) {
+      Event shown;
+      peek_event(t, shown);
+      diverge(t, &shown, abi::kKindUnknown, "the call carries other data out than when it was recorded");
+    }
+    u8 flags = fd_flags(t, (u32)c.args[0]);
+    if (US_UNLIKELY(flags) && ret > 0 && !control().quiet) {
+      u64 to = flags & kFdEmit1 ? 1 : 2;
+      visit_data(c, ret, Visitor{emit_output, &to});
+    }
+  }
+  consume_event(e);
+  if (US_UNLIKELY(g_deferred_count)) fill_chunks(t);
+  follow_descriptors(t, c, ret);
+  return ret;
+}
+
+i64 finish_recorded(Thread* t, const Call& c, i64 ret) {
+  if (US_UNLIKELY(is_opaque(c))) report_opaque(t);
+  append_event(t, c, t->scratch, ret);
+  if (US_UNLIKELY(control().shared_file_count)) append_store(c, ret);
+  return ret;
+}
+
+}  // namespace
+
+void append_call(Thread* t, i64 ret, u32 extras, const i64* extra) {
+  u8* p = ring_reserve(kSmallEvent);
+  u8* q = put_array(p, 3 + extras);
+  q = put_uint(q, t->call.nr);
+  q = put_uint(q, arg_sum(t->call));
+  q = put_int(q, ret);
+  for (u32 i = 0; i < extras; ++i) q = put_int(q, extra[i]);
+  ring_commit(p, q);
+  t->slot->events++;
+}
+
+void expect_call(Thread* t, Settled& s) {
+  Event e;
+  next_event(t, e);
+  check_call(t, e);
+  s.ret = e.integer();
+  s.extras = 0;
+  while (e.left && s.extras < 4) s.extra[s.extras++] = e.integer();
+  consume_event(e);
+}
+
+i64 settle(Thread* t, i64 ret) {
+  if (recording()) {
+    append_call(t, ret);
+    return ret;
+  }
+  Event e;
+  next_event(t, e);
+  check_call(t, e);
+  i64 expected = e.integer();
+  if (expected != ret) diverge(t, &e, abi::kKindAgent, "the agent computes another result for this call than when it was recorded");
+  consume_event(e);
+  return ret;
+}
+
+void prepare_async(Thread* t);
+
+void leave_call(Thread* t, i64 ret) {
+  t->regs.rax = (u64)ret;
+  t->regs.rcx = t->regs.rip;
+  t->regs.r11 = 0x246;
+  t->via_sud = 0;
+  if (recording()) {
+    if (US_UNLIKELY(t->pending_sig)) deliver_pending(t, kAfterCall);
+    agent_return(t);
+  }
+  if (US_UNLIKELY(control().until_seq && control().ring.tail_seq >= control().until_seq)) report_outcome(t, abi::kStopped);
+  Event e;
+  peek_event(t, e);
+  while (US_UNLIKELY(e.kind == kEvStore)) {
+    apply_store(e);
+    peek_event(t, e);
+  }
+  if (US_UNLIKELY(e.kind == kEvSignal)) {
+    if ((u32)e.integer() == kAfterCall) deliver_recorded(t, e, kAfterCall);
+  } else if (US_UNLIKELY(e.kind == kEvPreempt)) {
+    prepare_async(t);
+  }
+  agent_return(t);
+}
+
+// A call that goes to the kernel in record and to the journal in replay. `effective` may differ from t->call in
+// pointers that the agent replaced (signal masks); sums are always over what the guest passed.
+i64 generic_call(Thread* t, const Call& effective) {
+  if (!recording()) return replay_generic(t, effective);
+  before_call(effective, t->scratch);
+  for (;;) {
+    bool others = group_has_others();
+    if (others) baton_release(t);
+    i64 ret = agent_interruptible(effective.nr, effective.args);
+    if (others) baton_acquire(t);
+    if (ret == kNotMade || (ret == -kEINTR && pending_restarts(t))) deliver_pending(t, kBeforeCall);
+    if (ret == kNotMade || (ret == -kEINTR && !t->pending_sig)) continue;
+    return finish_recorded(t, effective, ret);
+  }
+}
+
+extern "C" [[noreturn]] void agent_on_syscall(Thread* t) {
+  Call& c = t->call;
+  c.nr = (u32)t->regs.rax;
+  c.args[0] = t->regs.rdi;
+  c.args[1] = t->regs.rsi;
+  c.args[2] = t->regs.rdx;
+  c.args[3] = t->regs.r10;
+  c.args[4] = t->regs.r8;
+  c.args[5] = t->regs.r9;
+
+  if (US_UNLIKELY(!recording())) {
+    SpecialHandler special = special_handler(c);
+    if (!special) leave_call(t, replay_generic(t, c));
+    // A signal that came before this call is delivered before it; generic calls see to that in check_call.
+    Event e;
+    next_event(t, e);
+    if (US_UNLIKELY(e.kind == kEvSignal)) check_call(t, e);
+    leave_call(t, special(t));
+  }
+
+  if (US_UNLIKELY(t->pending_sig)) deliver_pending(t, kBeforeCall);
+  if (SpecialHandler special = special_handler(c); US_UNLIKELY(special != nullptr)) leave_call(t, special(t));
+
+  before_call(c, t->scratch);
+  u64 bounce_arg_saved = 0;
+  unsigned bounce_arg = 0;
+again:
+  bool release = false, bounce = false, blocks = false, lend = false;
+  if (US_UNLIKELY(group_has_others())) {
+    // Other threads may run while this call is in the kernel, so what the kernel writes must not become visible to
+    // them before the event that says so: it goes to a buffer of the agent's first.
+    // What a call carries out must leave in the order of the journal, so such a call keeps the baton; should it block (a full
+    // pipe), a waiter takes it.
+    blocks = may_block(c);
+    lend = blocks && describe(c.nr).carries_data();
+    release = !lend && (blocks || (baton_wanted() && ++t->slice > kSliceEvents));
+    u64 capacity;
+    if (release && blocks && simple_out_buffer(c, bounce_arg, capacity) && capacity <= kBounceSize && c.args[bounce_arg]) {
+      bounce = true;
+      bounce_arg_saved = c.args[bounce_arg];
+    }
+    if (release) baton_release(t);
+    if (lend) baton_lend(t);
+  }
+  u64 args[6] = {c.args[0], c.args[1], c.args[2], c.args[3], c.args[4], c.args[5]};
+  u8* bounce_buffer = (u8*)t + (kThreadBlock - kBounceSize);
+  if (bounce) args[bounce_arg] = (u64)bounce_buffer;
+  i64 ret;
+  {
+    register u64 r10 asm("r10") = args[3];
+    register u64 r8 asm("r8") = args[4];
+    register u64 r9 asm("r9") = args[5];
+    // The one place where a signal can still prevent the call; see agent_interruptible in entry.S.
+    asm volatile(
+        ".globl agent_window_begin\nagent_window_begin:\n\t"
+        "cmpl $0, %%gs:48\n\tjne agent_window_abort\n\tsyscall\n"
+        ".globl agent_window_end\nagent_window_end:\n\t"
+        "jmp 1f\n"
+        ".globl agent_window_abort\nagent_window_abort:\n\t"
+        "mov $-516, %%rax\n1:"
+        : "=a"(ret)
+        : "a"((u64)c.nr), "D"(args[0]), "S"(args[1]), "d"(args[2]), "r"(r10), "r"(r8), "r"(r9)
+        : "rcx", "r11", "memory", "cc");
+  }
+  if (US_UNLIKELY(release)) baton_acquire(t);
+  if (US_UNLIKELY(lend)) baton_reclaim(t);
+  if (US_UNLIKELY(ret == -kEINTR || ret == kNotMade)) {
+    if (ret == kNotMade || pending_restarts(t)) deliver_pending(t, kBeforeCall);
+    // Still here: only the agent was interrupted (a kick that came too late), or the guest ignores that signal by now.
+    if (ret == kNotMade || !t->pending_sig) goto again;
+  }
+  if (US_UNLIKELY(bounce) && !is_error(ret)) {
+    Call local = c;
+    local.args[bounce_arg] = (u64)bounce_buffer;
+    // Same lengths as the real outputs: visiting the bounced call says how much there is to copy.
+    struct Copy {
+      u8* to;
+    } copy{(u8*)bounce_arg_saved};
+    visit_outputs(local, t->scratch, ret, Visitor{[](void* self, void* addr, u64 len) {
+                                                    Copy& k = *(Copy*)self;
+                                                    if (addr && len) copy_bytes(k.to, addr, len);
+                                                  },
+                                                  &copy});
+  }
+  leave_call(t, finish_recorded(t, c, ret));
+}
+
+u64 current_reissue(const Thread* t) { return reissue_address(t); }
+
+}  // namespace understudy
