@@ -116,7 +116,7 @@ EmitEvent make_emit(const std::shared_ptr<Delivery>& delivery) {
     // On success the call above owns it.
     if (delivery->function.NonBlockingCall(heap.get(), call) == napi_ok) static_cast<void>(heap.release());
     else delivery->closing = true;
-  };
+  };  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks)
 }
 
 template <class SessionType, class Options>

@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "elf_view.h"
+
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U  // Linux 6.3
 #endif
@@ -35,8 +37,8 @@ int create_memfd() {
   return fd;
 }
 
-[[noreturn]] void refuse(const std::string& path, const std::string& why, int error = 0) {
-  throw HostError("IMAGE", error, path, path + ": " + why);
+[[noreturn]] void refuse(const std::string& path, const std::string& why) {
+  throw HostError("IMAGE", 0, path, path + ": " + why);
 }
 
 [[noreturn]] void no_memory(const char* what) {
@@ -101,19 +103,10 @@ void MemoryFile::add_map(uint64_t addr, uint64_t len, uint64_t file_offset, uint
 }
 
 void MemoryFile::load_agent(const std::string& path) {
-  std::string elf;
-  if (!read_file(path, &elf)) refuse(path, "cannot read the agent: " + errno_text(errno), errno);
-  auto within = [&](uint64_t off, uint64_t len) { return off <= elf.size() && len <= elf.size() - off; };
-  const auto* data = reinterpret_cast<const uint8_t*>(elf.data());
-  if (!within(0, sizeof(Elf64_Ehdr)) || memcmp(data, ELFMAG, SELFMAG) != 0)
-    refuse(path, "the agent is not an ELF file");
-  Elf64_Ehdr eh;
-  memcpy(&eh, data, sizeof eh);
-  if (eh.e_type != ET_EXEC || eh.e_machine != EM_X86_64) refuse(path, "the agent is not a static x86-64 executable");
-  if (eh.e_phentsize != sizeof(Elf64_Phdr) || !within(eh.e_phoff, uint64_t(eh.e_phnum) * sizeof(Elf64_Phdr)) ||
-      eh.e_shentsize != sizeof(Elf64_Shdr) || !within(eh.e_shoff, uint64_t(eh.e_shnum) * sizeof(Elf64_Shdr))) {
-    refuse(path, "the agent's ELF headers are damaged");
-  }
+  ElfView elf;
+  if (const std::string error = elf.open(path); !error.empty()) refuse(path, "cannot use the agent: " + error);
+  if (!elf.is_64() || elf.type() != ET_EXEC || elf.machine() != EM_X86_64)
+    refuse(path, "the agent is not a static x86-64 executable");
 
   // Segments, in the order of the file, each on pages of its own in the memory file.
   uint64_t file_offset = abi::kFileImage, previous_end = abi::kImageAddr;
@@ -122,12 +115,10 @@ void MemoryFile::load_agent(const std::string& path) {
     size_t offset;
   };
   std::vector<Loaded> loaded;
-  for (int i = 0; i < eh.e_phnum; i++) {
-    Elf64_Phdr ph;
-    memcpy(&ph, data + eh.e_phoff + uint64_t(i) * sizeof ph, sizeof ph);
+  for (const Elf64_Phdr& ph : elf.segments()) {
     if (ph.p_type == PT_INTERP || ph.p_type == PT_DYNAMIC) refuse(path, "the agent is dynamically linked");
     if (ph.p_type != PT_LOAD || ph.p_memsz == 0) continue;
-    if (!within(ph.p_offset, ph.p_filesz) || ph.p_filesz > ph.p_memsz)
+    if (!elf.within(ph.p_offset, ph.p_filesz) || ph.p_filesz > ph.p_memsz)
       refuse(path, "a segment of the agent is damaged");
     uint64_t begin = page_down(ph.p_vaddr), file_end = page_up(ph.p_vaddr + ph.p_filesz);
     uint64_t end = page_up(ph.p_vaddr + ph.p_memsz);
@@ -140,7 +131,7 @@ void MemoryFile::load_agent(const std::string& path) {
     if (ph.p_filesz > 0) {
       off_t at = off_t(file_offset + (ph.p_vaddr - begin));
       for (uint64_t done = 0; done < ph.p_filesz;) {
-        ssize_t n = pwrite(fd_.get(), data + ph.p_offset + done, ph.p_filesz - done, at + off_t(done));
+        ssize_t n = pwrite(fd_.get(), elf.data() + ph.p_offset + done, ph.p_filesz - done, at + off_t(done));
         if (n <= 0) no_memory("pwrite");
         done += uint64_t(n);
       }
@@ -155,20 +146,14 @@ void MemoryFile::load_agent(const std::string& path) {
 
   abi::Entry& entry = control_->entry;
   uint64_t version_addr = 0;
-  for (int i = 0; i < eh.e_shnum; i++) {
-    Elf64_Shdr sh;
-    memcpy(&sh, data + eh.e_shoff + uint64_t(i) * sizeof sh, sizeof sh);
-    if (sh.sh_type != SHT_SYMTAB || sh.sh_link >= eh.e_shnum || !within(sh.sh_offset, sh.sh_size)) continue;
-    Elf64_Shdr str;
-    memcpy(&str, data + eh.e_shoff + uint64_t(sh.sh_link) * sizeof str, sizeof str);
-    if (!within(str.sh_offset, str.sh_size) || str.sh_size == 0 || data[str.sh_offset + str.sh_size - 1] != 0) {
-      refuse(path, "the agent's symbol table is damaged");
-    }
+  for (const Elf64_Shdr& sh : elf.sections()) {
+    if (sh.sh_type != SHT_SYMTAB || sh.sh_link >= elf.sections().size() || !elf.within(sh.sh_offset, sh.sh_size))
+      continue;
+    const Elf64_Shdr& str = elf.sections()[sh.sh_link];
     for (uint64_t at = 0; at + sizeof(Elf64_Sym) <= sh.sh_size; at += sizeof(Elf64_Sym)) {
       Elf64_Sym sym;
-      memcpy(&sym, data + sh.sh_offset + at, sizeof sym);
-      if (sym.st_name >= str.sh_size || sym.st_shndx == SHN_UNDEF) continue;
-      std::string_view name(elf.data() + str.sh_offset + sym.st_name);
+      if (!elf.read(sh.sh_offset + at, &sym) || sym.st_shndx == SHN_UNDEF) continue;
+      const std::string name = elf.string_at(str.sh_offset + sym.st_name);
       if (name == "agent_start") entry.start = sym.st_value;
       else if (name == "agent_syscall_entry") entry.syscall_entry = sym.st_value;
       else if (name == "agent_insn_entry") entry.insn_entry = sym.st_value;
@@ -184,7 +169,7 @@ void MemoryFile::load_agent(const std::string& path) {
   uint32_t version = 0;
   for (const Loaded& segment : loaded) {
     if (version_addr >= segment.vaddr && version_addr + sizeof version <= segment.vaddr + segment.filesz) {
-      memcpy(&version, data + segment.offset + (version_addr - segment.vaddr), sizeof version);
+      memcpy(&version, elf.data() + segment.offset + (version_addr - segment.vaddr), sizeof version);
     }
   }
   if (version != abi::kAbiVersion) {
