@@ -21,58 +21,63 @@ inline uint64_t load_be(const uint8_t* p, int bytes) {
   return v;
 }
 
+// Bytes of an object of fixed length, by its first byte; 0 for all others.
+struct ScalarLengths {
+  uint8_t bytes[256];
+  constexpr ScalarLengths() : bytes() {
+    for (int tag = 0; tag < 256; tag++) {
+      const bool fixint = tag <= 0x7f || tag >= 0xe0, fixstr = tag >= 0xa0 && tag <= 0xbf;
+      bytes[tag] = fixint ? 1 : fixstr ? uint8_t(1 + (tag & 31)) : 0;
+    }
+    for (int tag : {0xc0, 0xc2, 0xc3}) bytes[tag] = 1;  // nil, false, true
+    for (int tag : {0xcc, 0xd0}) bytes[tag] = 2;        // integers and floats
+    for (int tag : {0xcd, 0xd1}) bytes[tag] = 3;
+    for (int tag : {0xca, 0xce, 0xd2}) bytes[tag] = 5;
+    for (int tag : {0xcb, 0xcf, 0xd3}) bytes[tag] = 9;
+  }
+};
+inline constexpr ScalarLengths kScalarLengths;
+
 // Length in bytes of the object at p, or 0 when it is malformed or does not end before `end`.
 inline size_t msgpack_length(const uint8_t* p, const uint8_t* end) {
   const uint8_t* const begin = p;
   for (uint64_t left = 1; left > 0; left--) {
     if (p >= end) return 0;
-    const uint8_t tag = *p++;
+    const uint8_t tag = *p;
+    // The pump looks at every event, so the common case is a look-up.
+    if (const size_t scalar = kScalarLengths.bytes[tag]; scalar != 0) {
+      if (scalar > size_t(end - p)) return 0;
+      p += scalar;
+      continue;
+    }
+    p++;
     uint64_t skip = 0, children = 0;
     const size_t room = size_t(end - p);
-    if (tag <= 0x7f || tag >= 0xe0) {
-    } else if (tag <= 0x8f) {
-      children = uint64_t(tag & 15) * 2;
-    } else if (tag <= 0x9f) {
-      children = tag & 15;
-    } else if (tag <= 0xbf) {
-      skip = tag & 31;
-    } else {
-      int width;
-      switch (tag) {
-        case 0xc0:
-        case 0xc2:
-        case 0xc3: break;  // nil, false, true
-        case 0xcc:
-        case 0xd0: skip = 1; break;  // integers and floats
-        case 0xcd:
-        case 0xd1: skip = 2; break;
-        case 0xca:
-        case 0xce:
-        case 0xd2: skip = 4; break;
-        case 0xcb:
-        case 0xcf:
-        case 0xd3: skip = 8; break;
-        case 0xc4:
-        case 0xd9:
-        case 0xc5:
-        case 0xda:
-        case 0xc6:
-        case 0xdb:  // bin, str
-          width = tag == 0xc4 || tag == 0xd9 ? 1 : tag == 0xc5 || tag == 0xda ? 2 : 4;
-          if (room < size_t(width)) return 0;
-          skip = uint64_t(width) + load_be(p, width);
-          break;
-        case 0xdc:
-        case 0xdd:
-        case 0xde:
-        case 0xdf:  // array, map
-          width = tag == 0xdc || tag == 0xde ? 2 : 4;
-          if (room < size_t(width)) return 0;
-          children = load_be(p, width) * (tag >= 0xde ? 2 : 1);
-          skip = uint64_t(width);
-          break;
-        default: return 0;  // extensions and the reserved tag are not used
-      }
+    size_t width;
+    switch (tag) {
+      case 0xc4:
+      case 0xd9:
+      case 0xc5:
+      case 0xda:
+      case 0xc6:
+      case 0xdb:  // bin, str
+        width = tag == 0xc4 || tag == 0xd9 ? 1 : tag == 0xc5 || tag == 0xda ? 2 : 4;
+        if (room < width) return 0;
+        skip = width + load_be(p, int(width));
+        break;
+      case 0xdc:
+      case 0xdd:
+      case 0xde:
+      case 0xdf:  // array, map
+        width = tag == 0xdc || tag == 0xde ? 2 : 4;
+        if (room < width) return 0;
+        children = load_be(p, int(width)) * (tag >= 0xde ? 2 : 1);
+        skip = width;
+        break;
+      default:
+        if ((tag & 0xf0) == 0x90) children = tag & 15;
+        else if ((tag & 0xf0) == 0x80) children = uint64_t(tag & 15) * 2;
+        else return 0;  // extensions and the reserved tag are not used
     }
     if (skip > room) return 0;
     p += skip;
