@@ -86,7 +86,7 @@ export interface RecordStats {
 export interface RecordHandle {
   readonly pid: number;
   stats(): RecordStats;
-  /** Sends a signal to the root process; SIGKILL goes to every process of the group. */
+  /** Sends a signal to the root process, or to all that it left behind; SIGKILL goes to every process of the group. */
   kill(signal: number): void;
   readonly done: Promise<RecordEnd>;
 }
@@ -304,6 +304,7 @@ interface Addon {
   startReplay(options: ReplayOptions, onEvent: (event: ReplayEvent) => void): NativeSession<ReplayStats>;
   analyseElf(path: string): ElfAnalysis;
   crc32c(buf: Uint8Array, seed: number): number;
+  sitesVersion: number;
 }
 
 let addon: Addon | undefined;
@@ -378,6 +379,11 @@ export function analyseElf(path: string): ElfAnalysis {
 /** CRC-32C (Castagnoli) of `buf`, continued from `seed` (0 to begin, or the value so far). */
 export function crc32c(buf: Uint8Array, seed = 0): number {
   return mapped(() => load().crc32c(buf, seed));
+}
+
+/** Version of the rewriting of text. A journal replays only where this is what it was when recorded. */
+export function sitesVersion(): number {
+  return load().sitesVersion;
 }
 
 /** Exit code of a wait4 status, or undefined when a signal ended the process. */

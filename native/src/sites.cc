@@ -469,9 +469,14 @@ void Analysis::run(bool full) {
   }
   std::sort(pending_.begin(), pending_.end(),
             [](const Pending& a, const Pending& b) { return a.site.offset < b.site.offset; });
-  mark_windows();
-  scan_branches();
-  scan_data();
+  // Most libraries have no site at all, and need no look at what enters it.
+  const bool any = std::any_of(pending_.begin(), pending_.end(),
+                               [](const Pending& p) { return p.site.kind != abi::kSiteCpuid; });
+  if (any) {
+    mark_windows();
+    scan_branches();
+    scan_data();
+  }
   uint64_t taken = 0;  // end of the bytes that the sites before cover
   for (Pending& pending : pending_) {
     choose(pending);

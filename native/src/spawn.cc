@@ -198,6 +198,11 @@ pid_t spawn(const SpawnOptions& options) {
     bool chdir_failed = strcmp(plan.failed_call, "chdir") == 0;
     const std::string& what = chdir_failed ? options.cwd : options.argv[0];
     std::string call = strcmp(plan.failed_call, "execve") == 0 ? "" : std::string(" (") + plan.failed_call + ")";
+    if (strcmp(plan.failed_call, "ptrace") == 0)
+      call +=
+          "; a recording needs ptrace for the moment of each exec: a container's seccomp profile may forbid it, and it "
+          "cannot run "
+          "below strace or a debugger that follows its children";
     throw HostError("LAUNCH", plan.error, what, what + ": " + errno_text(plan.error) + call);
   }
   return pid;

@@ -110,7 +110,9 @@ int Warden::signal_root(int signal) {
   for (const Member& member : members_) {
     if (member.pid == root_) return pidfd_send_signal(member.pidfd.get(), signal) == 0 ? 0 : -errno;
   }
-  return -ESRCH;
+  // A daemon's root process has ended; what it left behind is what the user means.
+  for (const Member& member : members_) pidfd_send_signal(member.pidfd.get(), signal);
+  return members_.empty() ? -ESRCH : 0;
 }
 
 void Warden::run_outcome_watch() {
