@@ -6,6 +6,9 @@ import { cycle, reproduction, type CycleResult } from './cycle.js';
 import { compileGuest, type Guest } from './guests.js';
 import { removeWorkDir } from './paths.js';
 
+// Natively each ends within a second or two.
+const GUEST_TIMEOUT_MS = 20_000;
+
 export interface GuestResult extends Omit<CycleResult, 'verdict'> {
   guest: Guest;
   verdict: CycleResult['verdict'] | 'compile';
@@ -26,6 +29,7 @@ export async function guestCycle(guest: Guest, above: string, replays: number, k
     status: guest.status,
     replays,
     work,
+    timeoutMs: GUEST_TIMEOUT_MS,
     ...(guest.stdin === undefined ? {} : { stdin: guest.stdin }),
   };
   const result = await cycle(options);
