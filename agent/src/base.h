@@ -48,7 +48,7 @@ enum : u32 {
   kSysSetfsgid = 123, kSysRtSigpending = 127, kSysRtSigtimedwait = 128, kSysRtSigsuspend = 130, kSysSigaltstack = 131,
   kSysPrctl = 157, kSysArchPrctl = 158, kSysGettid = 186, kSysFutex = 202, kSysSetTidAddress = 218, kSysClockGettime = 228,
   kSysExitGroup = 231, kSysTgkill = 234, kSysOpenat = 257, kSysFaccessat = 269, kSysPselect6 = 270, kSysPpoll = 271,
-  kSysSetRobustList = 273, kSysEpollPwait = 281, kSysDup3 = 292, kSysSeccomp = 317, kSysMemfdCreate = 319, kSysExecveat = 322,
+  kSysSetRobustList = 273, kSysGetRobustList = 274, kSysEpollPwait = 281, kSysDup3 = 292, kSysSeccomp = 317, kSysMemfdCreate = 319, kSysExecveat = 322,
   kSysUserfaultfd = 323, kSysRseq = 334, kSysIoUringSetup = 425, kSysIoUringEnter = 426, kSysIoUringRegister = 427,
   kSysClone3 = 435, kSysCloseRange = 436, kSysEpollPwait2 = 441, kSysLseek = 8, kSysPrlimit = 302,
 };

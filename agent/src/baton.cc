@@ -12,7 +12,8 @@ u64 g_tail_cache;
 namespace {
 constexpr u32 kSpins = 150;            // some microseconds: a hand-over between cores through the kernel costs ten times that
 constexpr u32 kFutexWait = 0, kFutexWake = 1;
-constexpr u32 kKickAfterWaits = 2;
+constexpr u32 kKickAfterWaits = 1;
+constexpr u32 kLent = 0x80000000, kHost = 0x7fffffff;
 
 struct Timespec {
   i64 sec, nsec;
@@ -94,8 +95,15 @@ void baton_acquire(Thread* t) {
       }
       same = holder == before ? same + 1 : 0;
       before = holder;
-      if (same >= kKickAfterWaits && holder < 0x7fffffff) ask_for_kick(holder);
-      futex_wait(&c.baton, holder, 5'000'000);
+      if ((holder & kLent) && same) {
+        if (__atomic_compare_exchange_n(&c.baton, &holder, t->gtid, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+          c.stat_steals++;
+          break;
+        }
+        continue;
+      }
+      if (same >= kKickAfterWaits && holder < kHost) ask_for_kick(holder);
+      futex_wait(&c.baton, holder, holder & kLent ? 1'000'000 : 5'000'000);
     }
     __atomic_fetch_sub(&c.baton_waiters, 1, __ATOMIC_SEQ_CST);
   }
@@ -113,6 +121,13 @@ void baton_release(Thread*) {
   abi::Control& c = control();
   __atomic_exchange_n(&c.baton, 0, __ATOMIC_SEQ_CST);
   if (baton_wanted()) futex_wake(&c.baton, 1);
+}
+
+void baton_lend(Thread* t) { __atomic_store_n(&control().baton, t->gtid | kLent, __ATOMIC_RELEASE); }
+
+void baton_reclaim(Thread* t) {
+  u32 mine = t->gtid | kLent;
+  if (!__atomic_compare_exchange_n(&control().baton, &mine, t->gtid, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) baton_acquire(t);
 }
 
 void baton_yield(Thread* t) {

@@ -49,6 +49,7 @@ i64 call_exit(Thread* t);
 i64 call_exit_group(Thread* t);
 i64 call_set_tid_address(Thread* t);
 i64 call_set_robust_list(Thread* t);
+i64 call_get_robust_list(Thread* t);
 i64 call_arch_prctl(Thread* t);
 i64 call_prctl(Thread* t);
 i64 call_refused(Thread* t);      // ENOSYS in both modes

@@ -582,6 +582,7 @@ extern "C" [[noreturn]] void agent_start_c(u64 guest_sp, u64 first) {
     adopt_slot(t, 1, 0);
     u64 mask = 0;
     sys(kSysRtSigprocmask, 0, 0, &mask, 8);
+    sys(kSysPrctl, 1 /* PR_SET_PDEATHSIG */, 0);  // the launcher's; from here on the host's guard ends the group with the host
     t->guest_mask = mask;
   } else {
     adopt_slot(t, c.exec_gtid, c.exec_process);

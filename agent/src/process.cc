@@ -576,18 +576,27 @@ i64 call_execve(Thread* t) {
 i64 call_set_tid_address(Thread* t) {
   t->clear_tid = t->call.args[0];
   if (recording()) {
-    i64 tid = sys(kSysGettid);
-    append_call(t, tid);
-    return tid;
+    t->child_tid = sys(kSysGettid);
+    append_call(t, t->child_tid);
+    return t->child_tid;
   }
   Settled s;
   expect_call(t, s);
+  t->child_tid = s.ret;  // the number that the guest knows itself by: robust futexes hold it
   return s.ret;
 }
 
 i64 call_set_robust_list(Thread* t) {
   if (t->call.args[1] != 24) return settle(t, -kEINVAL);
   t->robust_list = t->call.args[0];
+  return settle(t, 0);
+}
+
+i64 call_get_robust_list(Thread* t) {
+  const u64* a = t->call.args;
+  if ((i32)a[0] != 0) return generic_call(t, t->call);
+  u64 len = 24;
+  if (agent_copy_safe((void*)a[2], &len, 8) || agent_copy_safe((void*)a[1], &t->robust_list, 8)) return settle(t, -kEFAULT);
   return settle(t, 0);
 }
 
@@ -692,6 +701,7 @@ SpecialHandler special_handler(const Call& call) {
     case kSysExitGroup: return call_exit_group;
     case kSysSetTidAddress: return call_set_tid_address;
     case kSysSetRobustList: return call_set_robust_list;
+    case kSysGetRobustList: return call_get_robust_list;
     case kSysArchPrctl: return call_arch_prctl;
     case kSysPrctl: return call_prctl;
     case kSysRseq: case kSysIoUringSetup: case kSysIoUringEnter: case kSysIoUringRegister: case kSysUserfaultfd: return call_refused;

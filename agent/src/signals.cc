@@ -26,7 +26,9 @@ u64 current_reissue(const Thread* t);
 
 namespace {
 
-constexpr u64 kAgentSaFlags = kSaSiginfo | kSaOnstack | kSaRestorer;
+constexpr u64 kAgentSaFlags = kSaSiginfo | kSaOnstack | kSaRestorer | kSaNodefer;
+// A fault in the handler is the agent's own; it must be reported rather than kill without a word.
+constexpr u64 kHandlerMask = ~(signal_bit(kSigSegv) | signal_bit(kSigBus));
 constexpr u32 kArchX8664 = 0xc000003e;
 
 struct StackT {
@@ -112,7 +114,7 @@ void install_for(Thread* t, int sig) {
   bool must = signal_bit(sig) & kReservedMask;
   if (!must && a.handler == 1) return kernel_sigaction(sig, 1, keep, 0);
   if (!must && a.handler == 0 && (ignores_by_default(sig) || stops_by_default(sig))) return kernel_sigaction(sig, 0, keep, 0);
-  kernel_sigaction(sig, (u64)agent_signal_handler, kAgentSaFlags | keep, ~0ull);
+  kernel_sigaction(sig, (u64)agent_signal_handler, kAgentSaFlags | keep, kHandlerMask);
 }
 
 void move_to_async(Thread* t, Ucontext* u, AsyncReason why) {
@@ -343,7 +345,7 @@ void install_replay_handlers() {
   for (int sig = 1; sig <= kSignals; ++sig) {
     if (sig == kSigKill || sig == kSigStop || sig == kSigTstp || sig == kSigTtin || sig == kSigTtou) continue;
     if (signal_bit(sig) & kReservedMask) {
-      kernel_sigaction(sig, (u64)agent_signal_handler, kAgentSaFlags, ~0ull);
+      kernel_sigaction(sig, (u64)agent_signal_handler, kAgentSaFlags, kHandlerMask);
     } else if (sig == kSigChld) {
       kernel_sigaction(sig, 1, 0, 0);  // children of the replay are reaped by the kernel; wait4 answers from the journal
     }

@@ -57,6 +57,7 @@ struct Thread {
   u64 vdso_gettimeofday, vdso_time, vdso_getcpu, vdso_getres, vdso_getrandom;  // gs:64 .. gs:96
   GuestRegs regs;      // gs:104
   u64 vdso_rsp;        // gs:248 the guest's stack pointer during a vDSO call
+  u64 probe_scratch[2];  // gs:256, gs:264 for probe stubs
 
   u32 gtid;
   u32 index;           // of the block
@@ -93,7 +94,7 @@ struct Thread {
 static_assert(offsetof(Thread, saved_rcx) == abi::kGsSavedRcx && offsetof(Thread, insn) == abi::kGsInsn);
 static_assert(offsetof(Thread, stack_top) == 24 && offsetof(Thread, sud_rip) == 32 && offsetof(Thread, flags16) == 40);
 static_assert(offsetof(Thread, pending_sig) == 48 && offsetof(Thread, via_sud) == 52 && offsetof(Thread, vdso_clock) == 56);
-static_assert(offsetof(Thread, regs) == 104 && offsetof(Thread, vdso_rsp) == 248);
+static_assert(offsetof(Thread, regs) == 104 && offsetof(Thread, vdso_rsp) == 248 && offsetof(Thread, probe_scratch) == abi::kGsProbe0);
 static_assert(sizeof(Thread) <= 16 << 10);
 
 inline Thread* current() {

@@ -14,7 +14,7 @@
 namespace understudy::abi {
 
 inline constexpr uint32_t kMagic = 0x55445359;  // "UDSY"
-inline constexpr uint32_t kAbiVersion = 1;
+inline constexpr uint32_t kAbiVersion = 2;
 
 // ---- Address layout in every guest process -------------------------------------------------------------
 // One reserved stretch far from where the kernel, glibc, Go, ASan and TSan place things. The agent's ELF file is
@@ -88,6 +88,20 @@ enum RpcOp : uint32_t {
   kRpcMessage = 6,     // payload: text for the user; a0 = MessageLevel
   kRpcMapBlob = 7,     // replay: declare blob: a0 = blob index; payload: 32-byte sha256 (from the FILE event). out: path
                        // of the blob's file as text in the payload area
+  kRpcPickSite = 8,    // record: payload: u64 rips[a0], the program counters that a probe visited, in order. out: r[0] = index of
+                       // one where a 5-byte jump can replace whole instructions, or ~0
+  kRpcProbeStub = 9,   // replay: a0 = such a program counter, a1 = where the stub will lie (0: r[0] = bytes needed at most).
+                       // in: payload ProbeSpec. out: r[0] = stub bytes, r[1] = offset of its int3, r[2] = offset at which the
+                       // guest's own instructions go on; payload = stub, then 16 bytes: the patch (r[3] of them to be written)
+};
+// What a probe stub compares at each visit before it stops at its int3: registers by the processor's numbering, or 8-byte
+// memory words. All must be equal. The stub changes no register, flag or stack byte; it may use gs:[kGsProbe0/1].
+struct ProbeSpec {
+  uint32_t count, pad;
+  struct {
+    uint32_t is_memory, reg;
+    uint64_t addr, expected;
+  } items[3];
 };
 enum MapFlags : uint64_t { kMapExec = 1, kMapShared = 2, kMapWritable = 4 };
 enum MessageLevel : uint64_t { kInfo = 0, kWarning = 1, kError = 2 };
@@ -127,7 +141,7 @@ enum SiteKind : uint32_t { kSiteSyscall = 0, kSiteRdtsc = 1, kSiteRdtscp = 2, kS
 //     T+16  65 c7 04 25 <off32> ... (kind | reg << 8 | opsize << 16) is stored by: mov dword gs:[kGsInsn], imm32   (12 bytes)
 //           then jmp [rip + xx] -> Entry::insn_entry; the continuation follows the jmp. lea's displacement is set accordingly.
 inline constexpr uint32_t kSyscallTrampolineHead = 13;
-inline constexpr uint32_t kGsSelf = 0, kGsSavedRcx = 8, kGsInsn = 16;  // offsets from gs base that trampolines may use
+inline constexpr uint32_t kGsSelf = 0, kGsSavedRcx = 8, kGsInsn = 16, kGsProbe0 = 256, kGsProbe1 = 264;  // offsets from gs base that trampolines may use
 
 // Filled from the agent's ELF symbols by the host when it loads the image.
 struct Entry {
