@@ -7,6 +7,8 @@
 
 #include <vector>
 
+#include "probe.h"
+
 namespace understudy::host {
 namespace {
 constexpr int kTickMs = 10;
@@ -64,6 +66,8 @@ void Service::handle() {
       case abi::kRpcMapFile: result = map_file(); break;
       case abi::kRpcSites: result = sites(); break;
       case abi::kRpcMapBlob: result = map_blob(); break;
+      case abi::kRpcPickSite: result = pick_probe_site(); break;
+      case abi::kRpcProbeStub: result = make_probe_stub(); break;
       case abi::kRpcMessage:
         if (rpc.payload_len <= abi::kRpcSize) {
           hooks_.message(abi::MessageLevel(rpc.a[0]),
@@ -143,6 +147,39 @@ int64_t Service::sites() {
   rpc.payload_len = patch_bytes + rewrite.trampolines.size();
   std::lock_guard lock(mutex_);
   for (const TrampolineOrigin& origin : rewrite.origins) origins_[origin.begin] = origin;
+  return 0;
+}
+
+int64_t Service::pick_probe_site() {
+  abi::Rpc& rpc = memory_.control().rpc;
+  const uint64_t count = rpc.a[0];
+  if (count > abi::kRpcSize / sizeof(uint64_t) || rpc.payload_len < count * sizeof(uint64_t)) return -EINVAL;
+  std::vector<uint64_t> rips(count);
+  memcpy(rips.data(), memory_.rpc_payload(), count * sizeof(uint64_t));
+  rpc.r[0] = pick_site(rpc.pid, rips);
+  rpc.payload_len = 0;
+  return 0;
+}
+
+int64_t Service::make_probe_stub() {
+  abi::Rpc& rpc = memory_.control().rpc;
+  if (rpc.a[1] == 0) {
+    rpc.r[0] = kProbeStubMax;
+    rpc.payload_len = 0;
+    return 0;
+  }
+  abi::ProbeSpec spec;
+  if (rpc.payload_len < sizeof spec) return -EINVAL;
+  memcpy(&spec, memory_.rpc_payload(), sizeof spec);
+  ProbeStub stub{};
+  if (int64_t error = probe_stub(rpc.pid, rpc.a[0], rpc.a[1], spec, &stub)) return error;
+  memcpy(memory_.rpc_payload(), stub.bytes.data(), stub.bytes.size());
+  memcpy(memory_.rpc_payload() + stub.bytes.size(), stub.patch, sizeof stub.patch);
+  rpc.r[0] = stub.bytes.size();
+  rpc.r[1] = stub.trap;
+  rpc.r[2] = stub.body;
+  rpc.r[3] = stub.covered;
+  rpc.payload_len = stub.bytes.size() + sizeof stub.patch;
   return 0;
 }
 

@@ -41,6 +41,8 @@ class Service {
   int64_t map_file();
   int64_t sites();
   int64_t map_blob();
+  int64_t pick_probe_site();
+  int64_t make_probe_stub();
 
   MemoryFile& memory_;
   BlobStore& blobs_;
