@@ -194,41 +194,45 @@ uint64_t Service::original_address(uint64_t address) const {
 
 void Service::run_kicker() {
   abi::Control& control = memory_.control();
-  struct Watched {
-    uint64_t seq, since_ns;
-  };
-  std::map<uint32_t, Watched> watched;  // by slot
+  std::map<uint32_t, uint64_t> since;  // by slot: when its request was seen first
   while (load_acquire(stopping_) == 0) {
     if (load_acquire(control.attention) == 0) {
-      watched.clear();
+      since.clear();
       futex_wait(&control.attention, 0, kIdleMs);
       continue;
     }
     const uint64_t now = monotonic_ns();
     for (uint32_t i = 0; i < abi::kMaxThreads; i++) {
-      const abi::ThreadSlot& slot = control.threads[i];
-      if (load_acquire(slot.state) != abi::kThreadLive || load_acquire(slot.attention) != 1) {
-        watched.erase(i);
+      abi::ThreadSlot& slot = control.threads[i];
+      if (load_acquire(slot.attention) != 1) {
+        since.erase(i);
         continue;
       }
-      const uint64_t seq = slot.attention_seq;
-      auto [entry, fresh] = watched.try_emplace(i, Watched{seq, now});
-      if (!fresh && entry->second.seq != seq) entry->second = {seq, now};
-      if (slot.events != seq) continue;  // it moves; the agent takes the request back
-      if (now - entry->second.since_ns < uint64_t(control.kick_after_ms) * 1000000) continue;
-      siginfo_t info{};
-      info.si_signo = SIGSYS;
-      info.si_code = SI_QUEUE;  // the only code that the kernel lets another process use and that carries a value
-      info.si_pid = getpid();
-      info.si_uid = getuid();
-      info.si_value.sival_ptr = reinterpret_cast<void*>(abi::kKickMagic);
-      syscall(SYS_rt_tgsigqueueinfo, slot.pid, slot.tid, SIGSYS, &info);
-      entry->second.since_ns = now;
+      const uint64_t first = since.try_emplace(i, now).first->second;
+      const bool waits = load_acquire(slot.state) == abi::kThreadLive &&
+                         load_acquire(slot.events) == slot.attention_seq;
+      if (waits && now - first < uint64_t(control.kick_after_ms) * 1000000) continue;
+      if (waits) kick(slot);
+      // Done with, or moot because the thread made an event: whoever still waits asks again. The count goes down with the flag.
+      since.erase(i);
+      if (__atomic_exchange_n(&slot.attention, 0, __ATOMIC_SEQ_CST) == 1)
+        __atomic_fetch_sub(&control.attention, 1, __ATOMIC_SEQ_CST);
     }
     // The tick is no longer than what is waited for, and no shorter than a millisecond.
     const int tick = std::max(1, std::min(kTickMs, int(control.kick_after_ms) / 2));
     usleep(useconds_t(tick) * 1000);
   }
+}
+
+void Service::kick(const abi::ThreadSlot& slot) {
+  siginfo_t info{};
+  info.si_signo = SIGSYS;
+  info.si_code = SI_QUEUE;  // the only code that the kernel lets another process use and that carries a value
+  info.si_pid = getpid();
+  info.si_uid = getuid();
+  info.si_value.sival_ptr = reinterpret_cast<void*>(abi::kKickMagic);
+  // It may have ended meanwhile; then there is nothing to interrupt.
+  syscall(SYS_rt_tgsigqueueinfo, slot.pid, slot.tid, SIGSYS, &info);
 }
 
 }  // namespace understudy::host

@@ -37,6 +37,7 @@ class Service {
  private:
   void run();
   void run_kicker();
+  static void kick(const abi::ThreadSlot& slot);
   void handle();
   int64_t map_file();
   int64_t sites();

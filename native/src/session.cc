@@ -278,10 +278,11 @@ ReplaySession::~ReplaySession() {
 }
 
 void ReplaySession::kill_all() {
-  // The replay has a session of its own, and its processes never leave it: setsid and setpgid are only replayed. While the root is
-  // not reaped its number cannot be another group's.
-  if (pid_ > 0 && !launcher_->reap_root()) ::kill(-pid_, SIGKILL);
   warden_->kill_group();
+  // Replaying processes never leave the root's process group: setsid and setpgid are only replayed. While the root is not reaped,
+  // the group's number cannot be another's.
+  std::lock_guard lock(mutex_);
+  if (pid_ > 0 && !reaped_) ::kill(-pid_, SIGKILL);
 }
 
 void ReplaySession::kill(int) {
@@ -369,7 +370,13 @@ void ReplaySession::finish() {
   else if (code == abi::kDiverged) outcome = "diverged";
   else if (code == abi::kJournalEnd) outcome = "journalEnd";
   else if (code == abi::kStopped) outcome = "stopped";
-  const auto root = launcher_->reap_root();
+  kill_all();
+  std::optional<RootEnd> root;
+  {
+    std::lock_guard lock(mutex_);
+    root = launcher_->reap_root();
+    reaped_ = true;
+  }
   if (code == abi::kRunning && !killed_) {
     std::string how = "disappeared";
     if (root && WIFSIGNALED(root->status)) how = "was killed by signal " + std::to_string(WTERMSIG(root->status));

@@ -105,6 +105,7 @@ class ReplaySession : public Session {
   SiteStore sites_;
   std::mutex mutex_;
   Cut cut_;
+  bool reaped_ = false;
   std::atomic<bool> killed_{false};
   std::atomic<uint32_t> outcome_{abi::kRunning};
   std::unique_ptr<Launcher> launcher_;

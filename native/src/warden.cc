@@ -20,8 +20,8 @@ namespace {
 
 constexpr int64_t kEventKilled = -10, kEventEnd = -11;
 constexpr uint32_t kHostBaton = 0x7fffffff, kStealable = 0x80000000;
-constexpr int kKillRetryMs = 20;
-constexpr int kBatonWaitMs = 20;
+constexpr int kKillRetryMs = 20, kStrangerPollMs = 5, kStrangerWaitMs = 2000;
+constexpr int kBatonWaitMs = 5, kWaitsBeforeKick = 2;
 
 int pidfd_open(pid_t pid) { return int(syscall(SYS_pidfd_open, pid, 0)); }
 int pidfd_send_signal(int fd, int signal) { return int(syscall(SYS_pidfd_send_signal, fd, signal, nullptr, 0)); }
@@ -144,8 +144,9 @@ void Warden::run() {
       std::lock_guard lock(mutex_);
       empty = root_known_ && members_.empty();
     }
-    if (empty && !ended) {
+    if (empty && !ended && group_is_over()) {
       ended = true;
+      if (memory_.control().mode == abi::kModeRecord) append_end();
       hooks_.group_ended();
     }
   }
@@ -181,12 +182,25 @@ void Warden::poll_once() {
   // A child that was forked just before its parent died is in Control but may not have asked to be watched.
   adopt_strangers();
   for (Member& member : dead) on_death(member);
-  bool empty;
-  {
-    std::lock_guard lock(mutex_);
-    empty = members_.empty();
+}
+
+// Nobody is watched any more. A child that was forked just before its parent ended may not have said yet who it is: its thread slot is
+// live already. A child that was killed at that very moment never will, so there is an end to waiting.
+bool Warden::group_is_over() {
+  abi::Control& control = memory_.control();
+  for (int waited_ms = 0;; waited_ms += kStrangerPollMs) {
+    adopt_strangers();
+    {
+      std::lock_guard lock(mutex_);
+      if (!root_known_ || !members_.empty()) return false;
+    }
+    bool expected = false;
+    for (const abi::ThreadSlot& slot : control.threads) expected |= load_acquire(slot.state) == abi::kThreadLive;
+    for (const abi::ProcessSlot& slot : control.processes)
+      expected |= load_acquire(slot.state) == abi::kThreadLive && slot.dead == 0;
+    if (!expected || waited_ms >= kStrangerWaitMs || load_acquire(stopping_) != 0) return true;
+    usleep(kStrangerPollMs * 1000);
   }
-  if (empty && memory_.control().mode == abi::kModeRecord) append_end();
 }
 
 void Warden::adopt_strangers() {
@@ -207,7 +221,9 @@ void Warden::adopt_strangers() {
 void Warden::on_death(Member& member) {
   abi::Control& control = memory_.control();
   int signal = 0;
-  if (member.pid == root_) {
+  if (control.mode == abi::kModeReplay) {
+    // The session reaps the root when everything is over: until then its number stands for the replay's process group.
+  } else if (member.pid == root_) {
     // A zombie now. The launcher's thread may be the one to have seen it.
     for (int i = 0; i < 1000; i++) {
       if (auto end = launcher_.reap_root()) {
@@ -239,19 +255,21 @@ void Warden::on_death(Member& member) {
 // The baton as the host. Nothing it is held by can be waited for when the holder is among the dead.
 bool Warden::take_baton(pid_t dead_pid) {
   abi::Control& control = memory_.control();
-  for (;;) {
+  // Who holds it finds out at its next event that somebody waits, and lets go then.
+  __atomic_fetch_add(&control.baton_waiters, 1, __ATOMIC_SEQ_CST);
+  bool have = false;
+  for (int waits = 0; !have && load_acquire(stopping_) == 0;) {
     uint32_t holder = load_acquire(control.baton);
     bool may_take = holder == 0 || (holder & kStealable) != 0;
     if (!may_take) {
-      const abi::ThreadSlot& thread = control.threads[(holder & ~kStealable) % abi::kMaxThreads];
+      const abi::ThreadSlot& thread = control.threads[holder % abi::kMaxThreads];
       may_take = thread.pid == dead_pid || control.processes[thread.process % abi::kMaxProcesses].dead != 0;
     }
     if (may_take) {
-      if (__atomic_compare_exchange_n(&control.baton, &holder, kHostBaton, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
-        break;
+      have = __atomic_compare_exchange_n(&control.baton, &holder, kHostBaton, false, __ATOMIC_SEQ_CST,
+                                         __ATOMIC_RELAXED);
       continue;
     }
-    if (load_acquire(stopping_) != 0) return false;
     // Others that die while this waits are dead too, though not processed yet.
     {
       std::lock_guard lock(mutex_);
@@ -260,16 +278,28 @@ bool Warden::take_baton(pid_t dead_pid) {
         if (other.slot >= 0 && poll(&fd, 1, 0) == 1) store_release(control.processes[other.slot].dead, 1u);
       }
     }
-    // The holder finds out that somebody waits and lets go at its next event, or is kicked.
-    __atomic_fetch_add(&control.baton_waiters, 1, __ATOMIC_SEQ_CST);
+    if (++waits > kWaitsBeforeKick) ask_for_kick(holder);
     futex_wait(&control.baton, holder, kBatonWaitMs);
-    __atomic_fetch_sub(&control.baton_waiters, 1, __ATOMIC_SEQ_CST);
   }
+  __atomic_fetch_sub(&control.baton_waiters, 1, __ATOMIC_SEQ_CST);
+  if (!have) return false;
   // A request of the dead that nobody will take back.
   abi::Rpc& rpc = control.rpc;
   for (int i = 0; i < 5000 && load_acquire(rpc.state) == abi::kRpcRequest; i++) usleep(1000);
   if (load_acquire(rpc.state) == abi::kRpcDone) store_release(rpc.state, uint32_t(abi::kRpcIdle));
   return true;
+}
+
+// As the agents do when they wait for long: a thread that only computes makes no event at which it could let go.
+void Warden::ask_for_kick(uint32_t holder) {
+  abi::Control& control = memory_.control();
+  abi::ThreadSlot& slot = control.threads[holder % abi::kMaxThreads];
+  if (load_acquire(slot.attention) != 0) return;
+  slot.attention_seq = load_acquire(slot.events);
+  if (__atomic_exchange_n(&slot.attention, 1, __ATOMIC_SEQ_CST) == 0) {
+    __atomic_fetch_add(&control.attention, 1, __ATOMIC_SEQ_CST);
+    futex_wake_all(&control.attention);
+  }
 }
 
 void Warden::release_baton() {
@@ -298,10 +328,8 @@ void Warden::append_killed(uint32_t slot_index, int signal) {
   }
   for (abi::ThreadSlot& thread : control.threads) {
     if (thread.process != slot_index || load_acquire(thread.state) != abi::kThreadLive) continue;
-    if (thread.attention != 0) {
-      thread.attention = 0;
+    if (__atomic_exchange_n(&thread.attention, 0, __ATOMIC_SEQ_CST) == 1)
       __atomic_fetch_sub(&control.attention, 1, __ATOMIC_SEQ_CST);
-    }
     store_release(thread.state, uint32_t(abi::kThreadKilled));
     __atomic_fetch_sub(&control.live_threads, 1, __ATOMIC_SEQ_CST);
   }

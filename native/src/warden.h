@@ -49,11 +49,13 @@ class Warden {
   void run_outcome_watch();
   void poll_once();
   void adopt_strangers();
+  bool group_is_over();
   void on_death(Member& member);
   void append_killed(uint32_t slot, int signal);
   void append_end();
   void append(const uint8_t* event, size_t len, uint64_t events_before);
   bool take_baton(pid_t dead_pid);
+  void ask_for_kick(uint32_t holder);
   void release_baton();
   void kill_all_locked();
 

@@ -155,12 +155,17 @@ void finish(Outcome outcome) {
 
 }  // namespace
 
+extern "C" {
+extern const uint32_t agent_abi_version;
+[[gnu::used]] const uint32_t agent_abi_version = kAbiVersion;
+}
+
 extern "C" [[gnu::used]] void toy_main(const long* stack, long first) {
   if (control().mode == kModeReplay) replay();
   record(stack, first != 0);
 }
 
-asm(".globl agent_start, agent_syscall_entry, agent_insn_entry, agent_text_begin, agent_text_end, agent_abi_version\n"
+asm(".globl agent_start, agent_syscall_entry, agent_insn_entry, agent_text_begin, agent_text_end\n"
     "agent_text_begin:\n"
     "agent_start:\n"
     "  lea toy_stack_end(%rip), %rsp\n"
@@ -181,7 +186,6 @@ asm(".globl agent_start, agent_syscall_entry, agent_insn_entry, agent_text_begin
     "  ud2\n"
     "agent_text_end:\n"
     ".data\n"
-    "agent_abi_version: .long 1\n"
     ".bss\n"
     ".balign 16\n"
     ".skip 16384\n"
