@@ -249,6 +249,8 @@ ReplaySession::ReplaySession(const ReplayOptions& options, EmitEvent emit)
   service_ = std::make_unique<Service>(memory_, blobs_, sites_, *warden_, nullptr,
                                        Service::Hooks{report, [](int, const std::string&) {}});
 
+  guard_ = std::make_unique<Guard>(&control);
+
   SpawnOptions spawn;
   spawn.argv = {options.stub_path, std::to_string(control.guest_fd)};
   spawn.memory_fd = memory_.fd();

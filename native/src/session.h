@@ -108,6 +108,7 @@ class ReplaySession : public Session {
   bool reaped_ = false;
   std::atomic<bool> killed_{false};
   std::atomic<uint32_t> outcome_{abi::kRunning};
+  std::unique_ptr<Guard> guard_;
   std::unique_ptr<Launcher> launcher_;
   std::unique_ptr<Warden> warden_;
   std::unique_ptr<Feeder> feeder_;

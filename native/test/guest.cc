@@ -48,6 +48,9 @@ void say(const char* text) {
 
 // The real agent says so before it lets a process end.
 [[noreturn]] void leave(uint32_t process, int status) {
+  for (ThreadSlot& thread : control().threads) {
+    if (thread.state == kThreadLive && thread.process == process) thread.state = kThreadExited;
+  }
   __atomic_store_n(&control().processes[process].state, uint32_t(kThreadExited), __ATOMIC_SEQ_CST);
   _exit(status);
 }
