@@ -159,6 +159,7 @@ i64 clone_common(Thread* t, const CloneCall& c) {
     if (!take_numbers(!thread, gtid, process)) return settle(t, -kEAGAIN);
     slot_of(gtid).state = abi::kThreadLive;
     slot_of(gtid).gtid = gtid;
+    slot_of(gtid).process = process;  // before the child adopts it: an exit meanwhile counts the threads of its own process
     if (vfork) append_spawn(gtid, process);
   } else if (vfork) {
     Event e;
