@@ -31,7 +31,7 @@ inline constexpr uint8_t kEventElements[kEventKinds] = {
     2,  // SWITCH: gtid
     3,  // CLOCK: clockId, deltaNs
     5,  // SIGNAL: place, signo, siginfo, disposition
-    4,  // PREEMPT: regs, words, blocks
+    6,  // PREEMPT: regs, words, blocks, changedRegs, changedWords
     4,  // INSN: siteKind, value, aux
     2,  // CHUNK: data
     9,  // START: maps, stack, sp, stackLow, entry, brk, mask, ignored

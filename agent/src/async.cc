@@ -1,7 +1,9 @@
 // Positions inside guest code: see async.h.
 //
-// Replay sets a breakpoint (int3) at the recorded program counter and compares the state at each hit; a miss is stepped
-// over. For a spin whose state does not change the first hit matches, which is where preemption is needed most.
+// Replay stops the thread at the recorded program counter and compares its state with the recorded one. The cheap way is a
+// stub (from the host) that a jump at that place leads to: it compares what is known to differ from one turn of the loop to
+// the next, at some nanoseconds a visit, and traps only when all is equal. Where no jump fits, an int3 stops every visit and
+// a miss is stepped over, at microseconds a visit.
 #include "async.h"
 
 #include "baton.h"
@@ -28,6 +30,50 @@ void poke(u64 addr, u8 value) {
   if (n != 1) report_outcome_text(abi::kAgentFault, "cannot write a breakpoint into the guest's text");
 }
 
+void poke_all(u64 addr, const u8* bytes, u32 n) {
+  for (u32 i = 0; i < n; ++i) poke(addr + i, bytes[i]);
+}
+
+constexpr u64 kStubSize = 4096;
+
+// GuestRegs order to the processor's numbering.
+constexpr u8 kProcessorNumber[15] = {15, 14, 13, 12, 5, 3, 11, 10, 9, 8, 0, 1, 2, 6, 7};
+
+bool install_stub(Thread* t, const GuestRegs& want, u64 changed_regs, const Word* words, u32 changed_words) {
+  abi::ProbeSpec spec{};
+  // A counter tells more than a flag that goes back and forth: prefer what has many bits.
+  const u64* values = (const u64*)&want;
+  for (int wide = 1; wide >= 0; --wide)
+    for (u32 i = 0; i < 15 && spec.count < 3; ++i)
+      if ((changed_regs >> i & 1) && (values[i] > 255) == (bool)wide) spec.items[spec.count++] = {0, kProcessorNumber[i], 0, values[i]};
+  for (u32 i = 0; i < changed_words && spec.count < 3; ++i) spec.items[spec.count++] = {1, 0, words[i].addr, words[i].value};
+  if (!spec.count) return false;
+  u64 at = map_near(want.rip, 16, kStubSize);
+  if (!at) return false;
+  copy_bytes((void*)abi::kRpcAddr, &spec, sizeof spec);
+  abi::Rpc& q = control().rpc;
+  if (rpc(abi::kRpcProbeStub, want.rip, at, 0, 0, 0, sizeof spec) != 0 || q.r[0] > kStubSize || q.r[3] > sizeof t->patch_saved) {
+    sys(kSysMunmap, at, kStubSize);
+    return false;
+  }
+  u32 patch_len = (u32)q.r[3];
+  // A thread that goes on in the middle of the patch would run into half an instruction.
+  if (t->regs.rip > want.rip && t->regs.rip < want.rip + patch_len) {
+    sys(kSysMunmap, at, kStubSize);
+    return false;
+  }
+  copy_bytes((void*)at, (const void*)abi::kRpcAddr, q.r[0]);
+  sys(kSysMprotect, at, kStubSize, kProtRead | kProtExec);
+  t->stub_addr = at;
+  t->stub_trap = at + q.r[1];
+  t->stub_continue = at + q.r[2];
+  t->patch_len = patch_len;
+  copy_bytes(t->patch_saved, (const void*)want.rip, patch_len);
+  poke_all(want.rip, (const u8*)abi::kRpcAddr + q.r[0], patch_len);
+  t->break_on = 1;
+  return true;
+}
+
 void insert_break(Thread* t) {
   if (t->break_on) return;
   t->break_byte = *(u8*)t->break_addr;
@@ -36,107 +82,17 @@ void insert_break(Thread* t) {
 }
 void remove_break(Thread* t) {
   if (!t->break_on) return;
-  poke(t->break_addr, t->break_byte);
+  if (t->stub_addr) {
+    poke_all(t->break_addr, t->patch_saved, t->patch_len);
+    sys(kSysMunmap, t->stub_addr, kStubSize);
+    t->stub_addr = 0;
+  } else {
+    poke(t->break_addr, t->break_byte);
+  }
   t->break_on = 0;
 }
 
-// ---- the state that tells one visit of a program counter from another ---------------------------------------------------
-constexpr u32 kProbeSteps = 600;          // instructions; a longer loop is told apart by registers and stack alone
-constexpr u64 kSnapshotAddr = abi::kThreadsAddr + kThreadMax * kThreadBlock;
-constexpr u64 kSnapshotSize = 1 << 20, kRangeMax = 256 << 10, kStackBelow = 128, kStackAbove = 4096;
-constexpr u32 kRangesMax = 48, kWordsMax = 48, kStackWords = 64;
-static_assert(kSnapshotAddr + kSnapshotSize < abi::kRingAddr);
-
-Range g_ranges[kRangesMax];
-u32 g_range_count;
-bool g_snapshot_mapped;
-
-struct Word {
-  u64 addr, value;
-};
-struct Block {
-  u64 addr, len, sum;
-};
-
-u64 sum_of(u64 addr, u64 len) {
-  u64 crc = 0;
-  for (u64 i = 0; i < len; i += 8) crc = __builtin_ia32_crc32di(crc, *(const u64*)(addr + i));
-  return crc;
-}
-
-void append_preempt(Thread* t) {
-  Word words[kWordsMax + kStackWords];
-  u32 n = 0;
-  // Words that changed while the probe stepped through one iteration.
-  u64 at = kSnapshotAddr;
-  for (u32 i = 0; i < g_range_count; ++i) {
-    const u64* now = (const u64*)g_ranges[i].addr;
-    const u64* then = (const u64*)at;
-    for (u64 k = 0; k < g_ranges[i].len / 8 && n < kWordsMax; ++k)
-      if (now[k] != then[k]) words[n++] = {(u64)(now + k), now[k]};
-    at += g_ranges[i].len;
-  }
-  // The stack around its pointer: locals that did not change in this iteration but do in an outer loop.
-  u64 from = (t->regs.rsp - kStackBelow) & ~7ull;
-  for (u32 k = 0; k < kStackWords; ++k) {
-    u64 value;
-    if (agent_copy_safe(&value, (const void*)(from + 8 * k), 8)) break;
-    words[n++] = {from + 8 * k, value};
-  }
-  Block blocks[kRangesMax];
-  u32 m = 0;
-  for (u32 i = 0; i < g_range_count; ++i)
-    if (g_ranges[i].program) blocks[m++] = {g_ranges[i].addr, g_ranges[i].len, sum_of(g_ranges[i].addr, g_ranges[i].len)};
-  u8* p = ring_reserve(kLargeEvent);
-  u8* q = put_array(p, 4);
-  q = put_int(q, kEvPreempt);
-  q = put_bin_head(q, sizeof(GuestRegs));
-  copy_bytes(q, &t->regs, sizeof(GuestRegs));
-  q += sizeof(GuestRegs);
-  q = put_bin_head(q, n * sizeof(Word));
-  copy_bytes(q, words, n * sizeof(Word));
-  q += n * sizeof(Word);
-  q = put_bin_head(q, m * sizeof(Block));
-  copy_bytes(q, blocks, m * sizeof(Block));
-  ring_commit(p, q + m * sizeof(Block));
-  g_range_count = 0;
-  t->slot->events++;
-  control().stat_preempts++;
-}
-
 }  // namespace
-
-void start_probe(Thread* t, u64 rip, u64 rsp) {
-  if (!g_snapshot_mapped) {
-    i64 r = sys(kSysMmap, kSnapshotAddr, kSnapshotSize, kProtRead | kProtWrite, kMapPrivate | kMapAnon | kMapFixed, -1, 0);
-    US_ASSERT(r == (i64)kSnapshotAddr);
-    g_snapshot_mapped = true;
-  }
-  Range found[kRangesMax];
-  u32 n = writable_ranges(found, kRangesMax - 1, kRangeMax);
-  g_range_count = 0;
-  u64 used = 0;
-  auto keep = [&](const Range& r) {
-    if (used + r.len > kSnapshotSize) return;
-    if (agent_copy_safe((void*)(kSnapshotAddr + used), (const void*)r.addr, r.len)) return;
-    g_ranges[g_range_count++] = r;
-    used += r.len;
-  };
-  u64 low = (rsp - kStackBelow) & ~7ull;
-  for (u64 len = kStackBelow + kStackAbove; len >= 256; len /= 2) {
-    u32 before = g_range_count;
-    keep({low, len, false});
-    if (g_range_count != before) break;
-  }
-  for (int own = 1; own >= 0; --own)
-    for (u32 i = 0; i < n; ++i)
-      if (found[i].program == (bool)own) keep(found[i]);
-  t->probing = 1;
-  t->probe_steps = 0;
-  t->probe_rip = rip;
-}
-
-bool probe_step(Thread* t, u64 rip) { return rip == t->probe_rip || ++t->probe_steps >= kProbeSteps; }
 
 void prepare_async(Thread* t) {
   Event e;
@@ -148,7 +104,16 @@ void prepare_async(Thread* t) {
   GuestRegs want;
   copy_bytes(&want, regs, sizeof want);
   t->break_addr = want.rip;
-  insert_break(t);
+  const u8* words;
+  u32 words_len, blocks_len;
+  e.bin(words, words_len);
+  const u8* blocks;
+  e.bin(blocks, blocks_len);
+  u64 changed_regs = (u64)e.integer(), changed_words = (u64)e.integer();
+  Word copies[3];
+  u32 n2 = changed_words < 3 ? (u32)changed_words : 3;
+  copy_bytes(copies, words, n2 * sizeof(Word));
+  if (!install_stub(t, want, changed_regs, copies, n2)) insert_break(t);
 }
 
 bool position_matches(Thread* t) {
@@ -180,14 +145,20 @@ bool position_matches(Thread* t) {
   return true;
 }
 
-void step_over(Thread* t) {
+bool step_over(Thread* t, u64* rip) {
+  if (t->stub_addr) {
+    *rip = t->stub_continue;
+    return false;
+  }
   remove_break(t);
   t->stepping = 1;
+  *rip = t->break_addr;
+  return true;
 }
 
 AsyncReason classify_trap(Thread* t, int sig, const SigInfo* info, u64 rip) {
-  if (sig == kSigTrap && t->break_on && rip - 1 == t->break_addr) {
-    t->retry_rip = rip - 1;
+  if (sig == kSigTrap && t->break_on && rip - 1 == (t->stub_addr ? t->stub_trap : t->break_addr)) {
+    t->retry_rip = t->break_addr;
     return kAsyncMaybe;
   }
   if (sig == kSigTrap && t->stepping && info->code == kTrapTrace) {

@@ -18,13 +18,27 @@ enum AsyncReason : u32 {
 
 AsyncReason classify_trap(Thread* t, int sig, const SigInfo* info, u64 rip);
 bool position_matches(Thread* t);
-void step_over(Thread* t);
+// Goes on after a visit that is not the one: where, and whether the trap flag must be set for one step.
+bool step_over(Thread* t, u64* rip);
 void deliver_fault(Thread* t);
 
-// record: before a thread is preempted inside its code, one iteration of the loop that it may be in is single-stepped, to
-// learn which memory words change with it. start_probe prepares (the caller sets the trap flag); probe_step is called at each
-// step and returns true when enough has been seen.
-void start_probe(Thread* t, u64 rip, u64 rsp);
-bool probe_step(Thread* t, u64 rip);
+// probe.cc (record). start_probe when a thread is to be preempted in its code (the caller sets the trap flag); probe_step at
+// each step, true when enough has been seen; append_preempt writes the event for t->regs.
+void start_probe(Thread* t, u64 rip);
+bool probe_step(Thread* t, const GuestRegs& regs);
+void append_preempt(Thread* t);
+
+// Elements of PREEMPT's words and blocks.
+struct Word {
+  u64 addr, value;
+};
+struct Block {
+  u64 addr, len, sum;
+};
+inline u64 sum_of(u64 addr, u64 len) {
+  u64 crc = 0;
+  for (u64 i = 0; i < len; i += 8) crc = __builtin_ia32_crc32di(crc, *(const u64*)(addr + i));
+  return crc;
+}
 
 }  // namespace understudy

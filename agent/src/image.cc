@@ -248,26 +248,6 @@ void append_start(Thread* t, u64 sp, u64 stack_end, const Start& s, u64 ignored)
   agent_return(t);
 }
 
-// A place for trampolines within reach of a 5-byte jump: below the text first, since what follows a program is its heap.
-u64 find_near(u64 text, u64 len, u64 need) {
-  need = round_up(need, kPage);
-  auto try_at = [&](u64 at) {
-    i64 r = sys(kSysMmap, at, need, kProtRead | kProtWrite, kMapPrivate | kMapAnon | kMapFixedNoreplace, -1, 0);
-    if (r == (i64)at) return true;
-    if (!is_error(r)) sys(kSysMunmap, r, need);
-    return false;
-  };
-  constexpr u64 kLowest = 0x10000, kReach = 0x78000000;
-  text &= ~(kPage - 1);
-  for (u64 down = need; down < 0x800000 && text > down + kLowest; down += 0x10000)
-    if (try_at(text - down)) return text - down;
-  for (u64 down = 0x800000; down < kReach && text > down + kLowest; down += 0x1000000)
-    if (try_at(text - down)) return text - down;
-  for (u64 up = 0x10000000; up + len < kReach; up += 0x1000000)
-    if (try_at(text + len + up)) return text + len + up;
-  return 0;
-}
-
 void apply_patches(Thread* t, u64 blob, u64 offset, u64 len, u64 addr, u64 trampoline, u64 trampoline_len) {
   if (rpc(abi::kRpcSites, blob, offset, len, addr, trampoline) != 0)
     report_outcome_text(abi::kAgentFault, "the host cannot give the syscall sites of a mapped file");
@@ -286,6 +266,26 @@ void apply_patches(Thread* t, u64 blob, u64 offset, u64 len, u64 addr, u64 tramp
 }
 
 }  // namespace
+
+// A place for trampolines within reach of a 5-byte jump: below the text first, since what follows a program is its heap.
+u64 map_near(u64 text, u64 len, u64 need) {
+  need = round_up(need, kPage);
+  auto try_at = [&](u64 at) {
+    i64 r = sys(kSysMmap, at, need, kProtRead | kProtWrite, kMapPrivate | kMapAnon | kMapFixedNoreplace, -1, 0);
+    if (r == (i64)at) return true;
+    if (!is_error(r)) sys(kSysMunmap, r, need);
+    return false;
+  };
+  constexpr u64 kLowest = 0x10000, kReach = 0x78000000;
+  text &= ~(kPage - 1);
+  for (u64 down = need; down < 0x800000 && text > down + kLowest; down += 0x10000)
+    if (try_at(text - down)) return text - down;
+  for (u64 down = 0x800000; down < kReach && text > down + kLowest; down += 0x1000000)
+    if (try_at(text - down)) return text - down;
+  for (u64 up = 0x10000000; up + len < kReach; up += 0x1000000)
+    if (try_at(text + len + up)) return text + len + up;
+  return 0;
+}
 
 u32 writable_ranges(Range* out, u32 max, u64 max_len) {
   read_regions();
@@ -346,7 +346,7 @@ void patch_text(Thread* t, u64 blob, u64 offset, u64 len, u64 addr) {
   if (rpc(abi::kRpcSites, blob, offset, len, addr, 0) != 0) return;  // not an ELF file: its calls are trapped
   u64 need = round_up(control().rpc.r[0], kPage);
   if (!control().rpc.r[1]) return;
-  u64 at = find_near(addr, len, need);
+  u64 at = map_near(addr, len, need);
   if (!at) return;  // nothing free in reach: the calls are trapped instead, which is slower but complete
   u8* p = ring_reserve(kSmallEvent);
   u8* q = put_array(p, 7);

@@ -32,6 +32,9 @@ struct Range {
 };
 u32 writable_ranges(Range* out, u32 max, u64 max_len);
 
+// Maps `need` bytes (read and write) within reach of a 5-byte jump from [text, text + len); 0: no room.
+u64 map_near(u64 text, u64 len, u64 need);
+
 bool in_trampoline(u64 rip);
 inline bool in_agent(u64 rip) { return rip >= abi::kAgentBase && rip < abi::kAgentEnd; }
 

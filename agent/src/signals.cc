@@ -160,7 +160,7 @@ extern "C" void agent_signal_handler(int sig, SigInfo* info, Ucontext* u) {
   if (sig == kSigSys && info->code == -1 && (i64)info->rest[1] == abi::kKickMagic) {
     // Guest code that makes no event. If somebody needs one, find out where this is before giving way.
     if (!inside && recording() && !t->probing && !(u->eflags & 0x400) && (t->pending_sig || baton_wanted())) {
-      start_probe(t, u->rip, u->rsp);
+      start_probe(t, u->rip);
       u->eflags |= 0x100;
       u->sigmask = ~kReservedMask;
     }
@@ -171,7 +171,10 @@ extern "C" void agent_signal_handler(int sig, SigInfo* info, Ucontext* u) {
       u->eflags &= ~0x100ull;
       t->probing = 0;
       if (!t->pending_sig) u->sigmask = t->guest_mask & ~kReservedMask;
-    } else if (probe_step(t, u->rip)) {
+    } else {
+      GuestRegs regs;
+      context_to_regs(*u, regs);
+      if (!probe_step(t, regs)) return;
       t->probing = 0;
       move_to_async(t, u, kAsyncKick);
     }
@@ -205,9 +208,7 @@ extern "C" void agent_signal_handler(int sig, SigInfo* info, Ucontext* u) {
       context_to_regs(*u, t->regs);
       t->regs.rip = t->retry_rip;
       if (!position_matches(t)) {
-        step_over(t);
-        u->rip = t->regs.rip;
-        u->eflags |= 0x100;
+        if (step_over(t, &u->rip)) u->eflags |= 0x100;
         return;
       }
       u->rip = t->regs.rip;

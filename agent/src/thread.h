@@ -86,7 +86,9 @@ struct Thread {
   CallScratch scratch;
   u64 break_addr;      // replay: armed breakpoint
   u8 break_byte, break_on, stepping, probing;
-  u32 probe_steps, probe_pad;
+  u64 stub_addr, stub_trap, stub_continue;  // replay: probe stub; stub_addr 0: the breakpoint is an int3
+  u32 patch_len, probe_steps;
+  u8 patch_saved[16];
   u64 probe_rip;
   Process own_process;
 };

@@ -94,6 +94,10 @@ export interface PreemptEvent {
   words: Uint8Array;
   /** Triples of address, length and CRC32C, 8 bytes each, of larger stretches of memory. */
   blocks: Uint8Array;
+  /** Bit i: register i differed from the turn of the loop before. */
+  changedRegs: Integer;
+  /** How many of the words, from the first, differed from the turn of the loop before. */
+  changedWords: Integer;
   /** Elements of a later format. */
   rest?: readonly Value[];
 }
@@ -407,7 +411,7 @@ export function eventFrom(value: unknown): JournalEvent {
     case -3:
       return withRest({ type: 'SIGNAL', kind: -3, place: small(e, 1), signo: small(e, 2), siginfo: bin(e, 3), disposition: small(e, 4) }, e, 5);
     case -4:
-      return withRest({ type: 'PREEMPT', kind: -4, regs: bin(e, 1), words: bin(e, 2), blocks: bin(e, 3) }, e, 4);
+      return withRest({ type: 'PREEMPT', kind: -4, regs: bin(e, 1), words: bin(e, 2), blocks: bin(e, 3), changedRegs: uint(e, 4), changedWords: uint(e, 5) }, e, 6);
     case -5:
       return withRest({ type: 'INSN', kind: -5, siteKind: small(e, 1), value: uint(e, 2), aux: uint(e, 3) }, e, 4);
     case -6:
@@ -458,7 +462,7 @@ export function eventTo(event: JournalEvent): readonly unknown[] {
     case 'SIGNAL':
       return [-3, wire(event.place), wire(event.signo), event.siginfo, wire(event.disposition), ...(event.rest ?? [])];
     case 'PREEMPT':
-      return [-4, event.regs, event.words, event.blocks, ...(event.rest ?? [])];
+      return [-4, event.regs, event.words, event.blocks, wire(event.changedRegs), wire(event.changedWords), ...(event.rest ?? [])];
     case 'INSN':
       return [-5, wire(event.siteKind), wire(event.value), wire(event.aux), ...(event.rest ?? [])];
     case 'CHUNK':

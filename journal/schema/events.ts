@@ -78,6 +78,8 @@ export const eventKinds: readonly EventKind[] = [
       bin('regs', '18 registers of 8 bytes: r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi rip rsp eflags'),
       bin('words', 'pairs of address and value, 8 bytes each: memory that tells one turn of a loop from another'),
       bin('blocks', 'triples of address, length and CRC32C, 8 bytes each, of larger stretches of memory'),
+      uint('changedRegs', 'bit i: register i differed from the turn of the loop before'),
+      uint('changedWords', 'how many of the words, from the first, differed from the turn of the loop before'),
     ],
   },
   {
@@ -228,7 +230,7 @@ export const golden: readonly { name: string; value: GoldenValue[] }[] = [
   { name: 'CLOCK far forward', value: [-2, 0, 1700000000123456789n] },
   { name: 'CLOCK back', value: [-2, 0, -40000] },
   { name: 'SIGNAL', value: [-3, 0, 10, repeated('5a', 128), 1] },
-  { name: 'PREEMPT', value: [-4, repeated('11', 144), repeated('01', 16), bytes('')] },
+  { name: 'PREEMPT', value: [-4, repeated('11', 144), repeated('01', 16), bytes(''), 5, 1] },
   { name: 'INSN rdtsc', value: [-5, 1, 0x12deadbeef00n, 0] },
   { name: 'INSN rdrand, all bits', value: [-5, 3, 2n ** 64n - 1n, 1] },
   { name: 'CHUNK', value: [-6, repeated('00', 256)] },
