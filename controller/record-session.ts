@@ -31,7 +31,7 @@ export const RING_BYTES_MAX = 1 << 30;
 export const RING_BYTES_DEFAULT = 16 << 20;
 export const SEGMENT_BYTES_MIN = 64 << 10;
 export const SEGMENT_BYTES_DEFAULT = 64 << 20;
-export const KICK_AFTER_MS_DEFAULT = 5;
+export const KICK_AFTER_MS_DEFAULT = 2;
 
 // Beyond this many, warnings are counted but not kept: a guest can make one per call.
 const WARNINGS_MAX = 1000;

@@ -103,7 +103,7 @@ void baton_acquire(Thread* t) {
         continue;
       }
       if (same >= kKickAfterWaits && holder < kHost) ask_for_kick(holder);
-      futex_wait(&c.baton, holder, holder & kLent ? 1'000'000 : 5'000'000);
+      futex_wait(&c.baton, holder, same < 4 ? 1'000'000 : 5'000'000);
     }
     __atomic_fetch_sub(&c.baton_waiters, 1, __ATOMIC_SEQ_CST);
   }
@@ -117,8 +117,9 @@ have:
   if (c.last_gtid != t->gtid) emit_switch(t);
 }
 
-void baton_release(Thread*) {
+void baton_release(Thread* t) {
   abi::Control& c = control();
+  t->slot->patience_ms = 0;
   __atomic_exchange_n(&c.baton, 0, __ATOMIC_SEQ_CST);
   if (baton_wanted()) futex_wake(&c.baton, 1);
 }
@@ -132,8 +133,9 @@ void baton_reclaim(Thread* t) {
 
 void baton_yield(Thread* t) {
   abi::Control& c = control();
-  u32 mine = c.last_gtid;
+  u32 mine = c.last_gtid, patience = t->slot->patience_ms;
   baton_release(t);
+  t->slot->patience_ms = patience;
   // The waiter has to be scheduled first; without this pause the releaser would take the baton back at once.
   for (u32 i = 0; i < 4000 && baton_wanted() && __atomic_load_n(&c.last_gtid, __ATOMIC_RELAXED) == mine; ++i) {
     if (i >= kSpins) {

@@ -358,6 +358,7 @@ again:
     // pipe), a waiter takes it.
     blocks = may_block(c);
     lend = blocks && describe(c.nr).carries_data();
+    if (lend && baton_wanted() && ++t->slice > kSliceEvents) baton_yield(t);
     release = !lend && (blocks || (baton_wanted() && ++t->slice > kSliceEvents));
     u64 capacity;
     if (release && blocks && simple_out_buffer(c, bounce_arg, capacity) && capacity <= kBounceSize && c.args[bounce_arg]) {

@@ -20,6 +20,7 @@ namespace {
 constexpr u32 kProbeSteps = 700;          // instructions in each pass
 constexpr u64 kSnapshotAddr = abi::kThreadsAddr + kThreadMax * kThreadBlock;
 constexpr u64 kSnapshotSize = 1 << 20, kRangeMax = 256 << 10, kStackBelow = 128, kStackAbove = 4096;
+constexpr u32 kSpinTurn = 40, kPatienceMax = 80;
 constexpr u32 kRangesMax = 48, kWordsMax = 48, kStackWords = 64;
 static_assert(kSnapshotAddr + kSnapshotSize < abi::kRingAddr);
 
@@ -29,6 +30,7 @@ bool g_snapshot_mapped;
 u64 g_visited[kProbeSteps];  // program counters of the first pass, in order
 GuestRegs g_first;           // registers at the first visit of the chosen one
 bool g_first_known;
+u32 g_turn;                   // instructions of the third pass
 
 }  // namespace
 
@@ -46,11 +48,15 @@ void append_preempt(Thread* t) {
   }
   u32 changed_words = n;
   u64 changed_regs = 0;
+  u32 changed_count = 0;
   if (g_first_known) {
     const u64* then_regs = (const u64*)&g_first;
     const u64* now_regs = (const u64*)&t->regs;
     for (u32 i = 0; i < 15; ++i)
-      if (then_regs[i] != now_regs[i]) changed_regs |= 1ull << i;
+      if (then_regs[i] != now_regs[i]) {
+        changed_regs |= 1ull << i;
+        ++changed_count;
+      }
   } else {
     changed_words = 0;  // no second visit: nothing is known to differ from visit to visit
   }
@@ -81,6 +87,11 @@ void append_preempt(Thread* t) {
   q = put_uint(q, changed_words);
   ring_commit(p, q);
   g_range_count = 0;
+  // A short loop in which hardly anything changes waits for somebody: it is interrupted soon each time. Anything else computes,
+  // and is left alone for longer and longer, since every interruption costs milliseconds of single steps.
+  bool spins = g_first_known && g_turn <= kSpinTurn && changed_count + changed_words <= 3;
+  u32 patience = t->slot->patience_ms;
+  t->slot->patience_ms = spins ? 0 : patience < kPatienceMax ? patience * 2 + 5 : kPatienceMax;
   g_first_known = false;
   t->slot->events++;
   control().stat_preempts++;
@@ -162,6 +173,7 @@ bool probe_step(Thread* t, const GuestRegs& regs) {
       return ++t->probe_steps >= kProbeSteps;
     default:
       g_first_known = there;
+      g_turn = t->probe_steps;
       return there || ++t->probe_steps >= kProbeSteps;
   }
 }

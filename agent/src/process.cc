@@ -384,6 +384,7 @@ void adopt_slot(Thread* t, u32 gtid, u32 process_slot) {
   s.process = process_slot;
   s.events = 0;
   s.attention = 0;
+  s.patience_ms = 0;
   s.tid = (i32)sys(kSysGettid);
   s.pid = (i32)sys(kSysGetpid);
   s.state = abi::kThreadLive;

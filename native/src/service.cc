@@ -211,7 +211,7 @@ void Service::run_kicker() {
       const uint64_t first = since.try_emplace(i, now).first->second;
       const bool waits = load_acquire(slot.state) == abi::kThreadLive &&
                          load_acquire(slot.events) == slot.attention_seq;
-      if (waits && now - first < uint64_t(control.kick_after_ms) * 1000000) continue;
+      if (waits && now - first < (uint64_t(control.kick_after_ms) + slot.patience_ms) * 1000000) continue;
       if (waits) kick(slot);
       // Done with, or moot because the thread made an event: whoever still waits asks again. The count goes down with the flag.
       since.erase(i);

@@ -161,7 +161,7 @@ struct ThreadSlot {          // index = gtid: the thread's number in the group, 
   uint32_t process;          // process slot
   uint32_t turn;             // futex word: replay hand-over, record directed wake
   uint32_t attention;        // record: 1 = kick me (tgsigqueue SIGSYS, value kKickMagic) if I make no event for kick_after_ms
-  uint32_t pad_;
+  uint32_t patience_ms;      // record: added to kick_after_ms for a thread that computes rather than spins
   uint64_t attention_seq;    // events of this thread when attention was asked
   uint64_t events;           // events of this thread so far
 };
