@@ -185,6 +185,7 @@ extern "C" [[noreturn]] void agent_on_async(Thread* t) {
       } else if (baton_wanted()) {
         append_preempt(t);
         baton_yield(t);
+        deliver_pending(t, kInCode);  // one may have come while it waited for its turn
       }
       set_kernel_mask(t->guest_mask);
       agent_return(t);

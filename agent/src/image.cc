@@ -553,6 +553,8 @@ extern "C" [[noreturn]] void agent_start_c(u64 guest_sp, u64 first) {
   US_ASSERT(c.magic == abi::kMagic && c.abi_version == abi::kAbiVersion);
   Thread* t = allocate_thread();
   sys(kSysArchPrctl, 0x1001 /* ARCH_SET_GS */, t);
+  t->kernel_tid = (i32)sys(kSysGettid);
+  sys(kSysSetTidAddress, &t->kernel_tid);
   t->process = &t->own_process;
   t->process->own = true;
   g_tail_cache = __atomic_load_n(&c.ring.tail, __ATOMIC_ACQUIRE);

@@ -134,10 +134,9 @@ void note_signal(Thread* t, int sig, SigInfo* info, Ucontext* u) {
   u64 rip = u->rip;
   if (rip >= (u64)agent_window_begin && rip < (u64)agent_window_end) u->rip = (u64)agent_window_abort;
   if (rip >= (u64)agent_window2_begin && rip < (u64)agent_window2_end) u->rip = (u64)agent_window2_abort;
-  if (!in_agent(rip) && !in_trampoline(rip)) {
-    // Guest code: it will make an event soon, or not; if not, the host kicks it and the signal is delivered in the code.
-    ask_for_kick(t->gtid);
-  }
+  // Guest code, or an agent that is past its last look at pending signals: it will make an event soon, or not; if not, the host
+  // kicks it and the signal is delivered in the code.
+  ask_for_kick(t->gtid);
 }
 
 extern "C" void agent_signal_handler(int sig, SigInfo* info, Ucontext* u) {
