@@ -38,7 +38,7 @@ i64 call_rt_sigprocmask(Thread* t);
 i64 call_rt_sigreturn(Thread* t);
 i64 call_sigaltstack(Thread* t);
 i64 call_rt_sigsuspend(Thread* t);
-i64 call_with_mask(Thread* t);  // ppoll, pselect6, epoll_pwait, epoll_pwait2
+i64 call_with_mask(Thread* t);  // ppoll, pselect6, io_pgetevents, epoll_pwait, epoll_pwait2
 // process.cc
 i64 call_clone(Thread* t);
 i64 call_clone3(Thread* t);
@@ -53,6 +53,7 @@ i64 call_get_robust_list(Thread* t);
 i64 call_arch_prctl(Thread* t);
 i64 call_prctl(Thread* t);
 i64 call_refused(Thread* t);      // ENOSYS in both modes
+i64 call_interrupted(Thread* t);  // EINTR in both modes
 i64 call_not_permitted(Thread* t);
 i64 call_close(Thread* t);
 i64 call_close_range(Thread* t);

@@ -209,6 +209,29 @@ void check_call(Thread* t, Event& e) {
   if (US_UNLIKELY(sum != arg_sum(t->call))) diverge(t, &e, abi::kKindUnknown, "the call has other arguments than when it was recorded");
 }
 
+// The kernel lets the main stack grow to the limit that is in force when it grows, so a change of it moves the place
+// where a recursion ends in a fault.
+void follow_stack_limit(Thread* t, const Call& c) {
+  constexpr u64 kStack = 3;
+  bool by_pid = c.nr == kSysPrlimit;
+  if ((u32)c.args[by_pid ? 1 : 0] != kStack) return;
+  // Another process by its number: that it is this one is only known from the number that the guest has.
+  if (by_pid && (i32)c.args[0] != 0 && (i32)c.args[0] != (i32)t->child_tid) return;
+  u64 limit[2];
+  u64 from = c.args[by_pid ? 2 : 1];
+  if (!from || agent_copy_safe(limit, (void*)from, sizeof limit)) return;
+  limit_stack(t, limit[0]);
+}
+
+// A call that changes what the guest's own instructions find (protection keys, segments, mappings): the journal's result
+// alone would not do.
+void make_again(Thread* t, const Call& c, i64 ret) {
+  Call again = c;
+  if (c.nr == kSysMapShadowStack) again.args[0] = (u64)ret;  // where the kernel had put it
+  i64 now = raw_syscall(again.nr, again.args[0], again.args[1], again.args[2], again.args[3], again.args[4], again.args[5]);
+  if (now != ret) diverge(t, nullptr, abi::kKindPlace, "a call that the replay has to make again has another result here");
+}
+
 i64 replay_generic(Thread* t, const Call& c) {
   Event e;
   next_event(t, e);
@@ -234,6 +257,9 @@ i64 replay_generic(Thread* t, const Call& c) {
   consume_event(e);
   if (US_UNLIKELY(g_deferred_count)) fill_chunks(t);
   follow_descriptors(t, c, ret);
+  if (US_UNLIKELY(describe(c.nr).cls == kClassReexecute || describe(c.nr).command_count) && class_of(c) == kClassReexecute && !is_error(ret))
+    make_again(t, c, ret);
+  if (US_UNLIKELY(c.nr == kSysSetrlimit || c.nr == kSysPrlimit) && !is_error(ret)) follow_stack_limit(t, c);
   return ret;
 }
 

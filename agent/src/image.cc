@@ -154,6 +154,12 @@ void find_kernel_clock(u64 vdso) {
   }
 }
 
+// How far down the main stack may grow.
+u64 stack_floor(u64 stack_end, u64 limit) {
+  constexpr u64 kMost = 64 << 20;
+  return stack_end - (limit > kMost ? kMost : limit & ~(kPage - 1));
+}
+
 u64* auxiliary_vector(u64 sp) {
   u64* p = (u64*)sp;
   p += 1 + p[0] + 1;
@@ -537,6 +543,9 @@ void replay_image(Thread* t) {
     consume_event(c);
   }
   t->process->brk_start = t->process->brk_now = brk;
+  t->process->stack_low = stack_low;
+  t->process->stack_top = stack_end;
+  t->process->stack_start = sp;
   t->guest_mask = mask;
   for (int sig = 1; sig <= kSignals; ++sig) t->process->actions[sig] = {ignored & signal_bit(sig) ? 1ull : 0ull, 0, 0, 0};
   for (;;) {
@@ -545,6 +554,38 @@ void replay_image(Thread* t) {
     patch_text_again(t, e);
   }
   enter_image(t, sp, entry);
+}
+
+void limit_stack(Thread* t, u64 limit) {
+  Process& p = *t->process;
+  if (!p.stack_top) return;
+  u64 low = stack_floor(p.stack_top, limit);
+  // What the stack has reached stays, and execve gives it kInitialGrowth from the beginning.
+  constexpr u64 kInitialGrowth = 128 << 10;
+  u64 reached = (p.stack_start & ~(kPage - 1)) - kInitialGrowth;
+  u8 resident[64];
+  for (u64 at = p.stack_low; at < reached;) {
+    u64 n = (reached - at) / kPage < sizeof resident ? (reached - at) / kPage : sizeof resident;
+    if (sys(kSysMincore, at, n * kPage, resident) != 0) return;
+    u64 i = 0;
+    while (i < n && !(resident[i] & 1)) ++i;
+    at += i * kPage;
+    if (i < n) reached = at;
+  }
+  if (low > reached) low = reached;
+  if (low > p.stack_low) {
+    sys(kSysMunmap, p.stack_low, low - p.stack_low);
+    p.stack_low = low;
+  }
+  // Growing ends below at what the guest has mapped there.
+  for (u64 more = p.stack_low - low; more >= kPage; more = (more / 2) & ~(kPage - 1)) {
+    i64 at = (i64)(p.stack_low - more);
+    while (p.stack_low - more >= low &&
+           sys(kSysMmap, at, more, kProtRead | kProtWrite, kMapPrivate | kMapAnon | kMapFixedNoreplace | kMapNoreserve, -1, 0) == at) {
+      p.stack_low = (u64)at;
+      at -= (i64)more;
+    }
+  }
 }
 
 // ---- the first code of the agent in a fresh image ------------------------------------------------------------------------
@@ -626,8 +667,7 @@ extern "C" [[noreturn]] void agent_start_c(u64 guest_sp, u64 first) {
   s.brk = (u64)sys(kSysBrk, 0);
   u64 limit[2] = {8 << 20, 8 << 20};
   sys(kSysPrlimit, 0, 3 /* RLIMIT_STACK */, 0, limit);
-  u64 room = limit[0] > (64ull << 20) ? 64ull << 20 : limit[0];
-  s.stack_low = (stack_end - room) & ~(kPage - 1);
+  s.stack_low = stack_floor(stack_end, limit[0]);
   append_start(t, guest_sp, stack_end, s, ignored);
 
   if (!again && rpc(abi::kRpcJoin, 0) != 0) report_outcome_text(abi::kAgentFault, "the host does not take the first process");

@@ -648,6 +648,9 @@ i64 call_prctl(Thread* t) {
 
 i64 call_refused(Thread* t) { return settle(t, -kENOSYS); }
 
+// restart_syscall is for the kernel's own use; a guest that makes it has nothing to restart.
+i64 call_interrupted(Thread* t) { return settle(t, -kEINTR); }
+
 i64 call_not_permitted(Thread* t) {
   if (recording()) {
     Text text;
@@ -693,7 +696,7 @@ SpecialHandler special_handler(const Call& call) {
     case kSysRtSigreturn: return call_rt_sigreturn;
     case kSysSigaltstack: return call_sigaltstack;
     case kSysRtSigsuspend: return call_rt_sigsuspend;
-    case kSysPpoll: case kSysPselect6: case kSysEpollPwait: case kSysEpollPwait2: return call_with_mask;
+    case kSysPpoll: case kSysPselect6: case kSysEpollPwait: case kSysEpollPwait2: case kSysIoPgetevents: return call_with_mask;
     case kSysClone: return call_clone;
     case kSysClone3: return call_clone3;
     case kSysFork: return call_fork;
@@ -706,7 +709,8 @@ SpecialHandler special_handler(const Call& call) {
     case kSysGetRobustList: return call_get_robust_list;
     case kSysArchPrctl: return call_arch_prctl;
     case kSysPrctl: return call_prctl;
-    case kSysRseq: case kSysIoUringSetup: case kSysIoUringEnter: case kSysIoUringRegister: case kSysUserfaultfd: return call_refused;
+    case kSysRseq: case kSysIoUringSetup: case kSysIoUringEnter: case kSysIoUringRegister: case kSysUserfaultfd: case kSysIoSetup: return call_refused;
+    case kSysRestartSyscall: return call_interrupted;
     case kSysPtrace: case kSysSeccomp: return call_not_permitted;
     case kSysSetuid: case kSysSetgid: case kSysSetreuid: case kSysSetregid: case kSysSetresuid: case kSysSetresgid: case kSysSetfsuid: case kSysSetfsgid:
       return call_credentials;

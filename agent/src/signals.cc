@@ -531,7 +531,7 @@ i64 call_rt_sigsuspend(Thread* t) {
   return ret;
 }
 
-// ppoll(.., mask arg 3, size 4), pselect6(.., {mask*, size}* arg 5), epoll_pwait(.., mask 4, size 5), epoll_pwait2 likewise
+// ppoll(.., mask arg 3, size 4), pselect6 and io_pgetevents(.., {mask*, size}* arg 5), epoll_pwait(.., mask 4, size 5), epoll_pwait2 likewise
 i64 call_with_mask(Thread* t) {
   Call local = t->call;
   u64 mask = 0, kernel_mask;
@@ -539,7 +539,8 @@ i64 call_with_mask(Thread* t) {
     u64 ptr, len;
   } pair{0, 8};
   u64 at;
-  if (t->call.nr == kSysPselect6) {
+  bool paired = t->call.nr == kSysPselect6 || t->call.nr == kSysIoPgetevents;
+  if (paired) {
     if (!t->call.args[5]) return generic_call(t, local);
     if (agent_copy_safe(&pair, (void*)t->call.args[5], sizeof pair)) return settle(t, -kEFAULT);
     at = pair.ptr;
@@ -551,7 +552,7 @@ i64 call_with_mask(Thread* t) {
   t->suspended = 1;
   t->suspend_mask = mask & ~kUnblockable;
   kernel_mask = t->suspend_mask & ~kReservedMask;
-  if (t->call.nr == kSysPselect6) {
+  if (paired) {
     pair.ptr = (u64)&kernel_mask;
     local.args[5] = (u64)&pair;
   } else {

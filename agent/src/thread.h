@@ -30,7 +30,8 @@ struct Process {
   bool own;                         // this structure is the process's own (not shared with a vfork parent)
   SigAction actions[kSignals + 1];  // what the guest believes is installed
   u64 brk_start, brk_now;           // replay
-  u64 stack_top;
+  u64 stack_low, stack_top;         // replay: the main stack's mapping
+  u64 stack_start;                  // replay: the stack pointer that the image began with
   u8 fd_flags[kFdFlags];            // FdFlag bits by descriptor
   struct {
     u64 addr, size;
