@@ -5,6 +5,7 @@
 // `syscall` instruction is mispredicted (the kernel clears the return stack buffer), which would double the cost.
 #include "baton.h"
 #include "calls.h"
+#include "fast.h"
 #include "image.h"
 #include "process.h"
 #include "report.h"
@@ -349,6 +350,26 @@ i64 generic_call(Thread* t, const Call& effective) {
   }
 }
 
+// A system call that a pending signal prevents; see agent_interruptible in entry.S. Written out here so that no `ret` follows
+// the `syscall`. Each use needs labels of its own, which the signal handler knows.
+#define US_INTERRUPTIBLE(tag, number, values)                                                                           \
+  ({                                                                                                                    \
+    i64 result_;                                                                                                        \
+    register u64 r10_ asm("r10") = (values)[3];                                                                         \
+    register u64 r8_ asm("r8") = (values)[4];                                                                           \
+    register u64 r9_ asm("r9") = (values)[5];                                                                           \
+    asm volatile(".globl agent_window" tag "_begin\nagent_window" tag "_begin:\n\t"                                     \
+                 "cmpl $0, %%gs:48\n\tjne agent_window" tag "_abort\n\tsyscall\n"                                       \
+                 ".globl agent_window" tag "_end\nagent_window" tag "_end:\n\t"                                         \
+                 "jmp 1f\n"                                                                                             \
+                 ".globl agent_window" tag "_abort\nagent_window" tag "_abort:\n\t"                                     \
+                 "mov $-516, %%rax\n1:"                                                                                 \
+                 : "=a"(result_)                                                                                        \
+                 : "a"((u64)(number)), "D"((values)[0]), "S"((values)[1]), "d"((values)[2]), "r"(r10_), "r"(r8_), "r"(r9_) \
+                 : "rcx", "r11", "memory", "cc");                                                                       \
+    result_;                                                                                                            \
+  })
+
 extern "C" [[noreturn]] void agent_on_syscall(Thread* t) {
   Call& c = t->call;
   c.nr = (u32)t->regs.rax;
@@ -370,6 +391,24 @@ extern "C" [[noreturn]] void agent_on_syscall(Thread* t) {
   }
 
   if (US_UNLIKELY(t->pending_sig)) deliver_pending(t, kBeforeCall);
+  abi::Control& ctl = control();
+  if (FastPath f = g_fast[c.nr < kFastCalls ? c.nr : 0];
+      US_LIKELY(f.kind != kFastNone && c.nr < kFastCalls && ctl.live_threads == 1 && (i32)c.args[0] != ctl.guest_fd)) {
+    i64 ret = US_INTERRUPTIBLE("3", c.nr, c.args);
+    if (US_LIKELY(ret != -kEINTR && ret != kNotMade)) {
+      if (US_UNLIKELY(!append_fast(c, f, ret))) leave_call(t, finish_recorded(t, c, ret));
+      t->slot->events++;
+      t->regs.rax = (u64)ret;
+      t->regs.rcx = t->regs.rip;
+      t->regs.r11 = 0x246;
+      t->via_sud = 0;
+      if (US_UNLIKELY(t->pending_sig)) deliver_pending(t, kAfterCall);
+      agent_return(t);
+    }
+    if (ret == kNotMade || pending_restarts(t)) deliver_pending(t, kBeforeCall);
+    if (ret == -kEINTR && t->pending_sig) leave_call(t, finish_recorded(t, c, ret));
+    // Only the agent was interrupted: the call is made again, the long way.
+  }
   if (SpecialHandler special = special_handler(c); US_UNLIKELY(special != nullptr)) leave_call(t, special(t));
 
   before_call(c, t->scratch);
@@ -397,23 +436,7 @@ again:
   u64 args[6] = {c.args[0], c.args[1], c.args[2], c.args[3], c.args[4], c.args[5]};
   u8* bounce_buffer = (u8*)t + (kThreadBlock - kBounceSize);
   if (bounce) args[bounce_arg] = (u64)bounce_buffer;
-  i64 ret;
-  {
-    register u64 r10 asm("r10") = args[3];
-    register u64 r8 asm("r8") = args[4];
-    register u64 r9 asm("r9") = args[5];
-    // The one place where a signal can still prevent the call; see agent_interruptible in entry.S.
-    asm volatile(
-        ".globl agent_window_begin\nagent_window_begin:\n\t"
-        "cmpl $0, %%gs:48\n\tjne agent_window_abort\n\tsyscall\n"
-        ".globl agent_window_end\nagent_window_end:\n\t"
-        "jmp 1f\n"
-        ".globl agent_window_abort\nagent_window_abort:\n\t"
-        "mov $-516, %%rax\n1:"
-        : "=a"(ret)
-        : "a"((u64)c.nr), "D"(args[0]), "S"(args[1]), "d"(args[2]), "r"(r10), "r"(r8), "r"(r9)
-        : "rcx", "r11", "memory", "cc");
-  }
+  i64 ret = US_INTERRUPTIBLE("", c.nr, args);
   if (US_UNLIKELY(release)) baton_acquire(t);
   if (US_UNLIKELY(lend)) baton_reclaim(t);
   if (US_UNLIKELY(ret == -kEINTR || ret == kNotMade)) {

@@ -10,6 +10,7 @@
 
 #include "baton.h"
 #include "calls.h"
+#include "fast.h"
 #include "process.h"
 #include "report.h"
 #include "signals.h"
@@ -614,6 +615,7 @@ extern "C" [[noreturn]] void agent_start_c(u64 guest_sp, u64 first) {
     replay_image(t);
   }
 
+  init_fast_paths();
   kernel_query = [](u64 nr, u64 a, u64 b, u64 c4, u64 d) { return sys(nr, a, b, c4, d); };
   bool again = !first;
   if (!again) {

@@ -18,6 +18,7 @@ namespace understudy {
 extern "C" {
 extern char agent_text_begin[], agent_text_end[], agent_sud_entry[], agent_async_entry[], agent_restorer[];
 extern char agent_window_begin[], agent_window_end[], agent_window_abort[];
+extern char agent_window3_begin[], agent_window3_end[], agent_window3_abort[];
 extern char agent_window2_begin[], agent_window2_end[], agent_window2_abort[];
 extern char agent_copy_safe_insn[], agent_copy_safe_fixup[];
 }
@@ -133,6 +134,7 @@ void note_signal(Thread* t, int sig, SigInfo* info, Ucontext* u) {
   u->sigmask = ~kReservedMask;  // one at a time; the kernel keeps the others
   u64 rip = u->rip;
   if (rip >= (u64)agent_window_begin && rip < (u64)agent_window_end) u->rip = (u64)agent_window_abort;
+  if (rip >= (u64)agent_window3_begin && rip < (u64)agent_window3_end) u->rip = (u64)agent_window3_abort;
   if (rip >= (u64)agent_window2_begin && rip < (u64)agent_window2_end) u->rip = (u64)agent_window2_abort;
   // Guest code, or an agent that is past its last look at pending signals: it will make an event soon, or not; if not, the host
   // kicks it and the signal is delivered in the code.
