@@ -60,6 +60,13 @@ i64 call_close_range(Thread* t);
 i64 call_dup(Thread* t);          // dup2, dup3 onto the agent's descriptor
 i64 call_credentials(Thread* t);
 
+// futex.cc
+bool is_pi_futex(const Call& call);
+i64 call_pi_futex(Thread* t);
+
+// core.cc: the event of a call whose result the agent knows, with the outputs that the table names. Both return the result.
+i64 record_result(Thread* t, const Call& call, i64 ret);
+i64 replay_result(Thread* t, const Call& call);
 // core.cc: the table-driven way. Returns the result for the guest.
 i64 generic_call(Thread* t, const Call& effective);
 // Leaves a call with its result: delivers what is pending (record) or what the journal has next (replay).

@@ -714,6 +714,7 @@ SpecialHandler special_handler(const Call& call) {
     case kSysPtrace: case kSysSeccomp: return call_not_permitted;
     case kSysSetuid: case kSysSetgid: case kSysSetreuid: case kSysSetregid: case kSysSetresuid: case kSysSetresgid: case kSysSetfsuid: case kSysSetfsgid:
       return call_credentials;
+    case kSysFutex: return is_pi_futex(call) ? call_pi_futex : nullptr;
     case kSysClose: return (i32)call.args[0] == control().guest_fd ? call_close : nullptr;
     case kSysDup2: case kSysDup3: return (i32)call.args[1] == control().guest_fd || (i32)call.args[0] == control().guest_fd ? call_dup : nullptr;
     case kSysCloseRange: return call_close_range;
