@@ -7,7 +7,7 @@
 
 namespace understudy {
 
-u64 g_tail_cache;
+Hot g_hot;
 
 namespace {
 constexpr u32 kSpins = 150;            // some microseconds: a hand-over between cores through the kernel costs ten times that
@@ -59,17 +59,17 @@ void ring_wake_host() {
 void ring_wait_space(u64 need) {
   abi::Ring& r = control().ring;
   for (;;) {
-    g_tail_cache = __atomic_load_n(&r.tail, __ATOMIC_ACQUIRE);
-    if (r.head + need - g_tail_cache <= r.size) return;
+    g_hot.tail_cache = __atomic_load_n(&r.tail, __ATOMIC_ACQUIRE);
+    if (r.head + need - g_hot.tail_cache <= r.size) return;
     if (__atomic_load_n(&r.closed, __ATOMIC_ACQUIRE) && control().on_error == abi::kOnErrorContinue) {
-      g_tail_cache = r.head;  // unprotected: events are written over each other and nobody reads them
+      g_hot.tail_cache = r.head;  // unprotected: events are written over each other and nobody reads them
       return;
     }
     control().stat_ring_waits++;
     u32 seen = __atomic_load_n(&r.guest_wake, __ATOMIC_ACQUIRE);
     __atomic_store_n(&r.guest_sleeping, 1, __ATOMIC_SEQ_CST);
     ring_wake_host();
-    if (__atomic_load_n(&r.tail, __ATOMIC_SEQ_CST) == g_tail_cache) futex_wait(&r.guest_wake, seen, 20'000'000);
+    if (__atomic_load_n(&r.tail, __ATOMIC_SEQ_CST) == g_hot.tail_cache) futex_wait(&r.guest_wake, seen, 20'000'000);
     __atomic_store_n(&r.guest_sleeping, 0, __ATOMIC_RELAXED);
   }
 }

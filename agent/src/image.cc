@@ -22,8 +22,6 @@ extern char agent_vdso_begin[];
 extern char agent_vdso_clock_gettime[], agent_vdso_gettimeofday[], agent_vdso_time[], agent_vdso_getcpu[], agent_vdso_getres[],
     agent_vdso_getrandom[];
 }
-using ClockGettime = int (*)(u64 clock, i64* ts);
-extern ClockGettime g_kernel_clock_gettime;
 
 namespace {
 
@@ -151,7 +149,7 @@ void find_kernel_clock(u64 vdso) {
     const char* want = "__vdso_clock_gettime";
     const char* have = names + symbols[i].name;
     while (*want && *want == *have) ++want, ++have;
-    if (!*want && !*have) g_kernel_clock_gettime = (ClockGettime)(bias + symbols[i].value);
+    if (!*want && !*have) g_hot.kernel_clock = bias + symbols[i].value;
   }
 }
 
@@ -599,7 +597,9 @@ extern "C" [[noreturn]] void agent_start_c(u64 guest_sp, u64 first) {
   sys(kSysSetTidAddress, &t->kernel_tid);
   t->process = &t->own_process;
   t->process->own = true;
-  g_tail_cache = __atomic_load_n(&c.ring.tail, __ATOMIC_ACQUIRE);
+  g_hot.tail_cache = __atomic_load_n(&c.ring.tail, __ATOMIC_ACQUIRE);
+  g_hot.ring_size = c.ring.size;
+  g_hot.recording = recording();
 
   if (!recording()) {
     t->process->fd_flags[1] = kFdEmit1;

@@ -104,12 +104,9 @@ void after_event(Thread* t) {
 
 constexpr u32 kClockSlice = 200;
 
-// The kernel's own vDSO, found by image.cc in record.
 using ClockGettime = int (*)(u64 clock, i64* ts);
 
 }  // namespace
-
-ClockGettime g_kernel_clock_gettime;
 
 extern "C" [[noreturn]] void agent_on_insn(Thread* t) {
   u32 kind = t->insn & 0xff, reg = t->insn >> 8 & 0xff, size = t->insn >> 16 & 0xff;
@@ -137,17 +134,21 @@ void answer_trapped_instruction(Thread* t) {
 }
 
 // ---- clock reads through the vDSO ----------------------------------------------------------------------------------
-// 0: *ns is the clock, an event has been appended or consumed. 1: make the system call instead.
-static int read_clock(u64 clock, u64* ns) {
+struct Reading {
+  i64 sec, nsec;
+};
+
+// 0: `r` is the clock, an event has been appended or consumed. 1: make the system call instead.
+static inline int read_clock(u64 clock, Reading& r) {
   Thread* t = current();
   abi::Control& c = control();
   // Only clocks that the kernel's vDSO reads without a system call.
   constexpr u64 kVdsoClocks = 1 << 0 | 1 << 1 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 11;
   if (US_UNLIKELY(clock >= abi::kClocks || !(kVdsoClocks >> clock & 1))) return 1;
-  if (US_LIKELY(recording())) {
-    if (US_UNLIKELY(t->pending_sig || (baton_wanted() && ++t->slice > kClockSlice) || !g_kernel_clock_gettime)) return 1;
+  if (US_LIKELY(g_hot.recording)) {
+    if (US_UNLIKELY(t->pending_sig || (baton_wanted() && ++t->slice > kClockSlice) || !g_hot.kernel_clock)) return 1;
     i64 ts[2];
-    if (US_UNLIKELY(g_kernel_clock_gettime(clock, ts) != 0)) return 1;
+    if (US_UNLIKELY(((ClockGettime)g_hot.kernel_clock)(clock, ts) != 0)) return 1;
     u64 now = (u64)ts[0] * 1000000000 + (u64)ts[1];
     u8* p = ring_reserve(kSmallEvent);
     p[0] = 0x93;  // put_array(3)
@@ -156,8 +157,7 @@ static int read_clock(u64 clock, u64* ns) {
     u8* q = put_int(p + 3, (i64)(now - c.clock_last_ns[clock]));
     c.clock_last_ns[clock] = now;
     ring_commit(p, q);
-    t->slot->events++;
-    *ns = now;
+    r = {ts[0], ts[1]};
     return 0;
   }
   if (US_UNLIKELY(c.until_seq && c.ring.tail_seq >= c.until_seq)) return 1;
@@ -168,29 +168,27 @@ static int read_clock(u64 clock, u64* ns) {
   u64 now = c.clock_last_ns[clock] + (u64)e.integer();
   consume_event(e);
   c.clock_last_ns[clock] = now;
-  *ns = now;
+  r = {(i64)(now / 1000000000), (i64)(now % 1000000000)};
   after_event(t);
   return 0;
 }
 
-// The kernel's vDSO lets a bad pointer fault, a system call says EFAULT; here the stack and the text tell the difference
-// cheaply only for null. Others fault at the store, which the signal handler passes on to the guest.
-static bool plausible_pointer(const void* p) { return (u64)p >= 0x10000; }
+// The kernel's vDSO lets a bad pointer fault; null and its neighbourhood take the system call, which says EFAULT.
+static inline bool plausible_pointer(const void* p) { return (u64)p >= 0x10000; }
 
 extern "C" int vdso_clock_gettime_c(u64 clock, i64* ts) {
-  u64 ns;
-  if (US_UNLIKELY(!plausible_pointer(ts)) || read_clock(clock, &ns)) return 1;
-  ts[0] = (i64)(ns / 1000000000);
-  ts[1] = (i64)(ns % 1000000000);
+  Reading r;
+  if (US_UNLIKELY(!plausible_pointer(ts)) || read_clock(clock, r)) return 1;
+  ts[0] = r.sec;
+  ts[1] = r.nsec;
   return 0;
 }
 
 extern "C" int vdso_gettimeofday_c(i64* tv, i32* tz) {
-  if (US_UNLIKELY(tz != nullptr || !plausible_pointer(tv))) return 1;
-  u64 ns;
-  if (read_clock(0, &ns)) return 1;
-  tv[0] = (i64)(ns / 1000000000);
-  tv[1] = (i64)(ns % 1000000000) / 1000;
+  Reading r;
+  if (US_UNLIKELY(tz != nullptr || !plausible_pointer(tv)) || read_clock(0, r)) return 1;
+  tv[0] = r.sec;
+  tv[1] = r.nsec / 1000;
   return 0;
 }
 

@@ -17,15 +17,23 @@ inline constexpr u64 kInlineTotal = 256 << 10;   // of all outputs of one event
 inline constexpr u64 kLargeEvent = 384 << 10;
 static_assert(kLargeEvent * 2 < abi::kRingSizeMin);
 
-extern u64 g_tail_cache;  // the last tail seen: space up to there is free for certain
+// What every event needs, in one cache line of the process's own: a copy of what does not change, and the tail seen last (space
+// up to there is free for certain).
+struct alignas(64) Hot {
+  u64 tail_cache;
+  u64 ring_size;
+  u64 recording;
+  u64 kernel_clock;  // the kernel's vDSO function, 0 if there is none
+};
+extern Hot g_hot;
 
 void ring_wait_space(u64 need);
 void ring_wake_host();
 
 inline u8* ring_reserve(u64 need) {
   abi::Ring& r = control().ring;
-  if (US_UNLIKELY(r.head + need - g_tail_cache > r.size)) ring_wait_space(need);
-  return (u8*)abi::kRingAddr + (r.head & (r.size - 1));
+  if (US_UNLIKELY(r.head + need - g_hot.tail_cache > g_hot.ring_size)) ring_wait_space(need);
+  return (u8*)abi::kRingAddr + (r.head & (g_hot.ring_size - 1));
 }
 
 inline void ring_commit(const u8* start, const u8* end) {
@@ -34,7 +42,7 @@ inline void ring_commit(const u8* start, const u8* end) {
   r.head_seq++;
   __atomic_store_n(&r.head, next, __ATOMIC_RELEASE);
   // The host polls when it has nothing better to do; it is only woken when a good part of the ring has filled.
-  if (US_UNLIKELY((head ^ next) & (r.size >> 2))) ring_wake_host();
+  if (US_UNLIKELY((head ^ next) & (g_hot.ring_size >> 2))) ring_wake_host();
 }
 
 // ---- replay ----------------------------------------------------------------------------------------------------
