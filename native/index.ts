@@ -225,7 +225,7 @@ export interface ElfAnalysis {
   /** Hexadecimal, or '' */
   buildId: string;
   static: boolean;
-  /** Instructions found, and how many of them can be rewritten as jumps. cpuid is counted only. */
+  /** Instructions found, and how many of them can be rewritten: as jumps, or as traps when they are not system calls. */
   sites: Record<SiteKind, { found: number; patchable: number }>;
   unpatchable: { kind: SiteKind; address: bigint; reason: string }[];
   /** `int 0x80` and `sysenter` instructions: 32-bit system calls, which only the net below catches. */

@@ -319,6 +319,17 @@ bool in_trampoline(u64 rip) {
   return false;
 }
 
+u64 trap_trampoline(u64 site) {
+  // The latest first: text may have been mapped where other text was.
+  for (u32 i = g_trampoline_count; i-- > 0;) {
+    const abi::TrampolineHead* head = (const abi::TrampolineHead*)g_trampolines[i].begin;
+    const abi::TrapSite* traps = (const abi::TrapSite*)(g_trampolines[i].begin + head->traps_offset);
+    for (u64 k = 0; k < head->traps_count; ++k)
+      if (traps[k].site == site) return traps[k].trampoline;
+  }
+  return 0;
+}
+
 bool capture_file(Thread* t, i32 fd, u64 flags, MappedFile& m) {
   if (rpc(abi::kRpcMapFile, (u64)(u32)fd, flags) != 0) return false;
   const abi::Rpc& q = control().rpc;

@@ -37,6 +37,7 @@ u32 writable_ranges(Range* out, u32 max, u64 max_len);
 u64 map_near(u64 text, u64 len, u64 need);
 
 bool in_trampoline(u64 rip);
+u64 trap_trampoline(u64 site);  // 0: no int3 of the agent's stands there
 inline bool in_agent(u64 rip) { return rip >= abi::kAgentBase && rip < abi::kAgentEnd; }
 
 }  // namespace understudy

@@ -12,11 +12,11 @@ namespace understudy {
 namespace {
 
 struct Value {
-  u64 value;  // rdtsc: the counter; rdrand …: the number
-  u64 aux;    // rdtscp: ecx; rdrand, rdseed: carry flag
+  u64 value;  // rdtsc: the counter; rdrand …: the number; cpuid: eax, ebx
+  u64 aux;    // rdtscp: ecx; rdrand, rdseed: carry flag; cpuid: ecx, edx
 };
 
-Value execute(u32 kind) {
+Value execute(Thread* t, u32 kind) {
   u32 lo, hi, aux = 0;
   switch (kind) {
     case abi::kSiteRdtsc:
@@ -40,6 +40,11 @@ Value execute(u32 kind) {
       asm volatile("rdpid %0" : "=r"(v));
       return {v, 0};
     }
+    case abi::kSiteCpuid: {
+      u32 a = (u32)t->regs.rax, b, c = (u32)t->regs.rcx, d;
+      asm volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+      return {(u64)b << 32 | a, (u64)d << 32 | c};
+    }
     default:
       US_ASSERT(!"unknown instruction kind");
   }
@@ -48,7 +53,7 @@ Value execute(u32 kind) {
 
 Value obtain(Thread* t, u32 kind) {
   if (recording()) {
-    Value v = execute(kind);
+    Value v = execute(t, kind);
     u8* p = ring_reserve(kSmallEvent);
     u8* q = put_array(p, 4);
     q = put_int(q, kEvInsn);
@@ -82,6 +87,13 @@ void apply(Thread* t, u32 kind, u32 reg, u32 operand_size, const Value& v) {
     t->regs.rax = (u32)v.value;
     t->regs.rdx = v.value >> 32;
     if (kind == abi::kSiteRdtscp) t->regs.rcx = (u32)v.aux;
+    return;
+  }
+  if (kind == abi::kSiteCpuid) {
+    t->regs.rax = (u32)v.value;
+    t->regs.rbx = v.value >> 32;
+    t->regs.rcx = (u32)v.aux;
+    t->regs.rdx = v.aux >> 32;
     return;
   }
   u64& r = register_of(t, reg);

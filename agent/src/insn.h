@@ -1,5 +1,5 @@
-// Instructions whose result is not determined by the program: rdtsc, rdtscp, rdrand, rdseed, rdpid. Their sites are
-// rewritten like syscall sites; what cannot be rewritten traps where the processor offers it (rdtsc with PR_SET_TSC).
+// Instructions whose result is not determined by the program: rdtsc, rdtscp, rdrand, rdseed, rdpid, and
+// cpuid, which names the core and the machine. Their sites are rewritten like syscall sites, or as traps (abi::TrapSite).
 #pragma once
 #include "ring.h"
 

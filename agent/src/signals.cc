@@ -31,6 +31,7 @@ constexpr u64 kAgentSaFlags = kSaSiginfo | kSaOnstack | kSaRestorer | kSaNodefer
 // A fault in the handler is the agent's own; it must be reported rather than kill without a word.
 constexpr u64 kHandlerMask = ~(signal_bit(kSigSegv) | signal_bit(kSigBus));
 constexpr u32 kArchX8664 = 0xc000003e;
+constexpr i32 kTrapInt3 = 0x80;  // SI_KERNEL
 
 struct StackT {
   u64 sp;
@@ -118,6 +119,9 @@ void install_for(Thread* t, int sig) {
   kernel_sigaction(sig, (u64)agent_signal_handler, kAgentSaFlags | keep, kHandlerMask);
 }
 
+// replay: the breakpoint that is armed for the next position stands there.
+bool is_armed(const Thread* t, u64 addr) { return t->break_on && addr == (t->stub_addr ? t->stub_trap : t->break_addr); }
+
 void move_to_async(Thread* t, Ucontext* u, AsyncReason why) {
   context_to_regs(*u, t->regs);
   flags_to_image(t, u->eflags);
@@ -198,6 +202,10 @@ extern "C" void agent_signal_handler(int sig, SigInfo* info, Ucontext* u) {
         text.buf[text.len] = 0;
         assert_failed(text.buf, "guest memory", 0);
       }
+    }
+    if (u64 to = sig == kSigTrap && info->code == kTrapInt3 && !is_armed(t, u->rip - 1) ? trap_trampoline(u->rip - 1) : 0) {
+      u->rip = to;
+      return;
     }
     AsyncReason why = classify_trap(t, sig, info, u->rip);
     if (why == kAsyncRetry) {  // a position that is not yet the one: go on (async.cc has arranged for the next stop)

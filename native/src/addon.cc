@@ -201,13 +201,13 @@ Napi::Value analyse_elf(const Napi::CallbackInfo& info) {
       uint64_t found = 0, patchable = 0;
       for (const Site& site : elf.sites->sites) {
         found += site.kind == kind;
-        patchable += site.kind == kind && site.reason == kPatchable;
+        patchable += site.kind == kind && is_rewritten(site.reason);
       }
       sites.emplace_back(kinds[kind], Plain::Object{{"found", found}, {"patchable", patchable}});
     }
     Plain::List unpatchable, needed;
     for (const Site& site : elf.sites->sites) {
-      if (site.reason == kPatchable || site.reason == kNotRequested) continue;
+      if (is_rewritten(site.reason)) continue;
       unpatchable.emplace_back(Plain::Object{{"kind", kinds[site.kind]},
                                              {"address", BigUnsigned{elf.address_of(site.offset)}},
                                              {"reason", site_reason_text(SiteReason(site.reason))}});

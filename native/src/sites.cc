@@ -109,6 +109,7 @@ class Analysis {
  private:
   struct Pending {
     Site site;
+    bool certain;                // decoded from the beginning of a function: no constant that looks like an instruction
     uint8_t before[kBeforeMax];  // lengths of the instructions before it, nearest first; 0 = none that may move
   };
   void find_text();
@@ -275,6 +276,7 @@ void Analysis::decode(const Range& range, uint64_t accept_from, bool certain, bo
       }
       if (believed) {
         Pending pending{};
+        pending.certain = certain;
         Site& site = pending.site;
         site.offset = at;
         site.kind = *kind;
@@ -399,10 +401,6 @@ bool Analysis::clear_of_targets(uint64_t begin, uint64_t end) const {
 
 void Analysis::choose(Pending& pending) {
   Site& site = pending.site;
-  if (site.kind == abi::kSiteCpuid) {
-    site.reason = kNotRequested;
-    return;
-  }
   const uint8_t* data = elf_.data();
   uint64_t text_end = 0;
   for (const Range& text : text_) {
@@ -470,9 +468,7 @@ void Analysis::run(bool full) {
   std::sort(pending_.begin(), pending_.end(),
             [](const Pending& a, const Pending& b) { return a.site.offset < b.site.offset; });
   // Most libraries have no site at all, and need no look at what enters it.
-  const bool any = std::any_of(pending_.begin(), pending_.end(),
-                               [](const Pending& p) { return p.site.kind != abi::kSiteCpuid; });
-  if (any) {
+  if (!pending_.empty()) {
     mark_windows();
     scan_branches();
     scan_data();
@@ -485,6 +481,7 @@ void Analysis::run(bool full) {
       if (site.offset - site.before < taken) site.reason = kTooShort, site.before = site.after = 0;
       else taken = site.offset + site.length + site.after;
     }
+    if (site.reason != kPatchable && site.kind != abi::kSiteSyscall && pending.certain) site.reason = kTrapped;
     map_.sites.push_back(site);
   }
 }
@@ -499,10 +496,19 @@ bool fits32(int64_t v) { return v == int32_t(v); }
 class Emitter {
  public:
   Emitter(uint64_t base, const abi::Entry& entry) : base_(base) {
-    for (uint64_t target : {entry.syscall_entry, entry.insn_entry}) {
-      put32(bytes, uint32_t(target));
-      put32(bytes, uint32_t(target >> 32));
-    }
+    for (uint64_t target : {entry.syscall_entry, entry.insn_entry, uint64_t(0), uint64_t(0)}) put64(target);
+  }
+  void put64(uint64_t v) {
+    put32(bytes, uint32_t(v));
+    put32(bytes, uint32_t(v >> 32));
+  }
+  // abi::TrampolineHead's last members.
+  void put_traps(const std::vector<abi::TrapSite>& traps) {
+    align_for(0);
+    const uint64_t offset = here() - base_, count = traps.size();
+    memcpy(bytes.data() + 16, &offset, 8);
+    memcpy(bytes.data() + 24, &count, 8);
+    for (const abi::TrapSite& trap : traps) put64(trap.site), put64(trap.trampoline);
   }
   uint64_t here() const { return base_ + bytes.size(); }
   void align_for(uint64_t before) {
@@ -560,6 +566,7 @@ class Emitter {
 };
 
 bool in_request(const Site& site, uint64_t offset, uint64_t len) {
+  if (site.reason == kTrapped) return site.offset >= offset && site.offset + site.length <= offset + len;
   const uint64_t begin = site.offset - site.before,
                  end = std::max(begin + kJump, site.offset + site.length + site.after);
   return site.reason == kPatchable && begin >= offset && end <= offset + len;
@@ -572,18 +579,18 @@ const char* site_reason_text(SiteReason reason) {
     case kPatchable: return "";
     case kTooShort: return "no five bytes of instructions that can be moved";
     case kBranchTarget: return "a branch enters the bytes that a jump would cover";
-    case kNotRequested: return "counted only";
+    case kTrapped: return "a trap stands for it";
   }
   return "";
 }
 
 SiteSizes bound_sizes(const SiteMap& map, uint64_t offset, uint64_t len) {
-  SiteSizes sizes{16, 0};
+  SiteSizes sizes{sizeof(abi::TrampolineHead) + 15, 0};
   for (const Site& site : map.sites) {
     if (!in_request(site, offset, len)) continue;
     sizes.patches++;
     // Alignment, what comes before, the head, what comes behind (a short branch of 2 bytes becomes one of 6), the way back.
-    sizes.trampoline_bytes += 15 + site.before + 34 + uint64_t(site.after) * 3 + 5;
+    sizes.trampoline_bytes += 15 + site.before + 34 + uint64_t(site.after) * 3 + 5 + sizeof(abi::TrapSite);
   }
   return sizes;
 }
@@ -592,6 +599,7 @@ Rewrite generate(const SiteMap& map, uint64_t offset, uint64_t len, uint64_t add
                  const abi::Entry& entry) {
   Rewrite out;
   Emitter emitter(trampolines, entry);
+  std::vector<abi::TrapSite> traps;
   const uint8_t* data = map.elf.data();
   for (const Site& site : map.sites) {
     if (!in_request(site, offset, len) || !map.elf.within(site.offset, uint64_t(site.length) + site.after)) continue;
@@ -623,14 +631,21 @@ Rewrite generate(const SiteMap& map, uint64_t offset, uint64_t len, uint64_t add
     }
     abi::Patch patch{};
     patch.addr = begin;
-    patch.len = kJump;
     patch.kind = site.kind;
-    patch.bytes[0] = 0xe9;
-    for (int i = 0; i < 4; i++) patch.bytes[1 + i] = uint8_t(uint32_t(jump) >> (8 * i));
+    if (site.reason == kTrapped) {
+      patch.len = 1;
+      patch.bytes[0] = 0xcc;
+      traps.push_back({begin, target});
+    } else {
+      patch.len = kJump;
+      patch.bytes[0] = 0xe9;
+      for (int i = 0; i < 4; i++) patch.bytes[1 + i] = uint8_t(uint32_t(jump) >> (8 * i));
+    }
     out.patches.push_back(patch);
     out.origins.push_back(
         {target, emitter.here(), continuation, address + (site.offset - offset), address + (after_offset - offset)});
   }
+  emitter.put_traps(traps);
   out.trampolines = std::move(emitter.bytes);
   return out;
 }

@@ -21,15 +21,16 @@
 
 namespace understudy::host {
 
-inline constexpr uint32_t kSitesVersion = 1;
+inline constexpr uint32_t kSitesVersion = 2;
 
 enum SiteReason : uint8_t {
   kPatchable = 0,
   kTooShort = 1,      // no five bytes of movable instructions around it
   kBranchTarget = 2,  // a branch enters them
-  kNotRequested = 3,  // a kind that is only counted
+  kTrapped = 3,       // not a system call, and one of the above: its first byte becomes an int3
 };
 const char* site_reason_text(SiteReason reason);
+inline bool is_rewritten(uint8_t reason) { return reason == kPatchable || reason == kTrapped; }
 
 // One found instruction. Offsets are file offsets.
 struct Site {

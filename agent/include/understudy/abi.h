@@ -14,7 +14,7 @@
 namespace understudy::abi {
 
 inline constexpr uint32_t kMagic = 0x55445359;  // "UDSY"
-inline constexpr uint32_t kAbiVersion = 2;
+inline constexpr uint32_t kAbiVersion = 3;
 
 // ---- Address layout in every guest process -------------------------------------------------------------
 // One reserved stretch far from where the kernel, glibc, Go, ASan and TSan place things. The agent's ELF file is
@@ -122,12 +122,22 @@ struct Rpc {
 // With a4 = 0 only r[0] (an upper bound) and r[1] are given.
 struct Patch {
   uint64_t addr;     // where to write
-  uint32_t len;      // 5..16 bytes
+  uint32_t len;      // 5..16 bytes; 1: an int3, see TrapSite
   uint32_t kind;     // SiteKind, for statistics
   uint8_t bytes[16];
 };
 enum SiteKind : uint32_t { kSiteSyscall = 0, kSiteRdtsc = 1, kSiteRdtscp = 2, kSiteRdrand = 3, kSiteRdseed = 4, kSiteRdpid = 5,
                            kSiteCpuid = 6, kSiteKinds = 8 };
+
+// A stretch of trampolines begins with this. An instruction (not a system call: those have their net) whose site no jump fits
+// has a trampoline too, but the way there leads through an int3 in place of its first byte and the agent's signal handler.
+struct TrampolineHead {
+  uint64_t syscall_entry, insn_entry;    // what the trampolines jump through
+  uint64_t traps_offset, traps_count;    // TrapSite[], from the head's beginning
+};
+struct TrapSite {
+  uint64_t site, trampoline;  // addresses
+};
 
 // A trampoline for a syscall site, at T (16-byte aligned):
 //     T+0   48 8d 0d 06 00 00 00    lea  rcx, [rip + 6]          ; rcx = T+13, the continuation
