@@ -42,8 +42,8 @@ void emit_switch(Thread* t) {
 void ask_for_kick(u32 gtid) {
   abi::Control& c = control();
   abi::ThreadSlot& slot = c.threads[gtid % abi::kMaxThreads];
-  if (__atomic_load_n(&slot.attention, __ATOMIC_RELAXED)) return;
-  slot.attention_seq = slot.events;
+  // Also when a request is open already: the host withdraws one whose thread has made an event since (service.cc).
+  __atomic_store_n(&slot.attention_seq, slot.events, __ATOMIC_SEQ_CST);
   if (__atomic_exchange_n(&slot.attention, 1, __ATOMIC_SEQ_CST) == 0) {
     __atomic_fetch_add(&c.attention, 1, __ATOMIC_SEQ_CST);
     futex_wake(&c.attention, 1);

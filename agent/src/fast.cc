@@ -15,6 +15,7 @@ void init_fast_paths() {
     Call call{};
     call.nr = nr;
     for (auto& a : call.args) a = ~0ull;  // no descriptor that a special handler would take an interest in
+    if (nr == kSysFtruncate || nr == kSysFallocate) continue;  // may change a file that is mapped shared (store.cc)
     if (!d.name || (d.flags & kOpaque) || d.command_count || d.other_count || d.cls == kClassSpecial || d.cls == kClassReexecute ||
         special_handler(call))
       continue;

@@ -7,7 +7,7 @@ namespace understudy {
 
 namespace {
 
-enum : u32 { kSysWritev = 20, kSysPwritev = 296, kSysPwritev2 = 328, kSysFallocate = 285 };
+enum : u32 { kSysWritev = 20, kSysPwritev = 296, kSysPwritev2 = 328 };
 constexpr u64 kPiece = 128 << 10;
 
 struct Stat {

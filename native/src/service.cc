@@ -217,6 +217,10 @@ void Service::run_kicker() {
       since.erase(i);
       if (__atomic_exchange_n(&slot.attention, 0, __ATOMIC_SEQ_CST) == 1)
         __atomic_fetch_sub(&control.attention, 1, __ATOMIC_SEQ_CST);
+      // Unless somebody asked anew between the look and the withdrawal: then the request stands.
+      if (!waits && load_acquire(slot.events) == __atomic_load_n(&slot.attention_seq, __ATOMIC_SEQ_CST) &&
+          __atomic_exchange_n(&slot.attention, 1, __ATOMIC_SEQ_CST) == 0)
+        __atomic_fetch_add(&control.attention, 1, __ATOMIC_SEQ_CST);
     }
     // The tick is no longer than what is waited for, and no shorter than a millisecond.
     const int tick = std::max(1, std::min(kTickMs, int(control.kick_after_ms) / 2));
