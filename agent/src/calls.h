@@ -38,6 +38,10 @@ i64 call_rt_sigprocmask(Thread* t);
 i64 call_rt_sigreturn(Thread* t);
 i64 call_sigaltstack(Thread* t);
 i64 call_rt_sigsuspend(Thread* t);
+i64 call_rt_sigpending(Thread* t);
+i64 call_rt_sigtimedwait(Thread* t);
+bool sends_stop(const Call& call);
+i64 call_stop(Thread* t);
 i64 call_with_mask(Thread* t);  // ppoll, pselect6, io_pgetevents, epoll_pwait, epoll_pwait2
 // process.cc
 i64 call_clone(Thread* t);

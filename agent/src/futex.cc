@@ -18,7 +18,6 @@ namespace {
 enum : u32 { kWake = 1, kLockPi = 6, kUnlockPi = 7, kTrylockPi = 8, kWaitBitset = 9, kWaitRequeuePi = 11, kCmpRequeuePi = 12, kLockPi2 = 13 };
 constexpr u64 kRealtime = 256;
 constexpr u32 kTidBits = 0x3fffffff, kWaiters = 0x80000000;
-constexpr u32 kSysTkill = 200;
 constexpr i64 kESRCH = 3, kEDEADLK = 35;
 
 i64 wake(u64 word, u32 most) { return sys(kSysFutex, word, kWake, most, 0, 0, 0); }

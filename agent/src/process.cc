@@ -115,6 +115,7 @@ void child_writes_tid(Thread* t) {
   t->vforked = 0;
   t->process->slot = process;
   t->pending_sig = 0;
+  for (SigInfo& h : t->held) h.signo = 0;
   t->suspended = 0;
   t->robust_list = 0;
   t->clear_tid = c.flags & kCloneChildCleartid ? c.child_tid : 0;
@@ -696,6 +697,10 @@ SpecialHandler special_handler(const Call& call) {
     case kSysRtSigreturn: return call_rt_sigreturn;
     case kSysSigaltstack: return call_sigaltstack;
     case kSysRtSigsuspend: return call_rt_sigsuspend;
+    case kSysRtSigpending: return call_rt_sigpending;
+    case kSysRtSigtimedwait: return call_rt_sigtimedwait;
+    case kSysKill: case kSysTkill: case kSysTgkill: case kSysRtSigqueueinfo: case kSysRtTgsigqueueinfo: case kSysPidfdSendSignal:
+      return sends_stop(call) ? call_stop : nullptr;
     case kSysPpoll: case kSysPselect6: case kSysEpollPwait: case kSysEpollPwait2: case kSysIoPgetevents: return call_with_mask;
     case kSysClone: return call_clone;
     case kSysClone3: return call_clone3;

@@ -236,11 +236,54 @@ extern "C" void agent_signal_handler(int sig, SigInfo* info, Ucontext* u) {
   note_signal(t, sig, info, u);
 }
 
+// ---- the signals that are never blocked at the kernel (kReservedMask), when somebody sends one and the guest blocks it ----
+u64 held_signals(const Thread* t) {
+  u64 set = 0;
+  for (const SigInfo& h : t->held)
+    if (h.signo) set |= signal_bit(h.signo);
+  return set;
+}
+
+void hold(Thread* t, const SigInfo& info) {
+  if (held_signals(t) & signal_bit(info.signo)) return;  // such signals do not queue
+  for (SigInfo& h : t->held)
+    if (!h.signo) {
+      copy_bytes(&h, &info, sizeof h);
+      return;
+    }
+}
+
+// Takes the lowest of `set`; false when none is held.
+bool take_held(Thread* t, u64 set, SigInfo& info) {
+  set &= held_signals(t);
+  if (!set) return false;
+  for (SigInfo& h : t->held)
+    if (h.signo == __builtin_ctzll(set) + 1) {
+      copy_bytes(&info, &h, sizeof info);
+      h.signo = 0;
+    }
+  return true;
+}
+
+// record, after a change of what the guest blocks: what it no longer does is delivered when the call is left.
+void release_held(Thread* t, u64 mask) {
+  if (t->pending_sig || !take_held(t, ~mask, t->pending)) return;
+  block_all_signals();
+  t->pending_sig = (u32)t->pending.signo;
+}
+
 // A signal that the guest has blocked by the time it could be delivered: give it back to the kernel, which keeps it.
 void requeue(Thread* t) {
   SigInfo info;
   copy_bytes(&info, &t->pending, sizeof info);
   int sig = (int)t->pending_sig;
+  if (signal_bit(sig) & kReservedMask) {
+    t->pending_sig = 0;
+    info.signo = sig;
+    hold(t, info);
+    set_kernel_mask(t->guest_mask);
+    return;
+  }
   t->pending_sig = 0;
   set_kernel_mask(t->guest_mask);
   if (info.code > 0 || info.code == -6) info.code = -1;  // only the kernel may send those codes; keeps the rest
@@ -451,6 +494,8 @@ i64 call_rt_sigaction(Thread* t) {
     wanted.mask &= ~kUnblockable;
     mine = wanted;
     if (recording()) install_for(t, sig);
+    SigInfo dropped;
+    if (wanted.handler == 1) take_held(t, signal_bit(sig), dropped);
   }
   if (a[2] && agent_copy_safe((void*)a[2], &old, sizeof old)) return settle(t, -kEFAULT);
   return settle(t, 0);
@@ -467,6 +512,7 @@ i64 call_rt_sigprocmask(Thread* t) {
     if ((u32)a[0] > 2) return settle(t, -kEINVAL);
     t->guest_mask = now;
     if (recording() && !t->pending_sig && now != old) set_kernel_mask(now);
+    if (recording()) release_held(t, now);
   }
   if (a[2] && agent_copy_safe((void*)a[2], &old, 8)) return settle(t, -kEFAULT);
   return settle(t, 0);
@@ -514,6 +560,7 @@ i64 call_rt_sigreturn(Thread* t) {
   t->via_sud = 0;
   if (recording()) {
     if (!t->pending_sig) set_kernel_mask(t->guest_mask);
+    release_held(t, t->guest_mask);
     if (t->pending_sig) deliver_pending(t, kAfterCall);
   } else {
     Event e;
@@ -527,12 +574,72 @@ i64 call_rt_sigreturn(Thread* t) {
   agent_return(t);
 }
 
+// The call's own mask lets a held signal through: the call is not made, as the kernel would not wait in it either.
+bool interrupted_by_held(Thread* t) {
+  u32 before = t->pending_sig;
+  release_held(t, t->suspend_mask);
+  return t->pending_sig != before;
+}
+
+i64 call_rt_sigpending(Thread* t) {
+  const u64* a = t->call.args;
+  if (!recording()) return replay_result(t, t->call);
+  before_call(t->call, t->scratch);
+  u64 set = 0;
+  i64 ret = sys(kSysRtSigpending, &set, a[1]);
+  set |= held_signals(t) & t->guest_mask;
+  if (ret == 0 && agent_copy_safe((void*)a[0], &set, a[1])) ret = -kEFAULT;
+  return record_result(t, t->call, ret);
+}
+
+i64 call_rt_sigtimedwait(Thread* t) {
+  const Call& c = t->call;
+  u64 set;
+  if (!recording() || c.args[3] != 8 || agent_copy_safe(&set, (void*)c.args[0], 8) || !(set & kReservedMask)) return generic_call(t, c);
+  before_call(c, t->scratch);
+  for (;;) {
+    SigInfo info;
+    if (take_held(t, set, info)) {
+      i64 ret = info.signo;
+      if (c.args[1] && agent_copy_safe((void*)c.args[1], &info, sizeof info)) ret = -kEFAULT;
+      return record_result(t, c, ret);
+    }
+    bool others = group_has_others();
+    if (others) baton_release(t);
+    i64 ret = agent_interruptible(c.nr, c.args);
+    if (others) baton_acquire(t);
+    // What the guest blocks is held when this returns.
+    if (ret == kNotMade || (ret == -kEINTR && pending_restarts(t))) deliver_pending(t, kBeforeCall);
+    if (ret == kNotMade || (ret == -kEINTR && !t->pending_sig)) continue;
+    return record_result(t, c, ret);
+  }
+}
+
+// The sender of a stop signal may be stopped itself in this very call, so others may take the baton meanwhile; but as long as
+// it goes on, nobody does: who is to be stopped must not be stopped with the baton in its hand.
+i64 call_stop(Thread* t) {
+  if (!recording()) return replay_result(t, t->call);
+  const u64* a = t->call.args;
+  before_call(t->call, t->scratch);
+  bool others = group_has_others();
+  if (others) baton_lend(t);
+  i64 ret = raw_syscall(t->call.nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+  if (others) baton_reclaim(t);
+  return record_result(t, t->call, ret);
+}
+
+// Calls that send the signal that their argument tells.
+bool sends_stop(const Call& c) {
+  return stops_by_default((i32)c.args[c.nr == kSysTgkill || c.nr == kSysRtTgsigqueueinfo ? 2 : 1]);
+}
+
 i64 call_rt_sigsuspend(Thread* t) {
   u64 mask;
   if (t->call.args[1] != 8) return settle(t, -kEINVAL);
   if (agent_copy_safe(&mask, (void*)t->call.args[0], 8)) return settle(t, -kEFAULT);
   t->suspended = 1;
   t->suspend_mask = mask & ~kUnblockable;
+  if (recording() && interrupted_by_held(t)) return record_result(t, t->call, -kEINTR);
   u64 kernel_mask = t->suspend_mask & ~kReservedMask;
   Call local = t->call;
   local.args[0] = (u64)&kernel_mask;
@@ -561,6 +668,10 @@ i64 call_with_mask(Thread* t) {
   if (agent_copy_safe(&mask, (void*)at, 8)) return settle(t, -kEFAULT);
   t->suspended = 1;
   t->suspend_mask = mask & ~kUnblockable;
+  if (recording() && interrupted_by_held(t)) {
+    before_call(t->call, t->scratch);
+    return record_result(t, t->call, -kEINTR);
+  }
   kernel_mask = t->suspend_mask & ~kReservedMask;
   if (paired) {
     pair.ptr = (u64)&kernel_mask;

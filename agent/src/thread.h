@@ -91,6 +91,7 @@ struct Thread {
   u32 patch_len, probe_steps;
   u8 patch_saved[16];
   u64 probe_rip;
+  SigInfo held[6];     // record: signals of kReservedMask that somebody sent while the guest blocks them; signo 0: none
   Process own_process;
 };
 
