@@ -52,7 +52,7 @@ enum : u32 {
   kSysUserfaultfd = 323, kSysRseq = 334, kSysIoUringSetup = 425, kSysIoUringEnter = 426, kSysIoUringRegister = 427,
   kSysClone3 = 435, kSysCloseRange = 436, kSysEpollPwait2 = 441, kSysLseek = 8, kSysPrlimit = 302, kSysFallocate = 285,
   kSysMapShadowStack = 453, kSysIoSetup = 206, kSysIoPgetevents = 333, kSysRestartSyscall = 219, kSysSetrlimit = 160, kSysMincore = 27,
-  kSysTkill = 200, kSysRtSigqueueinfo = 129, kSysRtTgsigqueueinfo = 297, kSysPidfdSendSignal = 424,
+  kSysTkill = 200, kSysRtSigqueueinfo = 129, kSysRtTgsigqueueinfo = 297, kSysPidfdSendSignal = 424, kSysProcessVmWritev = 311,
 };
 
 enum : i32 {

@@ -32,6 +32,7 @@ i64 call_madvise(Thread* t);
 i64 call_brk(Thread* t);
 i64 call_shmat(Thread* t);
 i64 call_shmdt(Thread* t);
+i64 call_process_vm_writev(Thread* t);
 // signals.cc
 i64 call_rt_sigaction(Thread* t);
 i64 call_rt_sigprocmask(Thread* t);

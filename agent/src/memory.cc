@@ -27,7 +27,7 @@ bool touches_agent(u64 addr, u64 len) { return addr < abi::kAgentEnd && addr + l
 
 // Recorded calls that succeed must succeed again; a replay that cannot rebuild the memory has nothing to go on with.
 void must(Thread* t, i64 result, i64 wanted) {
-  if (result != wanted) diverge(t, nullptr, abi::kKindPlace, "the replay cannot map memory as it was recorded (address taken, or not enough memory)");
+  if (result != wanted) diverge(t, nullptr, abi::kKindPlace, "the replay cannot change memory as it was recorded (address taken, or not enough memory)");
 }
 
 void map_shared_or_private(Thread* t, u64 at, u64 len, u64 prot, u64 flags, i64 blob, u64 offset) {
@@ -210,6 +210,29 @@ i64 call_shmdt(Thread* t) {
   Settled s;
   expect_call(t, s);
   if (s.ret == 0 && size) must(t, sys(kSysMunmap, t->call.args[0], round_up(size, kPage)), 0);
+  return s.ret;
+}
+
+// Writes into another process's memory. When that is a member of the group the replay has a process in its place, which must
+// find the bytes too; the journal says which member it was.
+i64 call_process_vm_writev(Thread* t) {
+  abi::Control& c = control();
+  const u64* a = t->call.args;
+  if (recording()) {
+    i64 ret = do_it(t), member = -1;
+    for (auto& s : c.threads)
+      if (s.state == abi::kThreadLive && s.tid == (i32)a[0]) member = s.process;
+    i64 extra[2] = {data_sum(t->call, ret), is_error(ret) ? -1 : member};
+    append_call(t, ret, 2, extra);
+    return ret;
+  }
+  Settled s;
+  expect_call(t, s);
+  if (s.extras != 2) report_outcome_text(abi::kAgentFault, "an event of process_vm_writev without the member that it writes to");
+  if (s.extra[0] != (i64)data_sum(t->call, s.ret)) diverge(t, nullptr, abi::kKindUnknown, "the call carries other data out than when it was recorded");
+  i64 member = s.extra[1];
+  if (member < 0 || member >= abi::kMaxProcesses) return s.ret;
+  must(t, raw_syscall(t->call.nr, (u64)c.processes[member].pid, a[1], a[2], a[3], a[4], a[5]), s.ret);
   return s.ret;
 }
 

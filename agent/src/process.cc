@@ -393,6 +393,8 @@ void adopt_slot(Thread* t, u32 gtid, u32 process_slot) {
   p.state = abi::kThreadLive;
   p.pid = s.pid;
   p.dying = 0;
+  // Members write into each other's memory again; who may was asked when it was recorded.
+  if (!recording()) sys(kSysPrctl, 0x59616d61 /* PR_SET_PTRACER */, -1);
 }
 
 extern "C" [[noreturn]] void agent_on_new_thread(Thread* child) {
@@ -692,6 +694,7 @@ SpecialHandler special_handler(const Call& call) {
     case kSysBrk: return call_brk;
     case kSysShmat: return call_shmat;
     case kSysShmdt: return call_shmdt;
+    case kSysProcessVmWritev: return call_process_vm_writev;
     case kSysRtSigaction: return call_rt_sigaction;
     case kSysRtSigprocmask: return call_rt_sigprocmask;
     case kSysRtSigreturn: return call_rt_sigreturn;
