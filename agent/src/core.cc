@@ -267,7 +267,12 @@ i64 replay_generic(Thread* t, const Call& c) {
 i64 finish_recorded(Thread* t, const Call& c, i64 ret) {
   if (US_UNLIKELY(is_opaque(c))) report_opaque(t);
   append_event(t, c, t->scratch, ret);
-  if (US_UNLIKELY(control().shared_file_count)) append_store(c, ret);
+  if (US_UNLIKELY(control().shared_file_count)) {
+    if (c.nr == kSysDup2 || c.nr == kSysDup3) forget_descriptor(t, (u32)c.args[1]);
+    if (c.nr == kSysClose) forget_descriptor(t, (u32)c.args[0]);
+    if (c.nr == kSysCloseRange) t->process->shared_generation = 0;
+    append_store(t, c, ret);
+  }
   return ret;
 }
 
@@ -399,7 +404,7 @@ extern "C" [[noreturn]] void agent_on_syscall(Thread* t) {
       US_LIKELY(f.kind != kFastNone && c.nr < kFastCalls && ctl.live_threads == 1 && (i32)c.args[0] != ctl.guest_fd)) {
     i64 ret = US_INTERRUPTIBLE("3", c.nr, c.args);
     if (US_LIKELY(ret != -kEINTR && ret != kNotMade)) {
-      if (US_UNLIKELY(!append_fast(c, f, ret))) leave_call(t, finish_recorded(t, c, ret));
+      if (US_UNLIKELY(!append_fast(t, f, ret))) leave_call(t, finish_recorded(t, c, ret));
       t->slot->events++;
       t->regs.rax = (u64)ret;
       t->regs.rcx = t->regs.rip;

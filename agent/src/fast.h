@@ -4,6 +4,7 @@
 // Must not: be taken with more than one thread in the group (the long way does the baton), or in replay.
 #pragma once
 #include "ring.h"
+#include "store.h"
 
 namespace understudy {
 
@@ -29,7 +30,8 @@ inline void copy_short(u8* to, const u8* from, u64 n) {
 }
 
 // Appends the event; false: this result needs the long way.
-inline bool append_fast(const Call& c, FastPath f, i64 ret) {
+inline bool append_fast(Thread* t, FastPath f, i64 ret) {
+  const Call& c = t->call;
   u64 len = 0;
   if (f.kind == kFastOutput) {
     if (ret <= 0) return false;
@@ -37,8 +39,10 @@ inline bool append_fast(const Call& c, FastPath f, i64 ret) {
     if (f.cap_arg != kNoArg && units > c.args[f.cap_arg]) units = c.args[f.cap_arg];
     len = units * f.scale;
     if (len == 0 || len > kInlineMax || !c.args[f.buffer_arg]) return false;
+  } else if (f.kind == kFastPlain) {
+    if (c.nr == kSysClose) forget_descriptor(t, (u32)c.args[0]);
   } else if (f.kind == kFastData) {
-    if (ret <= 0 || ret > 4096 || control().shared_file_count) return false;
+    if (ret <= 0 || ret > 4096 || may_write_shared(t, (u32)c.args[0])) return false;
   }
   u8* p = ring_reserve(kSmallEvent + len);
   u8* q = put_array(p, f.kind == kFastPlain ? 3 : 4);

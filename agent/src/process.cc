@@ -675,6 +675,7 @@ i64 call_dup(Thread* t) { return settle(t, -kEBADF); }
 i64 call_close_range(Thread* t) {
   Call local = t->call;
   u64 fd = (u64)control().guest_fd;
+  t->process->shared_generation = 0;
   if (!recording() || local.args[0] > fd || local.args[1] < fd) return generic_call(t, local);
   // In two parts around the agent's descriptor.
   i64 ret = 0;

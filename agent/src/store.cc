@@ -69,23 +69,33 @@ void note_shared_file(u64 dev, u64 ino) {
   c.shared_file_count++;
 }
 
-void append_store(const Call& c, i64 ret) {
+void append_store(Thread* t, const Call& c, i64 ret) {
   abi::Control& ctl = control();
   bool resize = c.nr == kSysFtruncate || c.nr == kSysFallocate;
   bool at_offset = c.nr == kSysPwrite || c.nr == kSysPwritev || (c.nr == kSysPwritev2 && (i64)c.args[3] != -1);
   bool at_position = c.nr == kSysWrite || c.nr == kSysWritev || (c.nr == kSysPwritev2 && !at_offset);
   if (!resize && !at_offset && !at_position) return;
   if (is_error(ret) || (!resize && ret == 0)) return;
+  u32 fd = (u32)c.args[0];
+  if (!may_write_shared(t, fd)) return;
   Stat st;
-  if (sys(kSysFstat, c.args[0], &st) != 0) return;
+  if (sys(kSysFstat, fd, &st) != 0) return;
   constexpr u32 kMax = sizeof ctl.shared_files / sizeof ctl.shared_files[0];
   bool found = false;
   for (u32 i = 0; i < ctl.shared_file_count && i < kMax; ++i)
     if (ctl.shared_files[i].dev == st.dev && ctl.shared_files[i].ino == st.ino) found = true;
-  if (!found) return;
+  if (!found) {
+    Process& process = *t->process;
+    if (process.shared_generation != ctl.shared_file_count) {
+      for (u8& flags : process.fd_flags) flags &= (u8)~kFdUnshared;
+      process.shared_generation = ctl.shared_file_count;
+    }
+    if (fd < kFdFlags) process.fd_flags[fd] |= kFdUnshared;
+    return;
+  }
   Place place{st.dev, st.ino, (u64)st.size};
   if (resize) return append_size(place);
-  place.offset = at_offset ? c.args[3] : (u64)sys(kSysLseek, c.args[0], 0, 1) - (u64)ret;
+  place.offset = at_offset ? c.args[3] : (u64)sys(kSysLseek, fd, 0, 1) - (u64)ret;
   visit_data(c, ret, Visitor{append_piece, &place});
 }
 

@@ -33,11 +33,15 @@ struct Process {
   u64 stack_low, stack_top;         // replay: the main stack's mapping
   u64 stack_start;                  // replay: the stack pointer that the image began with
   u8 fd_flags[kFdFlags];            // FdFlag bits by descriptor
+  u32 shared_generation;            // record: Control::shared_file_count when the kFdUnshared bits were right
   struct {
     u64 addr, size;
   } shm[32];                        // SysV attachments, to know the size at shmdt
 };
-enum FdFlag : u8 { kFdEmit1 = 1, kFdEmit2 = 2 };  // replay: refers to the guest's original stdout / stderr
+enum FdFlag : u8 {
+  kFdEmit1 = 1, kFdEmit2 = 2,  // replay: refers to the guest's original stdout / stderr
+  kFdUnshared = 4,             // record: known to be no file that the group maps shared (store.cc)
+};
 
 struct SigInfo {  // 128 bytes as the kernel gives them
   i32 signo, err, code, pad;
