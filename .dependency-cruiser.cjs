@@ -3,7 +3,13 @@
 //   journal  <-  native (its TS side)  <-  controller  <-  cli
 //
 // The picture, and what each folder is for: docs/ARCHITECTURE.md.
-const only = (name, comment, from, to) => ({ name, severity: 'error', comment, from: { path: from }, to: { path: to } });
+const only = (name, comment, from, to) => ({
+  name,
+  severity: 'error',
+  comment,
+  from: { path: from },
+  to: { path: to },
+});
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {

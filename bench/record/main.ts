@@ -88,11 +88,18 @@ async function main(): Promise<number> {
   for (const workload of chosen) {
     const missing = workload.needs.filter((program) => !inPath(program));
     if (missing.length > 0) {
-      results.workloads.push({ name: workload.name, load: workload.load, leftOut: `${missing.join(', ')} is not installed` });
+      results.workloads.push({
+        name: workload.name,
+        load: workload.load,
+        leftOut: `${missing.join(', ')} is not installed`,
+      });
       continue;
     }
     results.workloads.push({ name: workload.name, load: workload.load });
-    const rounds = Object.fromEntries(modes.map((m) => [m, [] as (Values | undefined)[]])) as Record<Mode, (Values | undefined)[]>;
+    const rounds = Object.fromEntries(modes.map((m) => [m, [] as (Values | undefined)[]])) as Record<
+      Mode,
+      (Values | undefined)[]
+    >;
     const failed = new Set<Mode>();
     for (let round = 0; round < options.runs; round++) {
       for (const mode of modes) {

@@ -32,13 +32,26 @@ export function plot(rows: Row[]): string | undefined {
     marginRight: 30,
     marginBottom: 40,
     style: { background: 'white', color: '#222', fontFamily: 'sans-serif', fontSize: '12px' },
-    x: { type: 'log', grid: true, label: 'ratio to native (bar: smallest to largest; tick: goal)', tickFormat: (d: number) => `${d}` },
+    x: {
+      type: 'log',
+      grid: true,
+      label: 'ratio to native (bar: smallest to largest; tick: goal)',
+      tickFormat: (d: number) => `${d}`,
+    },
     y: { label: null, domain: shown.map((r) => r.metric.label), tickSize: 0 },
     color: { domain: Object.keys(colours), range: Object.values(colours) },
     marks: [
       Plot.ruleX([1], { stroke: '#999' }),
       Plot.tickX(goals, { x: 'bound', y: 'label', stroke: '#222', strokeDasharray: '2 2' }),
-      Plot.link(points, { x1: 'min', x2: 'max', y1: 'label', y2: 'label', stroke: 'mode', strokeWidth: 2, strokeOpacity: 0.5 }),
+      Plot.link(points, {
+        x1: 'min',
+        x2: 'max',
+        y1: 'label',
+        y2: 'label',
+        stroke: 'mode',
+        strokeWidth: 2,
+        strokeOpacity: 0.5,
+      }),
       Plot.dot(points, { x: 'median', y: 'label', fill: 'mode', r: 4 }),
       ...Object.entries(colours).map(([name, fill], i) =>
         Plot.text([name], { frameAnchor: 'top-left', dx: 90 * i, dy: -16, fill, fontWeight: 'bold' }),

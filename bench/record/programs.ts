@@ -11,7 +11,13 @@ import { summarise } from './stats.js';
 // Each loop times itself, so that the figure is the loop's and not the interpreter's start-up, which has a workload of its own.
 const pythonLoops = [
   { id: 'cpu', label: 'CPU loop', count: 10_000_000, bound: 1.05, body: 'x = 0\nfor i in range(n): x += i & 7' },
-  { id: 'getppid', label: 'os.getppid loop', count: 3_000_000, bound: 1.5, body: 'f = os.getppid\nfor i in range(n): f()' },
+  {
+    id: 'getppid',
+    label: 'os.getppid loop',
+    count: 3_000_000,
+    bound: 1.5,
+    body: 'f = os.getppid\nfor i in range(n): f()',
+  },
   { id: 'time', label: 'time.time loop', count: 10_000_000, bound: 2, body: 'f = time.time\nfor i in range(n): f()' },
   {
     id: 'files',
@@ -30,7 +36,12 @@ const python: Workload = {
   load: pythonLoops.map((l) => `${l.label} of ${l.count.toLocaleString('en')}`).join(', '),
   needs: ['python3'],
   metrics: pythonLoops.flatMap(({ id, label, bound }): Metric[] => [
-    { id: `python.${id}`, label: `python3 ${label}: time per turn`, unit: 'ns', goal: { of: 'ratio', at: 'most', bound } },
+    {
+      id: `python.${id}`,
+      label: `python3 ${label}: time per turn`,
+      unit: 'ns',
+      goal: { of: 'ratio', at: 'most', bound },
+    },
     replayMetric(`python3 ${label}`, `python.${id}.all`, false),
     { id: `python.${id}.all`, label: `python3 ${label}: whole command`, unit: 's' },
   ]),
@@ -198,7 +209,8 @@ const startup: Workload = {
     const env = { ...process.env, XDG_CACHE_HOME: join(bench.dir, 'cache') };
     let journals = 0;
     const ms = async (command: string[]) =>
-      (await runToEnd(bench, wrapped(mode, bench, command, join(bench.dir, `journal-${journals++}`)), { env })).wallNs / 1e6;
+      (await runToEnd(bench, wrapped(mode, bench, command, join(bench.dir, `journal-${journals++}`)), { env })).wallNs /
+      1e6;
     const plainMs = async (command: string[]) => (await runToEnd(bench, command, { env })).wallNs / 1e6;
     const medianMs = async (command: string[], measure = ms) => {
       const times: number[] = [];

@@ -80,7 +80,8 @@ const figure = (v: number) =>
 const spread = (s: Summary | undefined) =>
   s === undefined ? '' : s.runs === 1 ? figure(s.median) : `${figure(s.median)} (${figure(s.min)}–${figure(s.max)})`;
 
-const ratioText = (s: Summary | undefined) => (s === undefined ? '' : s.median >= 100 ? s.median.toFixed(0) : s.median.toFixed(2));
+const ratioText = (s: Summary | undefined) =>
+  s === undefined ? '' : s.median >= 100 ? s.median.toFixed(0) : s.median.toFixed(2);
 
 function goalText({ metric: { goal, unit }, goalReached }: Row): string {
   if (!goal) return '';

@@ -114,7 +114,14 @@ export async function replaySeconds(bench: Bench, journal = journalOf(bench)): P
 /** The status of a replay is the guest's, and a server that got SIGTERM may have any: what counts is that there was no divergence. */
 function understudyReplay(bench: Bench, journal: string): string[] {
   const [file, ...args] = understudy(bench, 'replay', '--quiet', journal);
-  return ['sh', '-c', '"$@"; status=$?; case $status in 0|143) exit 0 ;; *) exit $status ;; esac', 'sh', file!, ...args];
+  return [
+    'sh',
+    '-c',
+    '"$@"; status=$?; case $status in 0|143) exit 0 ;; *) exit $status ;; esac',
+    'sh',
+    file!,
+    ...args,
+  ];
 }
 
 /**

@@ -89,8 +89,7 @@ int main(int argc, char** argv) {
   }
   for (unsigned k = 0; k < kKeys; k++) {  // every key exists before a get asks for it
     send_next(&connections[0], 1, k);
-    while (!receive(&connections[0])) {
-    }
+    while (!receive(&connections[0])) {}
   }
 
   unsigned key = 1;

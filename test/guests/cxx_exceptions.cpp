@@ -8,11 +8,11 @@
 #include <unistd.h>
 #include <vector>
 struct Guard {
-  int &counter;
-  explicit Guard(int &c) : counter(c) {}
+  int& counter;
+  explicit Guard(int& c) : counter(c) {}
   ~Guard() { counter += getppid() > 0; }
 };
-static int deep(int n, int &counter) {
+static int deep(int n, int& counter) {
   Guard guard(counter);
   if (n == 0) throw std::runtime_error("pid " + std::to_string(getpid()));
   return deep(n - 1, counter) + 1;
@@ -22,7 +22,7 @@ int main() {
   for (int i = 0; i < 100; i++) {
     try {
       deep(i, counter);
-    } catch (const std::runtime_error &error) {
+    } catch (const std::runtime_error& error) {
       if (i == 0) std::puts(error.what());
     }
   }
@@ -34,14 +34,10 @@ int main() {
       try {
         int own = 0;
         deep(10 + i, own);
-      } catch (...) {
-        caught[i] = std::current_exception();
-      }
+      } catch (...) { caught[i] = std::current_exception(); }
     });
-  for (auto &thread : threads) thread.join();
-  for (auto &one : caught) try {
+  for (auto& thread : threads) thread.join();
+  for (auto& one : caught) try {
       std::rethrow_exception(one);
-    } catch (const std::exception &error) {
-      std::printf("thread: %s\n", error.what());
-    }
+    } catch (const std::exception& error) { std::printf("thread: %s\n", error.what()); }
 }

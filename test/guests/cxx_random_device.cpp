@@ -10,15 +10,16 @@
 int main() {
   std::random_device device;
   std::mt19937_64 generator(device());
-  std::unordered_map<void *, unsigned long> table;
+  std::unordered_map<void*, unsigned long> table;
   std::vector<std::unique_ptr<int>> owned;
   for (int i = 0; i < 50; i++) {
     owned.push_back(std::make_unique<int>(i));
     table[owned.back().get()] = generator();
   }
   unsigned long hash = 0;
-  for (const auto &[address, value] : table) hash = hash * 31 + value + reinterpret_cast<unsigned long>(address);
+  for (const auto& [address, value] : table) hash = hash * 31 + value + reinterpret_cast<unsigned long>(address);
   std::ostringstream text;
   text << std::this_thread::get_id();
-  std::cout << hash << ' ' << text.str() << ' ' << std::chrono::system_clock::now().time_since_epoch().count() << std::endl;
+  std::cout << hash << ' ' << text.str() << ' ' << std::chrono::system_clock::now().time_since_epoch().count()
+            << std::endl;
 }

@@ -18,7 +18,7 @@ int main() {
       return i * i;
     }));
   long sum = 0;
-  for (auto &future : futures) sum += future.get();
+  for (auto& future : futures) sum += future.get();
   if (sum != 140) return 1;
   std::shared_mutex lock;
   std::atomic<int> readers{0}, seen{0};
@@ -37,7 +37,7 @@ int main() {
         }
       }
     });
-  for (auto &thread : threads) thread.join();
+  for (auto& thread : threads) thread.join();
   if (value != 200 || readers != 600) return 2;
   std::promise<int> promise;
   auto future = promise.get_future();
