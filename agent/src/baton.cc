@@ -35,6 +35,23 @@ void emit_switch(Thread* t) {
   control().stat_switches++;
 }
 
+// Whether a thread that lent the baton waits in its call. One that only lacks a processor may have its data out already, or be
+// about to: another's data must not get into the journal before it. A write to a disk (state D) ends by itself.
+bool waits_in_call(u32 gtid) {
+  Text path;
+  path.str("/proc/").dec(control().threads[gtid % abi::kMaxThreads].tid).str("/stat");
+  path.buf[path.len] = 0;
+  i64 fd = sys(kSysOpen, path.buf, 02000000 /* O_CLOEXEC */, 0);
+  if (is_error(fd)) return true;  // it is gone, or there is no /proc to tell
+  char stat[128];
+  i64 n = sys(kSysRead, fd, stat, sizeof stat);
+  sys(kSysClose, fd);
+  i64 at = n - 1;  // "tid (name) state ...": the name may hold anything
+  while (at > 0 && stat[at] != ')') --at;
+  if (at <= 0 || at + 2 >= n) return true;
+  return stat[at + 2] != 'R' && stat[at + 2] != 'D';
+}
+
 }  // namespace
 
 // The thread may be computing, or spinning on what a waiter would do. The host interrupts it if it stays so, and it hands
@@ -95,7 +112,7 @@ void baton_acquire(Thread* t) {
       }
       same = holder == before ? same + 1 : 0;
       before = holder;
-      if ((holder & kLent) && same) {
+      if ((holder & kLent) && same && waits_in_call(holder & ~kLent)) {
         if (__atomic_compare_exchange_n(&c.baton, &holder, t->gtid, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
           c.stat_steals++;
           break;
