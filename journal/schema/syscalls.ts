@@ -580,7 +580,8 @@ call(202, 'futex', 'uaddr:ptr op:hex val:uint timeout:ptr uaddr2:ptr val3:hex', 
       cmd(3, 'FUTEX_REQUEUE'),
       cmd(4, 'FUTEX_CMP_REQUEUE'),
       cmd(5, 'FUTEX_WAKE_OP', fixed('uaddr2', 4)),
-      // The kernel owns the word of a PI futex, and may have marked waiters in it although the call failed.
+      // The agent keeps the word of a PI futex (agent/src/futex.cc), and may have marked waiters in it although the call failed. A
+      // locker that has to wait gives an event with the result -516 first.
       cmd(6, 'FUTEX_LOCK_PI', fixed('uaddr', 4, 'accessible'), { blocks: true, restart: 'always' }),
       cmd(7, 'FUTEX_UNLOCK_PI', fixed('uaddr', 4, 'accessible')),
       cmd(8, 'FUTEX_TRYLOCK_PI', fixed('uaddr', 4, 'accessible')),
