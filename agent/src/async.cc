@@ -41,13 +41,19 @@ constexpr u8 kProcessorNumber[15] = {15, 14, 13, 12, 5, 3, 11, 10, 9, 8, 0, 1, 2
 
 bool install_stub(Thread* t, const GuestRegs& want, u64 changed_regs, const Word* words, u32 changed_words) {
   abi::ProbeSpec spec{};
-  // A counter tells more than a flag that goes back and forth: prefer what has many bits.
+  // First what is known to change from turn to turn (a counter tells more than a flag that goes back and forth, so what has many
+  // bits comes first), then the other registers: every one of them must be equal anyhow, and the stub is cheaper than a trap.
+  constexpr u32 kItems = sizeof spec.items / sizeof spec.items[0], kRegisters = 15;
   const u64* values = (const u64*)&want;
-  for (int wide = 1; wide >= 0; --wide)
-    for (u32 i = 0; i < 15 && spec.count < 3; ++i)
-      if ((changed_regs >> i & 1) && (values[i] > 255) == (bool)wide) spec.items[spec.count++] = {0, kProcessorNumber[i], 0, values[i]};
-  for (u32 i = 0; i < changed_words && spec.count < 3; ++i) spec.items[spec.count++] = {1, 0, words[i].addr, words[i].value};
-  if (!spec.count) return false;
+  auto add_registers = [&](u64 mask, bool wide) {
+    for (u32 i = 0; i < kRegisters && spec.count < kItems; ++i)
+      if ((mask >> i & 1) && (values[i] > 255) == wide) spec.items[spec.count++] = {0, kProcessorNumber[i], 0, values[i]};
+  };
+  add_registers(changed_regs, true);
+  add_registers(changed_regs, false);
+  for (u32 i = 0; i < changed_words && spec.count < kItems; ++i) spec.items[spec.count++] = {1, 0, words[i].addr, words[i].value};
+  add_registers(~changed_regs, true);
+  add_registers(~changed_regs, false);
   u64 at = map_near(want.rip, 16, kStubSize);
   if (!at) return false;
   copy_bytes((void*)abi::kRpcAddr, &spec, sizeof spec);
@@ -110,8 +116,9 @@ void prepare_async(Thread* t) {
   const u8* blocks;
   e.bin(blocks, blocks_len);
   u64 changed_regs = (u64)e.integer(), changed_words = (u64)e.integer();
-  Word copies[3];
-  u32 n2 = changed_words < 3 ? (u32)changed_words : 3;
+  constexpr u32 kUsed = 8;
+  Word copies[kUsed];
+  u32 n2 = changed_words < kUsed ? (u32)changed_words : kUsed;
   copy_bytes(copies, words, n2 * sizeof(Word));
   if (!install_stub(t, want, changed_regs, copies, n2)) insert_break(t);
 }

@@ -17,10 +17,11 @@ namespace understudy {
 namespace {
 
 // ---- the state that tells one visit of a program counter from another ---------------------------------------------------
-constexpr u32 kProbeSteps = 700;          // instructions in each pass
+constexpr u32 kProbeSteps = 700;          // instructions in the first pass
+constexpr u32 kReturnSteps = 3000;         // and in each of the others
 constexpr u64 kSnapshotAddr = abi::kThreadsAddr + kThreadMax * kThreadBlock;
-constexpr u64 kSnapshotSize = 1 << 20, kRangeMax = 256 << 10, kStackBelow = 128, kStackAbove = 4096;
-constexpr u32 kSpinTurn = 40, kPatienceMax = 80;
+constexpr u64 kSnapshotSize = 24 << 20, kRangeMax = 4 << 20, kBlockMax = 256 << 10, kStackBelow = 128, kStackAbove = 4096;
+constexpr u32 kSpinTurn = 40, kPatienceMax = 160;
 constexpr u32 kRangesMax = 48, kWordsMax = 48, kStackWords = 64;
 static_assert(kSnapshotAddr + kSnapshotSize < abi::kRingAddr);
 
@@ -70,7 +71,7 @@ void append_preempt(Thread* t) {
   Block blocks[kRangesMax];
   u32 m = 0;
   for (u32 i = 0; i < g_range_count; ++i)
-    if (g_ranges[i].program) blocks[m++] = {g_ranges[i].addr, g_ranges[i].len, sum_of(g_ranges[i].addr, g_ranges[i].len)};
+    if (g_ranges[i].program && g_ranges[i].len <= kBlockMax) blocks[m++] = {g_ranges[i].addr, g_ranges[i].len, sum_of(g_ranges[i].addr, g_ranges[i].len)};
   u8* p = ring_reserve(kLargeEvent);
   u8* q = put_array(p, 6);
   q = put_int(q, kEvPreempt);
@@ -86,6 +87,7 @@ void append_preempt(Thread* t) {
   q = put_uint(q, changed_regs);
   q = put_uint(q, changed_words);
   ring_commit(p, q);
+  if (g_snapshot_mapped) sys(kSysMadvise, kSnapshotAddr, kSnapshotSize, 4 /* MADV_DONTNEED */);
   g_range_count = 0;
   // A short loop in which hardly anything changes waits for somebody: it is interrupted soon each time. Anything else computes,
   // and is left alone for longer and longer, since every interruption costs milliseconds of single steps.
@@ -170,11 +172,11 @@ bool probe_step(Thread* t, const GuestRegs& regs) {
         t->probe_steps = 0;
         return false;
       }
-      return ++t->probe_steps >= kProbeSteps;
+      return ++t->probe_steps >= kReturnSteps;
     default:
       g_first_known = there;
       g_turn = t->probe_steps;
-      return there || ++t->probe_steps >= kProbeSteps;
+      return there || ++t->probe_steps >= kReturnSteps;
   }
 }
 

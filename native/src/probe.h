@@ -17,7 +17,7 @@
 
 namespace understudy::host {
 
-inline constexpr uint64_t kProbeStubMax = 1024;  // what the agent sets aside for a stub
+inline constexpr uint64_t kProbeStubMax = 2048;  // what the agent sets aside for a stub
 inline constexpr uint64_t kProbePatchMax = 16;
 inline constexpr uint64_t kNoSite = ~0ull;
 

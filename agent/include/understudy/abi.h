@@ -101,7 +101,7 @@ struct ProbeSpec {
   struct {
     uint32_t is_memory, reg;
     uint64_t addr, expected;
-  } items[3];
+  } items[12];
 };
 enum MapFlags : uint64_t { kMapExec = 1, kMapShared = 2, kMapWritable = 4 };
 enum MessageLevel : uint64_t { kInfo = 0, kWarning = 1, kError = 2 };
