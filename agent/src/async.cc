@@ -100,7 +100,9 @@ void remove_break(Thread* t) {
 
 }  // namespace
 
-void prepare_async(Thread* t) {
+namespace {
+// From the PREEMPT event that is next; true when a stub waits at the position.
+bool place_stub(Thread* t) {
   Event e;
   peek_event(t, e);
   const u8* regs;
@@ -118,9 +120,17 @@ void prepare_async(Thread* t) {
   u64 changed_regs = (u64)e.integer(), changed_words = (u64)e.integer();
   constexpr u32 kUsed = 8;
   Word copies[kUsed];
-  u32 n2 = changed_words < kUsed ? (u32)changed_words : kUsed;
-  copy_bytes(copies, words, n2 * sizeof(Word));
-  if (!install_stub(t, want, changed_regs, copies, n2)) insert_break(t);
+  u32 used = changed_words < kUsed ? (u32)changed_words : kUsed;
+  copy_bytes(copies, words, used * sizeof(Word));
+  return install_stub(t, want, changed_regs, copies, used);
+}
+}  // namespace
+
+void prepare_async(Thread* t) {
+  t->stub_refused = 0;
+  if (place_stub(t)) return;
+  t->stub_refused = 1;
+  insert_break(t);
 }
 
 bool position_matches(Thread* t) {
@@ -158,8 +168,16 @@ bool step_over(Thread* t, u64* rip) {
     return false;
   }
   remove_break(t);
-  t->stepping = 1;
   *rip = t->break_addr;
+  // The thread stands at the position now: a stub that was refused because it stood in the middle of the patch fits.
+  if (t->stub_refused == 1) {
+    t->stub_refused = 2;
+    if (place_stub(t)) {
+      *rip = t->stub_continue;
+      return false;
+    }
+  }
+  t->stepping = 1;
   return true;
 }
 

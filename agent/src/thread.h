@@ -93,6 +93,7 @@ struct Thread {
   u8 break_byte, break_on, stepping, probing;
   u64 stub_addr, stub_trap, stub_continue;  // replay: probe stub; stub_addr 0: the breakpoint is an int3
   u32 patch_len, probe_steps;
+  u32 stub_refused, stub_pad;  // 1: try again at the first visit
   u8 patch_saved[16];
   u64 probe_rip;
   SigInfo held[6];     // record: signals of kReservedMask that somebody sent while the guest blocks them; signo 0: none
