@@ -1,15 +1,10 @@
 // The agent's end of the event ring: appending in record, reading in replay. Only the baton holder calls in here.
 #pragma once
+#include "../generated/events.gen.h"
 #include "thread.h"
 #include "wire.h"
 
 namespace understudy {
-
-// Kinds of events that are not system calls; journal/schema/events.ts documents their elements.
-enum EventKind : i32 {
-  kEvSwitch = -1, kEvClock = -2, kEvSignal = -3, kEvPreempt = -4, kEvInsn = -5, kEvChunk = -6, kEvStart = -7, kEvFile = -8,
-  kEvPatch = -9, kEvKilled = -10, kEvEnd = -11, kEvNote = -12, kEvStore = -13, kEvExit = -14, kEvSpawn = -15,
-};
 
 inline constexpr u64 kSmallEvent = 1024;         // every event without outputs fits
 inline constexpr u64 kInlineMax = 64 << 10;      // longer outputs go to CHUNK events
