@@ -47,18 +47,21 @@ bool install_stub(Thread* t, const GuestRegs& want, u64 changed_regs, const Word
   const u64* values = (const u64*)&want;
   auto add_registers = [&](u64 mask, bool wide) {
     for (u32 i = 0; i < kRegisters && spec.count < kItems; ++i)
-      if ((mask >> i & 1) && (values[i] > 255) == wide) spec.items[spec.count++] = {0, kProcessorNumber[i], 0, values[i]};
+      if ((mask >> i & 1) && (values[i] > 255) == wide)
+        spec.items[spec.count++] = {0, kProcessorNumber[i], 0, values[i]};
   };
   add_registers(changed_regs, true);
   add_registers(changed_regs, false);
-  for (u32 i = 0; i < changed_words && spec.count < kItems; ++i) spec.items[spec.count++] = {1, 0, words[i].addr, words[i].value};
+  for (u32 i = 0; i < changed_words && spec.count < kItems; ++i)
+    spec.items[spec.count++] = {1, 0, words[i].addr, words[i].value};
   add_registers(~changed_regs, true);
   add_registers(~changed_regs, false);
   u64 at = map_near(want.rip, 16, kStubSize);
   if (!at) return false;
   copy_bytes((void*)abi::kRpcAddr, &spec, sizeof spec);
   abi::Rpc& q = control().rpc;
-  if (rpc(abi::kRpcProbeStub, want.rip, at, 0, 0, 0, sizeof spec) != 0 || q.r[0] > kStubSize || q.r[3] > sizeof t->patch_saved) {
+  if (rpc(abi::kRpcProbeStub, want.rip, at, 0, 0, 0, sizeof spec) != 0 || q.r[0] > kStubSize ||
+      q.r[3] > sizeof t->patch_saved) {
     sys(kSysMunmap, at, kStubSize);
     return false;
   }
@@ -229,8 +232,7 @@ extern "C" [[noreturn]] void agent_on_async(Thread* t) {
       answer_trapped_instruction(t);
       if (recording()) set_kernel_mask(t->guest_mask);
       agent_return(t);
-    default:
-      deliver_fault(t);
+    default: deliver_fault(t);
   }
   agent_return(t);
 }

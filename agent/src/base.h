@@ -29,7 +29,10 @@ inline i64 raw_syscall(u64 nr, u64 a = 0, u64 b = 0, u64 c = 0, u64 d = 0, u64 e
   register u64 r10 asm("r10") = d;
   register u64 r8 asm("r8") = e;
   register u64 r9 asm("r9") = f;
-  asm volatile("syscall" : "=a"(ret) : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9) : "rcx", "r11", "memory");
+  asm volatile("syscall"
+               : "=a"(ret)
+               : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+               : "rcx", "r11", "memory");
   return ret;
 }
 template <class... A>
@@ -38,6 +41,7 @@ inline i64 sys(u64 nr, A... args) {
 }
 
 // System call numbers that the agent itself issues or treats in a way of its own.
+// clang-format off
 enum : u32 {
   kSysRead = 0, kSysWrite = 1, kSysOpen = 2, kSysClose = 3, kSysFstat = 5, kSysMmap = 9, kSysMprotect = 10, kSysMunmap = 11,
   kSysBrk = 12, kSysRtSigaction = 13, kSysRtSigprocmask = 14, kSysRtSigreturn = 15, kSysPread = 17, kSysPwrite = 18,
@@ -54,18 +58,26 @@ enum : u32 {
   kSysMapShadowStack = 453, kSysIoSetup = 206, kSysIoPgetevents = 333, kSysRestartSyscall = 219, kSysSetrlimit = 160, kSysMincore = 27,
   kSysTkill = 200, kSysRtSigqueueinfo = 129, kSysRtTgsigqueueinfo = 297, kSysPidfdSendSignal = 424, kSysProcessVmWritev = 311,
 };
+// clang-format on
 
+// clang-format off
 enum : i32 {
   kEPERM = 1, kENOENT = 2, kEINTR = 4, kEBADF = 9, kEAGAIN = 11, kENOMEM = 12, kEFAULT = 14, kEINVAL = 22, kENOSYS = 38, kETIMEDOUT = 110,
 };
-inline constexpr u64 kProtRead = 1, kProtWrite = 2, kProtExec = 4, kMapShared = 1, kMapPrivate = 2, kMapTypeMask = 15, kMapFixed = 0x10,
-                     kMapAnon = 0x20, kMapGrowsdown = 0x100, kMapNoreserve = 0x4000, kMapFixedNoreplace = 0x100000;
+// clang-format on
+inline constexpr u64 kProtRead = 1, kProtWrite = 2, kProtExec = 4, kMapShared = 1, kMapPrivate = 2, kMapTypeMask = 15,
+                     kMapFixed = 0x10, kMapAnon = 0x20, kMapGrowsdown = 0x100, kMapNoreserve = 0x4000,
+                     kMapFixedNoreplace = 0x100000;
 
 inline bool is_error(i64 ret) { return (u64)ret > (u64)-4096; }
 
 // rep movsb: the only copy that needs neither SIMD nor a loop the compiler would turn into a call of memcpy.
-inline void copy_bytes(void* to, const void* from, u64 n) { asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n)::"memory"); }
-inline void fill_bytes(void* to, u8 value, u64 n) { asm volatile("rep stosb" : "+D"(to), "+c"(n) : "a"(value) : "memory"); }
+inline void copy_bytes(void* to, const void* from, u64 n) {
+  asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n)::"memory");
+}
+inline void fill_bytes(void* to, u8 value, u64 n) {
+  asm volatile("rep stosb" : "+D"(to), "+c"(n) : "a"(value) : "memory");
+}
 inline u64 text_length(const char* s) {
   u64 n = 0;
   while (s[n]) ++n;
@@ -79,8 +91,8 @@ inline bool recording() { return control().mode == abi::kModeRecord; }
 
 // A broken assertion is a bug of the agent: it reports and ends the process (fail-stop), in release builds too.
 [[noreturn]] void assert_failed(const char* what, const char* file, int line);
-#define US_ASSERT(cond) \
-  do {                  \
+#define US_ASSERT(cond)                                                               \
+  do {                                                                                \
     if (US_UNLIKELY(!(cond))) ::understudy::assert_failed(#cond, __FILE__, __LINE__); \
   } while (0)
 

@@ -10,7 +10,8 @@ namespace understudy {
 Hot g_hot;
 
 namespace {
-constexpr u32 kSpins = 150;            // some microseconds: a hand-over between cores through the kernel costs ten times that
+// some microseconds: a hand-over between cores through the kernel costs ten times that
+constexpr u32 kSpins = 150;
 constexpr u32 kFutexWait = 0, kFutexWake = 1;
 constexpr u32 kKickAfterWaits = 1;
 constexpr u32 kLent = 0x80000000, kHost = 0x7fffffff;
@@ -94,12 +95,14 @@ void ring_wait_space(u64 need) {
 void baton_acquire(Thread* t) {
   abi::Control& c = control();
   u32 expected = 0;
-  if (US_UNLIKELY(!__atomic_compare_exchange_n(&c.baton, &expected, t->gtid, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))) {
+  if (US_UNLIKELY(
+          !__atomic_compare_exchange_n(&c.baton, &expected, t->gtid, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))) {
     for (u32 i = 0; i < kSpins; ++i) {
       pause_cpu();
       if (__atomic_load_n(&c.baton, __ATOMIC_RELAXED) != 0) continue;
       expected = 0;
-      if (__atomic_compare_exchange_n(&c.baton, &expected, t->gtid, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) goto have;
+      if (__atomic_compare_exchange_n(&c.baton, &expected, t->gtid, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        goto have;
     }
     __atomic_fetch_add(&c.baton_waiters, 1, __ATOMIC_SEQ_CST);
     u32 same = 0, before = 0;
@@ -145,7 +148,8 @@ void baton_lend(Thread* t) { __atomic_store_n(&control().baton, t->gtid | kLent,
 
 void baton_reclaim(Thread* t) {
   u32 mine = t->gtid | kLent;
-  if (!__atomic_compare_exchange_n(&control().baton, &mine, t->gtid, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) baton_acquire(t);
+  if (!__atomic_compare_exchange_n(&control().baton, &mine, t->gtid, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+    baton_acquire(t);
 }
 
 void baton_yield(Thread* t) {
@@ -238,7 +242,8 @@ void consume_event(Event& e) {
 
 void next_event(Thread* t, Event& e) {
   for (;;) {
-    if (US_UNLIKELY(control().until_seq && control().ring.tail_seq >= control().until_seq)) report_outcome(t, abi::kStopped);
+    if (US_UNLIKELY(control().until_seq && control().ring.tail_seq >= control().until_seq))
+      report_outcome(t, abi::kStopped);
     peek_event(t, e);
     if (US_LIKELY(e.kind >= 0)) return;
     switch (e.kind) {
@@ -249,9 +254,7 @@ void next_event(Thread* t, Event& e) {
         turn_await(t);
         break;
       }
-      case kEvNote:
-        consume_event(e);
-        break;
+      case kEvNote: consume_event(e); break;
       case kEvFile: {
         Event file = e;
         declare_blob(file);
@@ -269,8 +272,7 @@ void next_event(Thread* t, Event& e) {
         consume_event(e);
         report_outcome(t, abi::kEnded);
       }
-      default:
-        return;
+      default: return;
     }
   }
 }

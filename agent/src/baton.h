@@ -5,14 +5,14 @@
 
 namespace understudy {
 
-void baton_acquire(Thread* t);   // record; appends SWITCH when the previous holder was another thread
-void baton_release(Thread* t);   // record
+void baton_acquire(Thread* t);  // record; appends SWITCH when the previous holder was another thread
+void baton_release(Thread* t);  // record
 // record: the holder is in a call that is not expected to block. It keeps the baton, but a waiter may take it after a while.
 void baton_lend(Thread* t);
 void baton_reclaim(Thread* t);
-void baton_yield(Thread* t);     // record: release, let a waiter have it, acquire
-void turn_give(Thread* t, u32 gtid);   // replay: hand over to the thread that the journal names
-void turn_await(Thread* t);      // replay: wait until this thread's turn
+void baton_yield(Thread* t);          // record: release, let a waiter have it, acquire
+void turn_give(Thread* t, u32 gtid);  // replay: hand over to the thread that the journal names
+void turn_await(Thread* t);           // replay: wait until this thread's turn
 
 // record: asks the host to interrupt a thread that makes no event for a while (a waiter for the baton, or a signal).
 void ask_for_kick(u32 gtid);

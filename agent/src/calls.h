@@ -62,7 +62,7 @@ i64 call_interrupted(Thread* t);  // EINTR in both modes
 i64 call_not_permitted(Thread* t);
 i64 call_close(Thread* t);
 i64 call_close_range(Thread* t);
-i64 call_dup(Thread* t);          // dup2, dup3 onto the agent's descriptor
+i64 call_dup(Thread* t);  // dup2, dup3 onto the agent's descriptor
 i64 call_credentials(Thread* t);
 
 // futex.cc

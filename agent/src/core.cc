@@ -178,21 +178,17 @@ void follow_descriptors(Thread* t, const Call& c, i64 ret) {
   switch (c.nr) {
     case kSysDup:
     case kSysDup2:
-    case kSysDup3:
-      set_fd_flags(t, (u32)ret, fd_flags(t, (u32)c.args[0]));
-      break;
+    case kSysDup3: set_fd_flags(t, (u32)ret, fd_flags(t, (u32)c.args[0])); break;
     case kSysFcntl:
-      if (c.args[1] == 0 || c.args[1] == 1030) set_fd_flags(t, (u32)ret, fd_flags(t, (u32)c.args[0]));  // F_DUPFD, F_DUPFD_CLOEXEC
+      // F_DUPFD, F_DUPFD_CLOEXEC
+      if (c.args[1] == 0 || c.args[1] == 1030) set_fd_flags(t, (u32)ret, fd_flags(t, (u32)c.args[0]));
       break;
-    case kSysClose:
-      set_fd_flags(t, (u32)c.args[0], 0);
-      break;
+    case kSysClose: set_fd_flags(t, (u32)c.args[0], 0); break;
     case kSysCloseRange:
       if (c.args[2] == 0)
         for (u64 fd = c.args[0]; fd <= c.args[1] && fd < kFdFlags; ++fd) set_fd_flags(t, (u32)fd, 0);
       break;
-    default:
-      break;
+    default: break;
   }
 }
 
@@ -205,9 +201,11 @@ void check_call(Thread* t, Event& e) {
     }
     diverge(t, &e, abi::kKindOrder, "the journal has a signal at another place");
   }
-  if (US_UNLIKELY(e.kind != (i64)t->call.nr)) diverge(t, &e, abi::kKindUnknown, "the guest makes another call than it did when it was recorded");
+  if (US_UNLIKELY(e.kind != (i64)t->call.nr))
+    diverge(t, &e, abi::kKindUnknown, "the guest makes another call than it did when it was recorded");
   i64 sum = e.integer();
-  if (US_UNLIKELY(sum != arg_sum(t->call))) diverge(t, &e, abi::kKindUnknown, "the call has other arguments than when it was recorded");
+  if (US_UNLIKELY(sum != arg_sum(t->call)))
+    diverge(t, &e, abi::kKindUnknown, "the call has other arguments than when it was recorded");
 }
 
 // The kernel lets the main stack grow to the limit that is in force when it grows, so a change of it moves the place
@@ -229,8 +227,10 @@ void follow_stack_limit(Thread* t, const Call& c) {
 void make_again(Thread* t, const Call& c, i64 ret) {
   Call again = c;
   if (c.nr == kSysMapShadowStack) again.args[0] = (u64)ret;  // where the kernel had put it
-  i64 now = raw_syscall(again.nr, again.args[0], again.args[1], again.args[2], again.args[3], again.args[4], again.args[5]);
-  if (now != ret) diverge(t, nullptr, abi::kKindPlace, "a call that the replay has to make again has another result here");
+  i64 now = raw_syscall(again.nr, again.args[0], again.args[1], again.args[2], again.args[3], again.args[4],
+                        again.args[5]);
+  if (now != ret)
+    diverge(t, nullptr, abi::kKindPlace, "a call that the replay has to make again has another result here");
 }
 
 i64 replay_generic(Thread* t, const Call& c) {
@@ -258,7 +258,8 @@ i64 replay_generic(Thread* t, const Call& c) {
   consume_event(e);
   if (US_UNLIKELY(g_deferred_count)) fill_chunks(t);
   follow_descriptors(t, c, ret);
-  if (US_UNLIKELY(describe(c.nr).cls == kClassReexecute || describe(c.nr).command_count) && class_of(c) == kClassReexecute && !is_error(ret))
+  if (US_UNLIKELY(describe(c.nr).cls == kClassReexecute || describe(c.nr).command_count) &&
+      class_of(c) == kClassReexecute && !is_error(ret))
     make_again(t, c, ret);
   if (US_UNLIKELY(c.nr == kSysSetrlimit || c.nr == kSysPrlimit) && !is_error(ret)) follow_stack_limit(t, c);
   return ret;
@@ -311,7 +312,8 @@ i64 settle(Thread* t, i64 ret) {
   next_event(t, e);
   check_call(t, e);
   i64 expected = e.integer();
-  if (expected != ret) diverge(t, &e, abi::kKindAgent, "the agent computes another result for this call than when it was recorded");
+  if (expected != ret)
+    diverge(t, &e, abi::kKindAgent, "the agent computes another result for this call than when it was recorded");
   consume_event(e);
   return ret;
 }
@@ -327,7 +329,8 @@ void leave_call(Thread* t, i64 ret) {
     if (US_UNLIKELY(t->pending_sig)) deliver_pending(t, kAfterCall);
     agent_return(t);
   }
-  if (US_UNLIKELY(control().until_seq && control().ring.tail_seq >= control().until_seq)) report_outcome(t, abi::kStopped);
+  if (US_UNLIKELY(control().until_seq && control().ring.tail_seq >= control().until_seq))
+    report_outcome(t, abi::kStopped);
   Event e;
   peek_event(t, e);
   while (US_UNLIKELY(e.kind == kEvStore)) {
@@ -360,6 +363,7 @@ i64 generic_call(Thread* t, const Call& effective) {
 
 // A system call that a pending signal prevents; see agent_interruptible in entry.S. Written out here so that no `ret` follows
 // the `syscall`. Each use needs labels of its own, which the signal handler knows.
+// clang-format off
 #define US_INTERRUPTIBLE(tag, number, values)                                                                           \
   ({                                                                                                                    \
     i64 result_;                                                                                                        \
@@ -377,6 +381,7 @@ i64 generic_call(Thread* t, const Call& effective) {
                  : "rcx", "r11", "memory", "cc");                                                                       \
     result_;                                                                                                            \
   })
+// clang-format on
 
 extern "C" [[noreturn]] void agent_on_syscall(Thread* t) {
   Call& c = t->call;
@@ -434,7 +439,8 @@ again:
     if (lend && baton_wanted() && ++t->slice > kSliceEvents) baton_yield(t);
     release = !lend && (blocks || (baton_wanted() && ++t->slice > kSliceEvents));
     u64 capacity;
-    if (release && blocks && simple_out_buffer(c, bounce_arg, capacity) && capacity <= kBounceSize && c.args[bounce_arg]) {
+    if (release && blocks && simple_out_buffer(c, bounce_arg, capacity) && capacity <= kBounceSize &&
+        c.args[bounce_arg]) {
       bounce = true;
       bounce_arg_saved = c.args[bounce_arg];
     }
@@ -459,11 +465,12 @@ again:
     struct Copy {
       u8* to;
     } copy{(u8*)bounce_arg_saved};
-    visit_outputs(local, t->scratch, ret, Visitor{[](void* self, void* addr, u64 len) {
-                                                    Copy& k = *(Copy*)self;
-                                                    if (addr && len) copy_bytes(k.to, addr, len);
-                                                  },
-                                                  &copy});
+    visit_outputs(local, t->scratch, ret,
+                  Visitor{[](void* self, void* addr, u64 len) {
+                            Copy& k = *(Copy*)self;
+                            if (addr && len) copy_bytes(k.to, addr, len);
+                          },
+                          &copy});
   }
   leave_call(t, finish_recorded(t, c, ret));
 }

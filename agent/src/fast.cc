@@ -16,8 +16,8 @@ void init_fast_paths() {
     call.nr = nr;
     for (auto& a : call.args) a = ~0ull;  // no descriptor that a special handler would take an interest in
     if (nr == kSysFtruncate || nr == kSysFallocate) continue;  // may change a file that is mapped shared (store.cc)
-    if (!d.name || (d.flags & kOpaque) || d.command_count || d.other_count || d.cls == kClassSpecial || d.cls == kClassReexecute ||
-        special_handler(call))
+    if (!d.name || (d.flags & kOpaque) || d.command_count || d.other_count || d.cls == kClassSpecial ||
+        d.cls == kClassReexecute || special_handler(call))
       continue;
     if (d.out_count == 0 && !d.carries_data()) {
       f.kind = kFastPlain;

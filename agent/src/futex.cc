@@ -15,7 +15,11 @@ namespace understudy {
 
 namespace {
 
-enum : u32 { kWake = 1, kLockPi = 6, kUnlockPi = 7, kTrylockPi = 8, kWaitBitset = 9, kWaitRequeuePi = 11, kCmpRequeuePi = 12, kLockPi2 = 13 };
+// clang-format off
+enum : u32 {
+  kWake = 1, kLockPi = 6, kUnlockPi = 7, kTrylockPi = 8, kWaitBitset = 9, kWaitRequeuePi = 11, kCmpRequeuePi = 12, kLockPi2 = 13,
+};
+// clang-format on
 constexpr u64 kRealtime = 256;
 constexpr u32 kTidBits = 0x3fffffff, kWaiters = 0x80000000;
 constexpr i64 kESRCH = 3, kEDEADLK = 35;
@@ -90,7 +94,8 @@ i64 compare_and_wake(const u64* a) {
 
 bool is_pi_futex(const Call& call) {
   u32 op = (u32)call.args[1] & 127;
-  return op == kLockPi || op == kUnlockPi || op == kTrylockPi || op == kWaitRequeuePi || op == kCmpRequeuePi || op == kLockPi2;
+  return op == kLockPi || op == kUnlockPi || op == kTrylockPi || op == kWaitRequeuePi || op == kCmpRequeuePi ||
+         op == kLockPi2;
 }
 
 i64 call_pi_futex(Thread* t) {

@@ -19,8 +19,8 @@ namespace understudy {
 
 extern "C" {
 extern char agent_vdso_begin[];
-extern char agent_vdso_clock_gettime[], agent_vdso_gettimeofday[], agent_vdso_time[], agent_vdso_getcpu[], agent_vdso_getres[],
-    agent_vdso_getrandom[];
+extern char agent_vdso_clock_gettime[], agent_vdso_gettimeofday[], agent_vdso_time[], agent_vdso_getcpu[],
+    agent_vdso_getres[], agent_vdso_getrandom[];
 }
 
 namespace {
@@ -65,7 +65,6 @@ struct Trampolines {
 constexpr u32 kTrampolinesMax = 512;
 Trampolines g_trampolines[kTrampolinesMax];  // of this address space; kept over fork with the memory
 u32 g_trampoline_count;
-
 
 u64 parse_hex(char*& p) {
   u64 v = 0;
@@ -236,7 +235,8 @@ void append_start(Thread* t, u64 sp, u64 stack_end, const Start& s, u64 ignored)
   }
   for (u32 i = 0; i < g_region_count; ++i) {
     Region& r = g_regions[i];
-    if (files[i].blob >= 0 && (r.prot & kProtExec)) patch_text(t, (u64)files[i].blob, r.offset, r.end - r.begin, r.begin);
+    if (files[i].blob >= 0 && (r.prot & kProtExec))
+      patch_text(t, (u64)files[i].blob, r.offset, r.end - r.begin, r.begin);
   }
 }
 
@@ -266,7 +266,8 @@ void apply_patches(Thread* t, u64 blob, u64 offset, u64 len, u64 addr, u64 tramp
   US_ASSERT(r == 0);
   for (u64 i = 0; i < count; ++i) copy_bytes((void*)patches[i].addr, patches[i].bytes, patches[i].len);
   sys(kSysMprotect, addr, len, kProtRead | kProtExec);
-  if (g_trampoline_count < kTrampolinesMax) g_trampolines[g_trampoline_count++] = {trampoline, trampoline + trampoline_len};
+  if (g_trampoline_count < kTrampolinesMax)
+    g_trampolines[g_trampoline_count++] = {trampoline, trampoline + trampoline_len};
   (void)t;
 }
 
@@ -307,7 +308,8 @@ u32 writable_ranges(Range* out, u32 max, u64 max_len) {
       own = own || (!*a && !*b);
     }
     // The part of .bss behind the file's last page has no name.
-    if (!own && !r.is_file && n && out[n - 1].program && out[n - 1].addr + out[n - 1].len == r.begin && !r.path[0]) own = true;
+    if (!own && !r.is_file && n && out[n - 1].program && out[n - 1].addr + out[n - 1].len == r.begin && !r.path[0])
+      own = true;
     out[n++] = {r.begin, r.end - r.begin, own};
   }
   return n;
@@ -441,7 +443,8 @@ void declare_blob(Event& e) {
 
 i32 open_blob(u64 index) {
   i64 fd = sys(kSysOpen, numbered_path("blob-", index), kCloexec, 0);
-  if (is_error(fd)) report_outcome_text(abi::kAgentFault, "a mapping refers to a file whose contents the journal does not have");
+  if (is_error(fd))
+    report_outcome_text(abi::kAgentFault, "a mapping refers to a file whose contents the journal does not have");
   return (i32)fd;
 }
 
@@ -496,7 +499,8 @@ void replay_image(Thread* t) {
   if (is_error(sys(kSysMunmap, abi::kAgentEnd, kTop - abi::kAgentEnd))) {
     read_regions();
     for (u32 i = 0; i < g_region_count; ++i)
-      if (!in_agent(g_regions[i].begin) && !g_regions[i].is_special) sys(kSysMunmap, g_regions[i].begin, g_regions[i].end - g_regions[i].begin);
+      if (!in_agent(g_regions[i].begin) && !g_regions[i].is_special)
+        sys(kSysMunmap, g_regions[i].begin, g_regions[i].end - g_regions[i].begin);
   }
 
   Event e;
@@ -521,8 +525,10 @@ void replay_image(Thread* t) {
     if (!body.reader.bin(tail, tail_len)) body.malformed();
     u64 addr = (u64)v[0], len = (u64)v[1];
     i32 fd = v[4] >= 0 ? open_blob((u64)v[4]) : -1;
-    i64 r = sys(kSysMmap, addr, len, v[2] | (tail_len ? kProtWrite : 0), kMapPrivate | kMapFixed | (fd < 0 ? kMapAnon : 0), fd, fd < 0 ? 0 : v[5]);
-    if (r != (i64)addr) report_outcome_text(abi::kAgentFault, "the program's image cannot be mapped where it was recorded");
+    i64 r = sys(kSysMmap, addr, len, v[2] | (tail_len ? kProtWrite : 0),
+                kMapPrivate | kMapFixed | (fd < 0 ? kMapAnon : 0), fd, fd < 0 ? 0 : v[5]);
+    if (r != (i64)addr)
+      report_outcome_text(abi::kAgentFault, "the program's image cannot be mapped where it was recorded");
     if (fd >= 0) sys(kSysClose, fd);
     if (tail_len) copy_bytes((void*)(addr + len - tail_len), tail, tail_len);
   }
@@ -530,15 +536,15 @@ void replay_image(Thread* t) {
   u32 stack_len = 0;
   u64 chunked = 0;
   Reader look = body.reader;
-  if (look.bin(stack, stack_len))
-    body.bin(stack, stack_len);
-  else
-    chunked = (u64)body.integer();
+  if (look.bin(stack, stack_len)) body.bin(stack, stack_len);
+  else chunked = (u64)body.integer();
   u64 sp = (u64)body.integer(), stack_low = (u64)body.integer(), entry = (u64)body.integer(), brk = (u64)body.integer();
   u64 mask = (u64)body.integer(), ignored = (u64)body.integer();
   u64 stack_end = sp + (chunked ? chunked : stack_len);
-  i64 r = sys(kSysMmap, stack_low, stack_end - stack_low, kProtRead | kProtWrite, kMapPrivate | kMapAnon | kMapFixed | kMapNoreserve, -1, 0);
-  if (r != (i64)stack_low) report_outcome_text(abi::kAgentFault, "the program's stack cannot be mapped where it was recorded");
+  i64 r = sys(kSysMmap, stack_low, stack_end - stack_low, kProtRead | kProtWrite,
+              kMapPrivate | kMapAnon | kMapFixed | kMapNoreserve, -1, 0);
+  if (r != (i64)stack_low)
+    report_outcome_text(abi::kAgentFault, "the program's stack cannot be mapped where it was recorded");
   if (stack_len) copy_bytes((void*)sp, stack, stack_len);
   consume_event(body);
   for (u64 at = sp; chunked && at < stack_end;) {
@@ -557,7 +563,8 @@ void replay_image(Thread* t) {
   t->process->stack_top = stack_end;
   t->process->stack_start = sp;
   t->guest_mask = mask;
-  for (int sig = 1; sig <= kSignals; ++sig) t->process->actions[sig] = {ignored & signal_bit(sig) ? 1ull : 0ull, 0, 0, 0};
+  for (int sig = 1; sig <= kSignals; ++sig)
+    t->process->actions[sig] = {ignored & signal_bit(sig) ? 1ull : 0ull, 0, 0, 0};
   for (;;) {
     peek_event(t, e);
     if (e.kind != kEvPatch) break;
@@ -590,8 +597,8 @@ void limit_stack(Thread* t, u64 limit) {
   // Growing ends below at what the guest has mapped there.
   for (u64 more = p.stack_low - low; more >= kPage; more = (more / 2) & ~(kPage - 1)) {
     i64 at = (i64)(p.stack_low - more);
-    while (p.stack_low - more >= low &&
-           sys(kSysMmap, at, more, kProtRead | kProtWrite, kMapPrivate | kMapAnon | kMapFixedNoreplace | kMapNoreserve, -1, 0) == at) {
+    while (p.stack_low - more >= low && sys(kSysMmap, at, more, kProtRead | kProtWrite,
+                                            kMapPrivate | kMapAnon | kMapFixedNoreplace | kMapNoreserve, -1, 0) == at) {
       p.stack_low = (u64)at;
       at -= (i64)more;
     }
@@ -638,7 +645,8 @@ extern "C" [[noreturn]] void agent_start_c(u64 guest_sp, u64 first) {
     adopt_slot(t, 1, 0);
     u64 mask = 0;
     sys(kSysRtSigprocmask, 0, 0, &mask, 8);
-    sys(kSysPrctl, 1 /* PR_SET_PDEATHSIG */, 0);  // the launcher's; from here on the host's guard ends the group with the host
+    // the launcher's; from here on the host's guard ends the group with the host
+    sys(kSysPrctl, 1 /* PR_SET_PDEATHSIG */, 0);
     t->guest_mask = mask;
   } else {
     adopt_slot(t, c.exec_gtid, c.exec_process);
@@ -663,7 +671,8 @@ extern "C" [[noreturn]] void agent_start_c(u64 guest_sp, u64 first) {
     if (g_regions[i].is_stack) stack_end = g_regions[i].end;
   if (!stack_end) {  // no name: the region that holds the stack pointer
     for (u32 i = 0; i < g_region_count; ++i)
-      if (guest_sp >= g_regions[i].begin && guest_sp < g_regions[i].end) g_regions[i].is_stack = true, stack_end = g_regions[i].end;
+      if (guest_sp >= g_regions[i].begin && guest_sp < g_regions[i].end)
+        g_regions[i].is_stack = true, stack_end = g_regions[i].end;
   }
   US_ASSERT(stack_end > guest_sp);
   Start s{};
@@ -683,7 +692,8 @@ extern "C" [[noreturn]] void agent_start_c(u64 guest_sp, u64 first) {
   s.stack_low = stack_floor(stack_end, limit[0]);
   append_start(t, guest_sp, stack_end, s, ignored);
 
-  if (!again && rpc(abi::kRpcJoin, 0) != 0) report_outcome_text(abi::kAgentFault, "the host does not take the first process");
+  if (!again && rpc(abi::kRpcJoin, 0) != 0)
+    report_outcome_text(abi::kAgentFault, "the host does not take the first process");
   install_handlers(t, ignored);
   arm_thread(t);
   set_kernel_mask(t->guest_mask);

@@ -23,7 +23,7 @@ void patch_text(Thread* t, u64 blob, u64 offset, u64 len, u64 addr);
 // replay: the PATCH event.
 void patch_text_again(Thread* t, Event& e);
 
-void limit_stack(Thread* t, u64 limit);  // replay: the guest has set RLIMIT_STACK for itself
+void limit_stack(Thread* t, u64 limit);     // replay: the guest has set RLIMIT_STACK for itself
 [[noreturn]] void replay_image(Thread* t);  // the next event is START
 
 // Writable memory of the guest, small regions only (at most max_len bytes each): what a loop's state can be in.

@@ -19,20 +19,14 @@ struct Value {
 Value execute(Thread* t, u32 kind) {
   u32 lo, hi, aux = 0;
   switch (kind) {
-    case abi::kSiteRdtsc:
-      asm volatile("rdtsc" : "=a"(lo), "=d"(hi));
-      return {(u64)hi << 32 | lo, 0};
-    case abi::kSiteRdtscp:
-      asm volatile("rdtscp" : "=a"(lo), "=d"(hi), "=c"(aux));
-      return {(u64)hi << 32 | lo, aux};
+    case abi::kSiteRdtsc: asm volatile("rdtsc" : "=a"(lo), "=d"(hi)); return {(u64)hi << 32 | lo, 0};
+    case abi::kSiteRdtscp: asm volatile("rdtscp" : "=a"(lo), "=d"(hi), "=c"(aux)); return {(u64)hi << 32 | lo, aux};
     case abi::kSiteRdrand:
     case abi::kSiteRdseed: {
       u64 v;
       u8 ok;
-      if (kind == abi::kSiteRdrand)
-        asm volatile("rdrand %0; setc %1" : "=r"(v), "=q"(ok)::"cc");
-      else
-        asm volatile("rdseed %0; setc %1" : "=r"(v), "=q"(ok)::"cc");
+      if (kind == abi::kSiteRdrand) asm volatile("rdrand %0; setc %1" : "=r"(v), "=q"(ok)::"cc");
+      else asm volatile("rdseed %0; setc %1" : "=r"(v), "=q"(ok)::"cc");
       return {v, ok};
     }
     case abi::kSiteRdpid: {
@@ -45,8 +39,7 @@ Value execute(Thread* t, u32 kind) {
       asm volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
       return {(u64)b << 32 | a, (u64)d << 32 | c};
     }
-    default:
-      US_ASSERT(!"unknown instruction kind");
+    default: US_ASSERT(!"unknown instruction kind");
   }
   return {0, 0};
 }
@@ -68,7 +61,8 @@ Value obtain(Thread* t, u32 kind) {
   next_event(t, e);
   t->call.nr = 0xffffffff;
   if (e.kind != kEvInsn || (u32)e.integer() != kind)
-    diverge(t, &e, abi::kKindInstruction, "the guest executes rdtsc, rdrand or the like where it did not when it was recorded");
+    diverge(t, &e, abi::kKindInstruction,
+            "the guest executes rdtsc, rdrand or the like where it did not when it was recorded");
   Value v;
   v.value = (u64)e.integer();
   v.aux = (u64)e.integer();
@@ -78,7 +72,8 @@ Value obtain(Thread* t, u32 kind) {
 
 u64& register_of(Thread* t, u32 number) {  // by the processor's numbering
   GuestRegs& r = t->regs;
-  u64* order[16] = {&r.rax, &r.rcx, &r.rdx, &r.rbx, &r.rsp, &r.rbp, &r.rsi, &r.rdi, &r.r8, &r.r9, &r.r10, &r.r11, &r.r12, &r.r13, &r.r14, &r.r15};
+  u64* order[16] = {&r.rax, &r.rcx, &r.rdx, &r.rbx, &r.rsp, &r.rbp, &r.rsi, &r.rdi,
+                    &r.r8,  &r.r9,  &r.r10, &r.r11, &r.r12, &r.r13, &r.r14, &r.r15};
   return *order[number & 15];
 }
 

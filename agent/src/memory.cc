@@ -20,27 +20,33 @@ i64 do_it(Thread* t) {
 }
 
 u64 map_flags(u64 prot, bool shared) {
-  return (prot & kProtExec ? (u64)abi::kMapExec : 0) | (shared ? (u64)abi::kMapShared : 0) | (prot & kProtWrite ? (u64)abi::kMapWritable : 0);
+  return (prot & kProtExec ? (u64)abi::kMapExec : 0) | (shared ? (u64)abi::kMapShared : 0) |
+         (prot & kProtWrite ? (u64)abi::kMapWritable : 0);
 }
 
 bool touches_agent(u64 addr, u64 len) { return addr < abi::kAgentEnd && addr + len > abi::kAgentBase; }
 
 // Recorded calls that succeed must succeed again; a replay that cannot rebuild the memory has nothing to go on with.
 void must(Thread* t, i64 result, i64 wanted) {
-  if (result != wanted) diverge(t, nullptr, abi::kKindPlace, "the replay cannot change memory as it was recorded (address taken, or not enough memory)");
+  if (result != wanted)
+    diverge(t, nullptr, abi::kKindPlace,
+            "the replay cannot change memory as it was recorded (address taken, or not enough memory)");
 }
 
 void map_shared_or_private(Thread* t, u64 at, u64 len, u64 prot, u64 flags, i64 blob, u64 offset) {
   flags = (flags & ~(u64)(kMapFixedNoreplace | kHugetlb | 0xfc000000)) | kMapFixed;
   if (blob < 0) {
-    u64 type = (flags & kMapTypeMask) == kDroppable ? kMapPrivate : (flags & kMapTypeMask) == 3 ? kMapShared : flags & kMapTypeMask;
+    u64 type = (flags & kMapTypeMask) == kDroppable ? kMapPrivate
+               : (flags & kMapTypeMask) == 3        ? kMapShared
+                                                    : flags & kMapTypeMask;
     flags = (flags & ~(u64)kMapTypeMask) | type | kMapAnon;
     must(t, sys(kSysMmap, at, len, prot, flags, -1, 0), (i64)at);
     return;
   }
   bool shared = (flags & kMapTypeMask) != kMapPrivate;
   i32 fd = shared ? open_scratch((u64)blob) : open_blob((u64)blob);
-  must(t, sys(kSysMmap, at, len, prot, shared ? (flags & ~(u64)kMapTypeMask) | kMapShared : flags, fd, offset), (i64)at);
+  must(t, sys(kSysMmap, at, len, prot, shared ? (flags & ~(u64)kMapTypeMask) | kMapShared : flags, fd, offset),
+       (i64)at);
   sys(kSysClose, fd);
 }
 }  // namespace
@@ -60,8 +66,7 @@ i64 call_mmap(Thread* t) {
     }
     MappedFile file;
     bool shared = (flags & kMapTypeMask) != kMapPrivate;
-    if (!capture_file(t, (i32)a[4], map_flags(prot, shared), file))
-      file.blob = -1;
+    if (!capture_file(t, (i32)a[4], map_flags(prot, shared), file)) file.blob = -1;
     if (file.blob >= 0 && shared) note_shared_file(file.dev, file.ino);
     i64 extra[1] = {file.blob};
     append_call(t, ret, 1, extra);
@@ -105,7 +110,8 @@ i64 call_mprotect(Thread* t) {
 }
 
 i64 call_madvise(Thread* t) {
-  constexpr u64 kDontneed = 4, kRemove = 9, kDontfork = 10, kDofork = 11, kWipeonfork = 18, kKeeponfork = 19, kDontneedLocked = 24, kFree = 8;
+  constexpr u64 kDontneed = 4, kRemove = 9, kDontfork = 10, kDofork = 11, kWipeonfork = 18, kKeeponfork = 19,
+                kDontneedLocked = 24, kFree = 8;
   if (touches_agent(t->call.args[0], t->call.args[1])) return settle(t, -kENOMEM);
   u64 advice = t->call.args[2];
   if (recording()) {
@@ -118,8 +124,8 @@ i64 call_madvise(Thread* t) {
   Settled s;
   expect_call(t, s);
   if (advice == kFree) advice = kDontneed;
-  if (s.ret == 0 && (advice == kDontneed || advice == kRemove || advice == kDontfork || advice == kDofork || advice == kWipeonfork ||
-                     advice == kKeeponfork || advice == kDontneedLocked))
+  if (s.ret == 0 && (advice == kDontneed || advice == kRemove || advice == kDontfork || advice == kDofork ||
+                     advice == kWipeonfork || advice == kKeeponfork || advice == kDontneedLocked))
     sys(kSysMadvise, t->call.args[0], t->call.args[1], advice);
   return s.ret;
 }
@@ -136,10 +142,8 @@ i64 call_mremap(Thread* t) {
   expect_call(t, s);
   if (is_error(s.ret)) return s.ret;
   constexpr u64 kMaymove = 1, kFixed = 2, kDontunmap = 4;
-  if ((u64)s.ret == a[0])
-    must(t, sys(kSysMremap, a[0], a[1], a[2], 0, 0), s.ret);
-  else
-    must(t, sys(kSysMremap, a[0], a[1], a[2], kMaymove | kFixed | (a[3] & kDontunmap), s.ret), s.ret);
+  if ((u64)s.ret == a[0]) must(t, sys(kSysMremap, a[0], a[1], a[2], 0, 0), s.ret);
+  else must(t, sys(kSysMremap, a[0], a[1], a[2], kMaymove | kFixed | (a[3] & kDontunmap), s.ret), s.ret);
   return s.ret;
 }
 
@@ -153,7 +157,9 @@ i64 call_brk(Thread* t) {
   expect_call(t, s);
   // The replay's kernel has another program break; plain mappings stand for the guest's.
   u64 from = round_up(t->process->brk_now, kPage), to = round_up((u64)s.ret, kPage);
-  if (to > from) must(t, sys(kSysMmap, from, to - from, kProtRead | kProtWrite, kMapPrivate | kMapAnon | kMapFixed, -1, 0), (i64)from);
+  if (to > from)
+    must(t, sys(kSysMmap, from, to - from, kProtRead | kProtWrite, kMapPrivate | kMapAnon | kMapFixed, -1, 0),
+         (i64)from);
   if (to < from) must(t, sys(kSysMunmap, to, from - to), 0);
   t->process->brk_now = (u64)s.ret;
   return s.ret;
@@ -228,8 +234,10 @@ i64 call_process_vm_writev(Thread* t) {
   }
   Settled s;
   expect_call(t, s);
-  if (s.extras != 2) report_outcome_text(abi::kAgentFault, "an event of process_vm_writev without the member that it writes to");
-  if (s.extra[0] != (i64)data_sum(t->call, s.ret)) diverge(t, nullptr, abi::kKindUnknown, "the call carries other data out than when it was recorded");
+  if (s.extras != 2)
+    report_outcome_text(abi::kAgentFault, "an event of process_vm_writev without the member that it writes to");
+  if (s.extra[0] != (i64)data_sum(t->call, s.ret))
+    diverge(t, nullptr, abi::kKindUnknown, "the call carries other data out than when it was recorded");
   i64 member = s.extra[1];
   if (member < 0 || member >= abi::kMaxProcesses) return s.ret;
   must(t, raw_syscall(t->call.nr, (u64)c.processes[member].pid, a[1], a[2], a[3], a[4], a[5]), s.ret);

@@ -17,10 +17,11 @@ namespace understudy {
 namespace {
 
 // ---- the state that tells one visit of a program counter from another ---------------------------------------------------
-constexpr u32 kProbeSteps = 700;          // instructions in the first pass
-constexpr u32 kReturnSteps = 3000;         // and in each of the others
+constexpr u32 kProbeSteps = 700;    // instructions in the first pass
+constexpr u32 kReturnSteps = 3000;  // and in each of the others
 constexpr u64 kSnapshotAddr = abi::kThreadsAddr + kThreadMax * kThreadBlock;
-constexpr u64 kSnapshotSize = 24 << 20, kRangeMax = 4 << 20, kBlockMax = 256 << 10, kStackBelow = 128, kStackAbove = 4096;
+constexpr u64 kSnapshotSize = 24 << 20, kRangeMax = 4 << 20, kBlockMax = 256 << 10, kStackBelow = 128,
+              kStackAbove = 4096;
 constexpr u32 kSpinTurn = 40, kPatienceMax = 160;
 constexpr u32 kRangesMax = 48, kWordsMax = 48, kStackWords = 64;
 static_assert(kSnapshotAddr + kSnapshotSize < abi::kRingAddr);
@@ -31,7 +32,7 @@ bool g_snapshot_mapped;
 u64 g_visited[kProbeSteps];  // program counters of the first pass, in order
 GuestRegs g_first;           // registers at the first visit of the chosen one
 bool g_first_known;
-u32 g_turn;                   // instructions of the third pass
+u32 g_turn;  // instructions of the third pass
 
 }  // namespace
 
@@ -71,7 +72,8 @@ void append_preempt(Thread* t) {
   Block blocks[kRangesMax];
   u32 m = 0;
   for (u32 i = 0; i < g_range_count; ++i)
-    if (g_ranges[i].program && g_ranges[i].len <= kBlockMax) blocks[m++] = {g_ranges[i].addr, g_ranges[i].len, sum_of(g_ranges[i].addr, g_ranges[i].len)};
+    if (g_ranges[i].program && g_ranges[i].len <= kBlockMax)
+      blocks[m++] = {g_ranges[i].addr, g_ranges[i].len, sum_of(g_ranges[i].addr, g_ranges[i].len)};
   u8* p = ring_reserve(kLargeEvent);
   u8* q = put_array(p, 6);
   q = put_int(q, kEvPreempt);
@@ -99,12 +101,12 @@ void append_preempt(Thread* t) {
   control().stat_preempts++;
 }
 
-
 namespace {
 
 void snapshot(u64 rsp) {
   if (!g_snapshot_mapped) {
-    i64 r = sys(kSysMmap, kSnapshotAddr, kSnapshotSize, kProtRead | kProtWrite, kMapPrivate | kMapAnon | kMapFixed, -1, 0);
+    i64 r = sys(kSysMmap, kSnapshotAddr, kSnapshotSize, kProtRead | kProtWrite, kMapPrivate | kMapAnon | kMapFixed, -1,
+                0);
     US_ASSERT(r == (i64)kSnapshotAddr);
     g_snapshot_mapped = true;
   }

@@ -10,16 +10,18 @@
 namespace understudy {
 
 extern "C" i64 agent_clone(u64 nr, const u64* args, Thread* child, u64 stack_top);
-extern "C" char agent_vdso_clock_gettime[], agent_vdso_gettimeofday[], agent_vdso_time[], agent_vdso_getcpu[], agent_vdso_getres[],
-    agent_vdso_getrandom[];
+extern "C" char agent_vdso_clock_gettime[], agent_vdso_gettimeofday[], agent_vdso_time[], agent_vdso_getcpu[],
+    agent_vdso_getres[], agent_vdso_getrandom[];
 
 namespace {
 
+// clang-format off
 enum : u64 {
   kCloneVm = 0x100, kCloneFs = 0x200, kCloneFiles = 0x400, kCloneSighand = 0x800, kClonePidfd = 0x1000, kClonePtrace = 0x2000, kCloneVfork = 0x4000, kCloneParent = 0x8000,
   kCloneThread = 0x10000, kCloneSettls = 0x80000, kCloneParentSettid = 0x100000, kCloneChildCleartid = 0x200000,
   kCloneUntraced = 0x800000, kCloneChildSettid = 0x1000000,
 };
+// clang-format on
 constexpr u64 kNamespaces = 0x7e020080;  // CLONE_NEW*: passed on in record; a replay needs none
 
 u32 g_blocks_high;  // of this address space: indices below have been mapped
@@ -56,9 +58,9 @@ bool take_numbers(bool new_process, u32& gtid, u32& process) {
 }
 
 struct CloneCall {
-  u64 flags;         // without the exit signal
+  u64 flags;  // without the exit signal
   u64 exit_signal;
-  u64 stack;         // 0: the caller's
+  u64 stack;  // 0: the caller's
   u64 parent_tid, child_tid, tls, pidfd;
 };
 
@@ -94,7 +96,9 @@ void prepare_child(Thread* t, Thread* child, const CloneCall& c, u32 gtid, u32 p
 
 // The kernel-side flags of a child that shares memory. Ids are written by the agent: the kernel would write them when it
 // likes, which need not be when the journal says.
-u64 kernel_flags(u64 flags) { return (flags & ~(u64)(kCloneParentSettid | kCloneChildSettid | kClonePidfd)) | kCloneChildCleartid; }
+u64 kernel_flags(u64 flags) {
+  return (flags & ~(u64)(kCloneParentSettid | kCloneChildSettid | kClonePidfd)) | kCloneChildCleartid;
+}
 
 void child_writes_tid(Thread* t) {
   if (t->child_tid_addr) {
@@ -160,7 +164,8 @@ i64 clone_common(Thread* t, const CloneCall& c) {
     if (!take_numbers(!thread, gtid, process)) return settle(t, -kEAGAIN);
     slot_of(gtid).state = abi::kThreadLive;
     slot_of(gtid).gtid = gtid;
-    slot_of(gtid).process = process;  // before the child adopts it: an exit meanwhile counts the threads of its own process
+    // before the child adopts it: an exit meanwhile counts the threads of its own process
+    slot_of(gtid).process = process;
     if (vfork) append_spawn(gtid, process);
   } else if (vfork) {
     Event e;
@@ -207,7 +212,9 @@ i64 clone_common(Thread* t, const CloneCall& c) {
       ret = agent_clone(kSysClone, args, child, top);
     }
   } else {
-    u64 flags = (c.flags & ~(u64)(kCloneParentSettid | kCloneChildSettid | kCloneChildCleartid | kCloneVfork | kClonePidfd)) | c.exit_signal;
+    u64 flags = (c.flags &
+                 ~(u64)(kCloneParentSettid | kCloneChildSettid | kCloneChildCleartid | kCloneVfork | kClonePidfd)) |
+                c.exit_signal;
     if (recording() && (c.flags & kClonePidfd)) flags |= kClonePidfd;
     if (!recording()) flags = (flags & ~(kNamespaces | kCloneParent | kCloneSettls | 0xff)) | (c.flags & kCloneSettls);
     ret = sys(kSysClone, flags, 0, &pidfd_value, 0, c.tls);
@@ -229,7 +236,8 @@ i64 clone_common(Thread* t, const CloneCall& c) {
     if (is_error(ret)) return ret;
     pidfd = pidfd_value;
   } else {
-    if (is_error(ret)) report_outcome_text(abi::kAgentFault, "the replay cannot create a thread or process that the recording has");
+    if (is_error(ret))
+      report_outcome_text(abi::kAgentFault, "the replay cannot create a thread or process that the recording has");
     if (vfork) {
       expect_call(t, s);
       pidfd = s.extras > 2 ? s.extra[2] : -1;
@@ -431,10 +439,8 @@ void end_thread(Thread* t, i32 status) {
   }
   block_all_signals();
   sys(kSysSetRobustList, 0, 24);
-  if (recording())
-    baton_release(t);
-  else
-    pass_turn(t);
+  if (recording()) baton_release(t);
+  else pass_turn(t);
   for (;;) sys(kSysExit, status);
 }
 
@@ -529,7 +535,8 @@ i64 call_execve(Thread* t) {
     if (t->vforked) {
       // The parent's memory is shared: rebuild in a copy of it, under the same number in the group.
       i64 pid = sys(kSysClone, 0, 0, 0, 0, 0);
-      if (pid != 0) for (;;) sys(kSysExit, 0);
+      if (pid != 0)
+        for (;;) sys(kSysExit, 0);
       for (u32 i = 0; i < g_blocks_high; ++i)
         if (block(i) != t) block(i)->in_use = 0;
       sys(kSysSetTidAddress, &t->kernel_tid);
@@ -543,7 +550,8 @@ i64 call_execve(Thread* t) {
           sys(kSysFutex, &s2.turn, 1, 1, 0, 0, 0);
         }
       for (u32 i = 0; i < g_blocks_high; ++i)
-        while (block(i) != t && block(i)->in_use && __atomic_load_n(&block(i)->kernel_tid, __ATOMIC_ACQUIRE) != 0) sys(kSysSchedYield);
+        while (block(i) != t && block(i)->in_use && __atomic_load_n(&block(i)->kernel_tid, __ATOMIC_ACQUIRE) != 0)
+          sys(kSysSchedYield);
     }
     retire_other_threads(t);
     if (t->process != &t->own_process) {
@@ -601,7 +609,8 @@ i64 call_get_robust_list(Thread* t) {
   const u64* a = t->call.args;
   if ((i32)a[0] != 0) return generic_call(t, t->call);
   u64 len = 24;
-  if (agent_copy_safe((void*)a[2], &len, 8) || agent_copy_safe((void*)a[1], &t->robust_list, 8)) return settle(t, -kEFAULT);
+  if (agent_copy_safe((void*)a[2], &len, 8) || agent_copy_safe((void*)a[1], &t->robust_list, 8))
+    return settle(t, -kEFAULT);
   return settle(t, 0);
 }
 

@@ -111,7 +111,8 @@ i64 rpc(u32 op, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 payload_len) {
   __atomic_store_n(&q.state, abi::kRpcRequest, __ATOMIC_SEQ_CST);
   futex(&q.state, 1, 1, 0);
   for (u32 i = 0; i < 200 && __atomic_load_n(&q.state, __ATOMIC_ACQUIRE) != abi::kRpcDone; ++i) pause_cpu();
-  while (__atomic_load_n(&q.state, __ATOMIC_ACQUIRE) != abi::kRpcDone) futex(&q.state, 0, abi::kRpcRequest, 100'000'000);
+  while (__atomic_load_n(&q.state, __ATOMIC_ACQUIRE) != abi::kRpcDone)
+    futex(&q.state, 0, abi::kRpcRequest, 100'000'000);
   __atomic_store_n(&q.state, abi::kRpcIdle, __ATOMIC_SEQ_CST);
   return q.result;
 }

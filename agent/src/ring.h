@@ -6,9 +6,9 @@
 
 namespace understudy {
 
-inline constexpr u64 kSmallEvent = 1024;         // every event without outputs fits
-inline constexpr u64 kInlineMax = 64 << 10;      // longer outputs go to CHUNK events
-inline constexpr u64 kInlineTotal = 256 << 10;   // of all outputs of one event
+inline constexpr u64 kSmallEvent = 1024;        // every event without outputs fits
+inline constexpr u64 kInlineMax = 64 << 10;     // longer outputs go to CHUNK events
+inline constexpr u64 kInlineTotal = 256 << 10;  // of all outputs of one event
 inline constexpr u64 kLargeEvent = 384 << 10;
 static_assert(kLargeEvent * 2 < abi::kRingSizeMin);
 
@@ -44,7 +44,7 @@ inline void ring_commit(const u8* start, const u8* end) {
 struct Event {
   const u8* start;
   Reader reader;
-  u32 left;   // elements not yet read
+  u32 left;  // elements not yet read
   i64 kind;
 
   i64 integer() {

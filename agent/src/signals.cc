@@ -96,10 +96,12 @@ u64 image_to_flags(const Thread* t) { return (t->flags16 >> 8 & 0xd5) | (t->flag
 bool ignores_by_default(int sig) { return sig == kSigChld || sig == kSigUrg || sig == kSigWinch || sig == kSigCont; }
 bool stops_by_default(int sig) { return sig == kSigStop || sig == kSigTstp || sig == kSigTtin || sig == kSigTtou; }
 bool dumps_core(int sig) {
-  return sig == 3 || sig == kSigIll || sig == kSigTrap || sig == kSigAbrt || sig == kSigBus || sig == kSigFpe || sig == kSigSegv ||
-         sig == 24 || sig == 25 || sig == kSigSys;
+  return sig == 3 || sig == kSigIll || sig == kSigTrap || sig == kSigAbrt || sig == kSigBus || sig == kSigFpe ||
+         sig == kSigSegv || sig == 24 || sig == 25 || sig == kSigSys;
 }
-bool is_sync_signal(int sig) { return sig == kSigSegv || sig == kSigBus || sig == kSigFpe || sig == kSigIll || sig == kSigTrap; }
+bool is_sync_signal(int sig) {
+  return sig == kSigSegv || sig == kSigBus || sig == kSigFpe || sig == kSigIll || sig == kSigTrap;
+}
 
 void kernel_sigaction(int sig, u64 handler, u64 flags, u64 mask) {
   SigAction a{handler, flags | kSaRestorer, (u64)agent_restorer, mask};
@@ -115,19 +117,22 @@ void install_for(Thread* t, int sig) {
   u64 keep = a.flags & 3;  // SA_NOCLDSTOP, SA_NOCLDWAIT
   bool must = signal_bit(sig) & kReservedMask;
   if (!must && a.handler == 1) return kernel_sigaction(sig, 1, keep, 0);
-  if (!must && a.handler == 0 && (ignores_by_default(sig) || stops_by_default(sig))) return kernel_sigaction(sig, 0, keep, 0);
+  if (!must && a.handler == 0 && (ignores_by_default(sig) || stops_by_default(sig)))
+    return kernel_sigaction(sig, 0, keep, 0);
   kernel_sigaction(sig, (u64)agent_signal_handler, kAgentSaFlags | keep, kHandlerMask);
 }
 
 // replay: the breakpoint that is armed for the next position stands there.
-bool is_armed(const Thread* t, u64 addr) { return t->break_on && addr == (t->stub_addr ? t->stub_trap : t->break_addr); }
+bool is_armed(const Thread* t, u64 addr) {
+  return t->break_on && addr == (t->stub_addr ? t->stub_trap : t->break_addr);
+}
 
 void move_to_async(Thread* t, Ucontext* u, AsyncReason why) {
   context_to_regs(*u, t->regs);
   flags_to_image(t, u->eflags);
   t->async_reason = why;
   u->rip = (u64)agent_async_entry;
-  u->eflags &= ~0x500ull;  // neither TF nor DF may be set in the agent
+  u->eflags &= ~0x500ull;       // neither TF nor DF may be set in the agent
   u->sigmask = ~kReservedMask;  // no other signal until the agent has dealt with this one
 }
 
@@ -203,7 +208,8 @@ extern "C" void agent_signal_handler(int sig, SigInfo* info, Ucontext* u) {
         assert_failed(text.buf, "guest memory", 0);
       }
     }
-    if (u64 to = sig == kSigTrap && info->code == kTrapInt3 && !is_armed(t, u->rip - 1) ? trap_trampoline(u->rip - 1) : 0) {
+    if (u64 to = sig == kSigTrap && info->code == kTrapInt3 && !is_armed(t, u->rip - 1) ? trap_trampoline(u->rip - 1)
+                                                                                        : 0) {
       u->rip = to;
       return;
     }
@@ -286,7 +292,7 @@ void requeue(Thread* t) {
   }
   t->pending_sig = 0;
   set_kernel_mask(t->guest_mask);
-  if (info.code > 0 || info.code == -6) info.code = -1;  // only the kernel may send those codes; keeps the rest
+  if (info.code > 0 || info.code == -6) info.code = -1;    // only the kernel may send those codes; keeps the rest
   sys(297, sys(kSysGetpid), sys(kSysGettid), sig, &info);  // rt_tgsigqueueinfo
 }
 
@@ -298,7 +304,8 @@ void perform_delivery(Thread* t, int sig, const SigInfo& info, SignalPlace place
   if (action.handler <= 1) end_process(t, 128 + sig, sig);  // default action: death (ignored ones never get here)
 
   u64 sp = t->regs.rsp - 128;  // red zone
-  if ((action.flags & kSaOnstack) && t->alt_size && !(t->regs.rsp - t->alt_sp < t->alt_size)) sp = t->alt_sp + t->alt_size;
+  if ((action.flags & kSaOnstack) && t->alt_size && !(t->regs.rsp - t->alt_sp < t->alt_size))
+    sp = t->alt_sp + t->alt_size;
   u32 fp_bytes = xsave_size();
   u64 fp = (sp - fp_bytes - 4) & ~63ull;
   u64 frame_at = ((fp - sizeof(Frame)) & ~15ull) - 8;
@@ -383,7 +390,8 @@ void block_all_signals() {
 void arm_thread(Thread* t) {
   StackT stack{(u64)t + (64 << 10), 0, 0, 48 << 10};
   sys(kSysSigaltstack, &stack, 0);
-  i64 r = sys(kSysPrctl, 59, 1, agent_text_begin, agent_text_end - agent_text_begin, 0);  // PR_SET_SYSCALL_USER_DISPATCH
+  // PR_SET_SYSCALL_USER_DISPATCH
+  i64 r = sys(kSysPrctl, 59, 1, agent_text_begin, agent_text_end - agent_text_begin, 0);
   US_ASSERT(r == 0);
 }
 
@@ -400,7 +408,8 @@ void install_replay_handlers() {
     if (signal_bit(sig) & kReservedMask) {
       kernel_sigaction(sig, (u64)agent_signal_handler, kAgentSaFlags, kHandlerMask);
     } else if (sig == kSigChld) {
-      kernel_sigaction(sig, 1, 0, 0);  // children of the replay are reaped by the kernel; wait4 answers from the journal
+      // children of the replay are reaped by the kernel; wait4 answers from the journal
+      kernel_sigaction(sig, 1, 0, 0);
     }
   }
 }
@@ -477,7 +486,8 @@ void deliver_fault(Thread* t) {
   Event e;
   next_event(t, e);
   t->call.nr = 0xffffffff;
-  if (e.kind != kEvSignal || (u32)e.integer() != kFault) diverge(t, &e, abi::kKindUnknown, "the guest faults where it did not when it was recorded");
+  if (e.kind != kEvSignal || (u32)e.integer() != kFault)
+    diverge(t, &e, abi::kKindUnknown, "the guest faults where it did not when it was recorded");
   deliver_recorded(t, e, kFault);
 }
 
@@ -521,7 +531,12 @@ i64 call_rt_sigprocmask(Thread* t) {
 i64 call_sigaltstack(Thread* t) {
   const u64* a = t->call.args;
   bool on = t->alt_size && t->regs.rsp - t->alt_sp < t->alt_size;
-  StackT old{t->alt_sp, (i32)(!t->alt_size ? (u32)kSsDisable : on ? t->alt_flags | kSsOnstack : t->alt_flags), 0, t->alt_size}, now;
+  StackT old{t->alt_sp,
+             (i32)(!t->alt_size ? (u32)kSsDisable
+                   : on         ? t->alt_flags | kSsOnstack
+                                : t->alt_flags),
+             0, t->alt_size},
+      now;
   if (a[0]) {
     if (agent_copy_safe(&now, (void*)a[0], sizeof now)) return settle(t, -kEFAULT);
     if (on) return settle(t, -kEPERM);
@@ -595,7 +610,8 @@ i64 call_rt_sigpending(Thread* t) {
 i64 call_rt_sigtimedwait(Thread* t) {
   const Call& c = t->call;
   u64 set;
-  if (!recording() || c.args[3] != 8 || agent_copy_safe(&set, (void*)c.args[0], 8) || !(set & kReservedMask)) return generic_call(t, c);
+  if (!recording() || c.args[3] != 8 || agent_copy_safe(&set, (void*)c.args[0], 8) || !(set & kReservedMask))
+    return generic_call(t, c);
   before_call(c, t->scratch);
   for (;;) {
     SigInfo info;

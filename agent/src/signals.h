@@ -6,22 +6,24 @@
 namespace understudy {
 
 inline constexpr u64 signal_bit(int sig) { return 1ull << (sig - 1); }
+// clang-format off
 enum { kSigIll = 4, kSigTrap = 5, kSigAbrt = 6, kSigBus = 7, kSigFpe = 8, kSigKill = 9, kSigSegv = 11, kSigPipe = 13, kSigChld = 17,
        kSigCont = 18, kSigStop = 19, kSigTstp = 20, kSigTtin = 21, kSigTtou = 22, kSigUrg = 23, kSigWinch = 28, kSigSys = 31 };
+// clang-format on
 // Never blocked at the kernel: SIGSYS carries trapped calls and kicks, the others are faults, which would kill.
-inline constexpr u64 kReservedMask = signal_bit(kSigSys) | signal_bit(kSigTrap) | signal_bit(kSigSegv) | signal_bit(kSigBus) |
-                                     signal_bit(kSigFpe) | signal_bit(kSigIll);
+inline constexpr u64 kReservedMask = signal_bit(kSigSys) | signal_bit(kSigTrap) | signal_bit(kSigSegv) |
+                                     signal_bit(kSigBus) | signal_bit(kSigFpe) | signal_bit(kSigIll);
 inline constexpr u64 kUnblockable = signal_bit(kSigKill) | signal_bit(kSigStop);
-inline constexpr u64 kSaNodefer = 0x40000000, kSaResethand = 0x80000000, kSaRestart = 0x10000000, kSaOnstack = 0x08000000,
-                     kSaSiginfo = 4, kSaRestorer = 0x04000000;
+inline constexpr u64 kSaNodefer = 0x40000000, kSaResethand = 0x80000000, kSaRestart = 0x10000000,
+                     kSaOnstack = 0x08000000, kSaSiginfo = 4, kSaRestorer = 0x04000000;
 
 // Where a SIGNAL event stands relative to the guest's code.
 enum SignalPlace : u32 { kAfterCall = 0, kBeforeCall = 1, kInCode = 2, kFault = 3 };
 
-void install_handlers(Thread* t, u64 ignored);   // for a fresh image
+void install_handlers(Thread* t, u64 ignored);  // for a fresh image
 void install_replay_handlers();
-void arm_thread(Thread* t);                      // alternate stack and Syscall User Dispatch for the calling thread
-void set_kernel_mask(u64 guest_mask);            // record: what the guest blocks, minus what the agent needs
+void arm_thread(Thread* t);            // alternate stack and Syscall User Dispatch for the calling thread
+void set_kernel_mask(u64 guest_mask);  // record: what the guest blocks, minus what the agent needs
 void block_all_signals();
 
 // record: delivers t->pending if the guest takes it now; returns only when there is nothing to deliver.

@@ -11,8 +11,7 @@ i64 call_arch_prctl(Thread* t) {
   constexpr u64 kSetGs = 0x1001, kSetFs = 0x1002, kGetFs = 0x1003, kGetGs = 0x1004;
   const u64* a = t->call.args;
   switch (a[0]) {
-    case kSetFs:
-      return settle(t, sys(kSysArchPrctl, kSetFs, a[1]));
+    case kSetFs: return settle(t, sys(kSysArchPrctl, kSetFs, a[1]));
     case kGetFs: {
       u64 base;
       i64 r = sys(kSysArchPrctl, kGetFs, &base);
@@ -31,8 +30,7 @@ i64 call_arch_prctl(Thread* t) {
       }
       return settle(t, a[1] == 0 ? 0 : -kEPERM);
     }
-    default:
-      return generic_call(t, t->call);
+    default: return generic_call(t, t->call);
   }
 }
 
@@ -44,10 +42,8 @@ i64 call_prctl(Thread* t) {
     case kSetSeccomp:
     case kSetTsc:
     case kSetMm:
-    case kSud:
-      return call_not_permitted(t);
-    default:
-      return generic_call(t, t->call);
+    case kSud: return call_not_permitted(t);
+    default: return generic_call(t, t->call);
   }
 }
 
@@ -59,7 +55,9 @@ i64 call_interrupted(Thread* t) { return settle(t, -kEINTR); }
 i64 call_not_permitted(Thread* t) {
   if (recording()) {
     Text text;
-    text.str("refused with EPERM: ").str(describe(t->call.nr).name).str(" would take from the agent what it needs (docs/LIMITATIONS.md)");
+    text.str("refused with EPERM: ")
+        .str(describe(t->call.nr).name)
+        .str(" would take from the agent what it needs (docs/LIMITATIONS.md)");
     tell(t, abi::kWarning, text);
   }
   return settle(t, -kEPERM);
@@ -87,6 +85,7 @@ i64 call_close_range(Thread* t) {
   return ret;
 }
 
+// clang-format off
 SpecialHandler special_handler(const Call& call) {
   switch (call.nr) {
     case kSysMmap: return call_mmap;
@@ -120,17 +119,20 @@ SpecialHandler special_handler(const Call& call) {
     case kSysGetRobustList: return call_get_robust_list;
     case kSysArchPrctl: return call_arch_prctl;
     case kSysPrctl: return call_prctl;
-    case kSysRseq: case kSysIoUringSetup: case kSysIoUringEnter: case kSysIoUringRegister: case kSysUserfaultfd: case kSysIoSetup: return call_refused;
+    case kSysRseq: case kSysIoUringSetup: case kSysIoUringEnter: case kSysIoUringRegister: case kSysUserfaultfd: case kSysIoSetup:
+      return call_refused;
     case kSysRestartSyscall: return call_interrupted;
     case kSysPtrace: case kSysSeccomp: return call_not_permitted;
     case kSysSetuid: case kSysSetgid: case kSysSetreuid: case kSysSetregid: case kSysSetresuid: case kSysSetresgid: case kSysSetfsuid: case kSysSetfsgid:
       return call_credentials;
     case kSysFutex: return is_pi_futex(call) ? call_pi_futex : nullptr;
     case kSysClose: return (i32)call.args[0] == control().guest_fd ? call_close : nullptr;
-    case kSysDup2: case kSysDup3: return (i32)call.args[1] == control().guest_fd || (i32)call.args[0] == control().guest_fd ? call_dup : nullptr;
+    case kSysDup2: case kSysDup3:
+      return (i32)call.args[1] == control().guest_fd || (i32)call.args[0] == control().guest_fd ? call_dup : nullptr;
     case kSysCloseRange: return call_close_range;
     default: return nullptr;
   }
 }
+// clang-format on
 
 }  // namespace understudy

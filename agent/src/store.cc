@@ -106,10 +106,8 @@ void apply_store(Event& e) {
   e.bin(from, n);
   i32 fd = open_scratch_if_there(dev, ino);
   if (fd >= 0) {
-    if (n)
-      sys(kSysPwrite, fd, from, n, offset);
-    else
-      sys(kSysFtruncate, fd, offset);
+    if (n) sys(kSysPwrite, fd, from, n, offset);
+    else sys(kSysFtruncate, fd, offset);
     sys(kSysClose, fd);
   }
   consume_event(e);

@@ -5,8 +5,9 @@
 
 namespace understudy {
 
-void note_shared_file(u64 dev, u64 ino);           // record: a member maps this file shared
-void append_store(Thread* t, const Call& c, i64 ret);  // record: after the event of a call that may have written to such a file
+void note_shared_file(u64 dev, u64 ino);  // record: a member maps this file shared
+// record: after the event of a call that may have written to such a file
+void append_store(Thread* t, const Call& c, i64 ret);
 // record: whether a write to this descriptor needs append_store. Most programs map some file shared (glibc does, for character
 // sets) and write to sockets: what a descriptor is not is remembered until it is closed.
 inline bool may_write_shared(Thread* t, u32 fd) {
@@ -17,6 +18,6 @@ inline bool may_write_shared(Thread* t, u32 fd) {
 inline void forget_descriptor(Thread* t, u32 fd) {
   if (fd < kFdFlags) t->process->fd_flags[fd] &= (u8)~kFdUnshared;
 }
-void apply_store(Event& e);                        // replay: consumes a STORE event
+void apply_store(Event& e);  // replay: consumes a STORE event
 
 }  // namespace understudy

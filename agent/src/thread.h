@@ -36,11 +36,12 @@ struct Process {
   u32 shared_generation;            // record: Control::shared_file_count when the kFdUnshared bits were right
   struct {
     u64 addr, size;
-  } shm[32];                        // SysV attachments, to know the size at shmdt
+  } shm[32];  // SysV attachments, to know the size at shmdt
 };
 enum FdFlag : u8 {
-  kFdEmit1 = 1, kFdEmit2 = 2,  // replay: refers to the guest's original stdout / stderr
-  kFdUnshared = 4,             // record: known to be no file that the group maps shared (store.cc)
+  kFdEmit1 = 1,
+  kFdEmit2 = 2,     // replay: refers to the guest's original stdout / stderr
+  kFdUnshared = 4,  // record: known to be no file that the group maps shared (store.cc)
 };
 
 struct SigInfo {  // 128 bytes as the kernel gives them
@@ -50,60 +51,62 @@ struct SigInfo {  // 128 bytes as the kernel gives them
 static_assert(sizeof(SigInfo) == 128);
 
 struct Thread {
-  Thread* self;        // gs:0
-  u64 saved_rcx;       // gs:8   instruction trampolines
-  u64 insn;            // gs:16  instruction trampolines: kind | reg << 8 | operand size << 16
-  u64 stack_top;       // gs:24  agent stack; 16-byte aligned minus 8, as after a call
-  u64 sud_rip;         // gs:32  where a trapped syscall continues
-  u64 flags16;         // gs:40  lahf/seto image of the guest's arithmetic flags
-  u32 pending_sig;     // gs:48  a signal waits to be delivered at the next agent event
-  u32 via_sud;         // gs:52  this call came through the trap: re-issue address is rip - 2
-  u64 vdso_clock;      // gs:56  targets of the fake vDSO
+  Thread* self;     // gs:0
+  u64 saved_rcx;    // gs:8   instruction trampolines
+  u64 insn;         // gs:16  instruction trampolines: kind | reg << 8 | operand size << 16
+  u64 stack_top;    // gs:24  agent stack; 16-byte aligned minus 8, as after a call
+  u64 sud_rip;      // gs:32  where a trapped syscall continues
+  u64 flags16;      // gs:40  lahf/seto image of the guest's arithmetic flags
+  u32 pending_sig;  // gs:48  a signal waits to be delivered at the next agent event
+  u32 via_sud;      // gs:52  this call came through the trap: re-issue address is rip - 2
+  u64 vdso_clock;   // gs:56  targets of the fake vDSO
   u64 vdso_gettimeofday, vdso_time, vdso_getcpu, vdso_getres, vdso_getrandom;  // gs:64 .. gs:96
-  GuestRegs regs;      // gs:104
-  u64 vdso_rsp;        // gs:248 the guest's stack pointer during a vDSO call
+  GuestRegs regs;                                                              // gs:104
+  u64 vdso_rsp;          // gs:248 the guest's stack pointer during a vDSO call
   u64 probe_scratch[2];  // gs:256, gs:264 for probe stubs
 
   u32 gtid;
-  u32 index;           // of the block
+  u32 index;  // of the block
   abi::ThreadSlot* slot;
   Process* process;
-  i32 kernel_tid;      // zeroed by the kernel when the thread is gone (set_tid_address): the block is free again then
-  u32 slice;           // events since the baton was last handed over
+  i32 kernel_tid;  // zeroed by the kernel when the thread is gone (set_tid_address): the block is free again then
+  u32 slice;       // events since the baton was last handed over
   SigInfo pending;
-  u64 guest_mask;      // signals that the guest blocks
-  u64 suspend_mask;    // mask in force during sigsuspend, ppoll … ; valid if suspended
+  u64 guest_mask;    // signals that the guest blocks
+  u64 suspend_mask;  // mask in force during sigsuspend, ppoll … ; valid if suspended
   u32 suspended;
-  u32 async_reason;    // AsyncReason: why agent_async_entry was taken
+  u32 async_reason;  // AsyncReason: why agent_async_entry was taken
   u64 fault_err, fault_trapno, fault_cr2;
   u64 retry_rip;
   u32 retry_step, pad4;
   u64 alt_sp, alt_size;
   u32 alt_flags;
-  u64 clear_tid;       // guest's CLONE_CHILD_CLEARTID / set_tid_address
+  u64 clear_tid;  // guest's CLONE_CHILD_CLEARTID / set_tid_address
   u64 robust_list, robust_len;
   u64 fs_base;
-  u32 vforked;         // shares the memory of the process that made it, until execve or exit
-  u32 in_use;          // the block is taken
-  i64 child_tid;       // value for CLONE_CHILD_SETTID
+  u32 vforked;    // shares the memory of the process that made it, until execve or exit
+  u32 in_use;     // the block is taken
+  i64 child_tid;  // value for CLONE_CHILD_SETTID
   u64 child_tid_addr;
   Call call;
   CallScratch scratch;
-  u64 break_addr;      // replay: armed breakpoint
+  u64 break_addr;  // replay: armed breakpoint
   u8 break_byte, break_on, stepping, probing;
   u64 stub_addr, stub_trap, stub_continue;  // replay: probe stub; stub_addr 0: the breakpoint is an int3
   u32 patch_len, probe_steps;
   u32 stub_refused, stub_pad;  // 1: try again at the first visit
   u8 patch_saved[16];
   u64 probe_rip;
-  SigInfo held[6];     // record: signals of kReservedMask that somebody sent while the guest blocks them; signo 0: none
+  SigInfo held[6];  // record: signals of kReservedMask that somebody sent while the guest blocks them; signo 0: none
   Process own_process;
 };
 
 static_assert(offsetof(Thread, saved_rcx) == abi::kGsSavedRcx && offsetof(Thread, insn) == abi::kGsInsn);
 static_assert(offsetof(Thread, stack_top) == 24 && offsetof(Thread, sud_rip) == 32 && offsetof(Thread, flags16) == 40);
-static_assert(offsetof(Thread, pending_sig) == 48 && offsetof(Thread, via_sud) == 52 && offsetof(Thread, vdso_clock) == 56);
-static_assert(offsetof(Thread, regs) == 104 && offsetof(Thread, vdso_rsp) == 248 && offsetof(Thread, probe_scratch) == abi::kGsProbe0);
+static_assert(offsetof(Thread, pending_sig) == 48 && offsetof(Thread, via_sud) == 52 &&
+              offsetof(Thread, vdso_clock) == 56);
+static_assert(offsetof(Thread, regs) == 104 && offsetof(Thread, vdso_rsp) == 248 &&
+              offsetof(Thread, probe_scratch) == abi::kGsProbe0);
 static_assert(sizeof(Thread) <= 16 << 10);
 
 inline Thread* current() {

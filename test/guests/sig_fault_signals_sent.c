@@ -2,7 +2,9 @@
 #include "guest.h"
 #include <poll.h>
 static volatile sig_atomic_t got[65];
-static void handler(int signo, siginfo_t* info, void* context) { (void)context, got[signo] += info->si_code <= 0 ? 1 : 100; }
+static void handler(int signo, siginfo_t* info, void* context) {
+  (void)context, got[signo] += info->si_code <= 0 ? 1 : 100;
+}
 int main(void) {
   const int sent[] = {SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGSYS};
   sigset_t all, none, set;

@@ -20,13 +20,13 @@ inline constexpr uint32_t kAbiVersion = 3;
 // One reserved stretch far from where the kernel, glibc, Go, ASan and TSan place things. The agent's ELF file is
 // linked to run at kImageAddr; nothing of it is relocated at run time.
 inline constexpr uint64_t kAgentBase = 0x5e0000000000;
-inline constexpr uint64_t kControlAddr = kAgentBase;             // Control, shared
-inline constexpr uint64_t kRpcAddr = kAgentBase + 0x00400000;    // RPC payload area, shared
-inline constexpr uint64_t kImageAddr = kAgentBase + 0x01000000;  // agent text and data, private
+inline constexpr uint64_t kControlAddr = kAgentBase;               // Control, shared
+inline constexpr uint64_t kRpcAddr = kAgentBase + 0x00400000;      // RPC payload area, shared
+inline constexpr uint64_t kImageAddr = kAgentBase + 0x01000000;    // agent text and data, private
 inline constexpr uint64_t kThreadsAddr = kAgentBase + 0x10000000;  // per-thread blocks, private, mapped on demand
-inline constexpr uint64_t kRingAddr = kAgentBase + 0x40000000;   // ring, shared, mapped twice in succession
-inline constexpr uint64_t kAgentEnd = kAgentBase + 0xc0000000;   // nothing of the agent lies at or above
-inline constexpr uint64_t kStubAddr = 0x5d0000000000;            // the replay stub's own image
+inline constexpr uint64_t kRingAddr = kAgentBase + 0x40000000;     // ring, shared, mapped twice in succession
+inline constexpr uint64_t kAgentEnd = kAgentBase + 0xc0000000;     // nothing of the agent lies at or above
+inline constexpr uint64_t kStubAddr = 0x5d0000000000;              // the replay stub's own image
 
 inline constexpr uint64_t kControlSize = 0x00100000;
 inline constexpr uint64_t kRpcSize = 0x00800000;
@@ -61,22 +61,24 @@ struct MapEntry {
 // never wraps. Record: the agent publishes `head` after each whole event, the pump advances `tail`. Replay: the
 // feeder publishes `head` after whole events, the agent advances `tail`.
 struct Ring {
-  alignas(64) uint64_t head;        // bytes; release-stored by the producer, always at an event boundary
-  uint64_t head_seq;                // events produced; stored before head (so it may run ahead of head, never behind)
-  alignas(64) uint64_t tail;        // bytes; release-stored by the consumer
-  uint64_t tail_seq;                // replay: events consumed
-  alignas(64) uint32_t pump_sleeping;     // 1: the host side sleeps on pump_wake (futex) and wants a wake
-  uint32_t pump_wake;                     // futex word; bumped to wake the host side
-  uint32_t guest_sleeping;                // 1: an agent sleeps on guest_wake (ring full in record, empty in replay)
-  uint32_t guest_wake;                    // futex word; bumped by the host side after it moved its end
+  alignas(64) uint64_t head;  // bytes; release-stored by the producer, always at an event boundary
+  uint64_t head_seq;          // events produced; stored before head (so it may run ahead of head, never behind)
+  alignas(64) uint64_t tail;  // bytes; release-stored by the consumer
+  uint64_t tail_seq;          // replay: events consumed
+  alignas(64) uint32_t pump_sleeping;  // 1: the host side sleeps on pump_wake (futex) and wants a wake
+  uint32_t pump_wake;                  // futex word; bumped to wake the host side
+  uint32_t guest_sleeping;             // 1: an agent sleeps on guest_wake (ring full in record, empty in replay)
+  uint32_t guest_wake;                 // futex word; bumped by the host side after it moved its end
   uint32_t closed;  // record: the host stopped taking (disk error under --on-journal-error); see Control::on_error
                     // replay: the feeder has published the last event; an empty ring now means the journal's end
   uint32_t pad_;
-  uint64_t size;    // bytes, a power of two
+  uint64_t size;  // bytes, a power of two
 };
 
 // ---- RPC: the baton holder asks the host; one request at a time --------------------------------------------
-enum RpcState : uint32_t { kRpcIdle = 0, kRpcRequest = 1, kRpcDone = 2 };  // futex word; agent: Idle->Request, waits; host: ->Done
+// futex word; agent: Idle->Request, waits; host: ->Done
+enum RpcState : uint32_t { kRpcIdle = 0, kRpcRequest = 1, kRpcDone = 2 };
+// clang-format off
 enum RpcOp : uint32_t {
   kRpcJoin = 1,        // a new process `pid` is a member of the group; host opens a pidfd on it. a0 = process slot
   kRpcExecBegin = 2,   // thread `tid` is about to execve: PTRACE_SEIZE it with PTRACE_O_TRACEEXEC, re-inject at the exec stop
@@ -94,6 +96,7 @@ enum RpcOp : uint32_t {
                        // in: payload ProbeSpec. out: r[0] = stub bytes, r[1] = offset of its int3, r[2] = offset at which the
                        // guest's own instructions go on; payload = stub, then 16 bytes: the patch (r[3] of them to be written)
 };
+// clang-format on
 // What a probe stub compares at each visit before it stops at its int3: registers by the processor's numbering, or 8-byte
 // memory words. All must be equal. The stub changes no register, flag or stack byte; it may use gs:[kGsProbe0/1].
 struct ProbeSpec {
@@ -121,19 +124,21 @@ struct Rpc {
 // kRpcSites: r[0] = bytes of trampolines, r[1] = number of Patch entries; payload = Patch[r[1]] then the trampoline bytes.
 // With a4 = 0 only r[0] (an upper bound) and r[1] are given.
 struct Patch {
-  uint64_t addr;     // where to write
-  uint32_t len;      // 5..16 bytes; 1: an int3, see TrapSite
-  uint32_t kind;     // SiteKind, for statistics
+  uint64_t addr;  // where to write
+  uint32_t len;   // 5..16 bytes; 1: an int3, see TrapSite
+  uint32_t kind;  // SiteKind, for statistics
   uint8_t bytes[16];
 };
+// clang-format off
 enum SiteKind : uint32_t { kSiteSyscall = 0, kSiteRdtsc = 1, kSiteRdtscp = 2, kSiteRdrand = 3, kSiteRdseed = 4, kSiteRdpid = 5,
                            kSiteCpuid = 6, kSiteKinds = 8 };
+// clang-format on
 
 // A stretch of trampolines begins with this. An instruction (not a system call: those have their net) whose site no jump fits
 // has a trampoline too, but the way there leads through an int3 in place of its first byte and the agent's signal handler.
 struct TrampolineHead {
-  uint64_t syscall_entry, insn_entry;    // what the trampolines jump through
-  uint64_t traps_offset, traps_count;    // TrapSite[], from the head's beginning
+  uint64_t syscall_entry, insn_entry;  // what the trampolines jump through
+  uint64_t traps_offset, traps_count;  // TrapSite[], from the head's beginning
 };
 struct TrapSite {
   uint64_t site, trampoline;  // addresses
@@ -151,7 +156,8 @@ struct TrapSite {
 //     T+16  65 c7 04 25 <off32> ... (kind | reg << 8 | opsize << 16) is stored by: mov dword gs:[kGsInsn], imm32   (12 bytes)
 //           then jmp [rip + xx] -> Entry::insn_entry; the continuation follows the jmp. lea's displacement is set accordingly.
 inline constexpr uint32_t kSyscallTrampolineHead = 13;
-inline constexpr uint32_t kGsSelf = 0, kGsSavedRcx = 8, kGsInsn = 16, kGsProbe0 = 256, kGsProbe1 = 264;  // offsets from gs base that trampolines may use
+// offsets from gs base that trampolines may use
+inline constexpr uint32_t kGsSelf = 0, kGsSavedRcx = 8, kGsInsn = 16, kGsProbe0 = 256, kGsProbe1 = 264;
 
 // Filled from the agent's ELF symbols by the host when it loads the image.
 struct Entry {
@@ -163,42 +169,46 @@ struct Entry {
 
 // ---- Group members -----------------------------------------------------------------------------------------
 enum ThreadState : uint32_t { kThreadFree = 0, kThreadLive = 1, kThreadExited = 2, kThreadKilled = 3 };
-struct ThreadSlot {          // index = gtid: the thread's number in the group, in order of creation, from 1; reused never
-                             // within kMaxThreads live threads: gtid % kMaxThreads is the slot
-  uint32_t state;            // ThreadState
+// index = gtid: the thread's number in the group, in order of creation, from 1; reused never within kMaxThreads live
+// threads: gtid % kMaxThreads is the slot
+struct ThreadSlot {
+  uint32_t state;  // ThreadState
   uint32_t gtid;
-  int32_t tid, pid;          // as the host sees them
-  uint32_t process;          // process slot
-  uint32_t turn;             // futex word: replay hand-over, record directed wake
-  uint32_t attention;        // record: 1 = kick me (tgsigqueue SIGSYS, value kKickMagic) if I make no event for kick_after_ms
-  uint32_t patience_ms;      // record: added to kick_after_ms for a thread that computes rather than spins
-  uint64_t attention_seq;    // events of this thread when attention was asked
-  uint64_t events;           // events of this thread so far
+  int32_t tid, pid;  // as the host sees them
+  uint32_t process;  // process slot
+  uint32_t turn;     // futex word: replay hand-over, record directed wake
+  // record: 1 = kick me (tgsigqueue SIGSYS, value kKickMagic) if I make no event for kick_after_ms
+  uint32_t attention;
+  uint32_t patience_ms;    // record: added to kick_after_ms for a thread that computes rather than spins
+  uint64_t attention_seq;  // events of this thread when attention was asked
+  uint64_t events;         // events of this thread so far
 };
 inline constexpr int64_t kKickMagic = 0x554b49434b;  // sival of the host's kick
 
 struct ProcessSlot {
-  uint32_t state;            // ThreadState values: Live, Exited, Killed
-  int32_t pid;               // as the host sees it
-  uint32_t dying;            // set by exit_group or execve of one thread: the others must not run guest code any more
-  uint32_t dead;             // set by the host when the pidfd became readable (record)
+  uint32_t state;  // ThreadState values: Live, Exited, Killed
+  int32_t pid;     // as the host sees it
+  uint32_t dying;  // set by exit_group or execve of one thread: the others must not run guest code any more
+  uint32_t dead;   // set by the host when the pidfd became readable (record)
 };
 
 // ---- Outcomes ------------------------------------------------------------------------------------------------
 enum Outcome : uint32_t {
   kRunning = 0,
-  kEnded = 1,        // the root process ended; status as of wait4
-  kDiverged = 2,     // replay: see Divergence
-  kJournalEnd = 3,   // replay: the journal's valid prefix is used up before the guest ended
-  kStopped = 4,      // replay: --until reached; the guest is parked with its own registers at Divergence::rip
-  kAgentFault = 5,   // an assertion in the agent failed; text in Divergence::detail
+  kEnded = 1,       // the root process ended; status as of wait4
+  kDiverged = 2,    // replay: see Divergence
+  kJournalEnd = 3,  // replay: the journal's valid prefix is used up before the guest ended
+  kStopped = 4,     // replay: --until reached; the guest is parked with its own registers at Divergence::rip
+  kAgentFault = 5,  // an assertion in the agent failed; text in Divergence::detail
 };
+// clang-format off
 enum DivergenceKind : uint32_t {  // the list of sources of nondeterminism that a divergence should name
   kKindUnknown = 0, kKindKernelResult = 1, kKindKernelWrite = 2, kKindStartState = 3, kKindInstruction = 4, kKindAgent = 5,
   kKindOrder = 6, kKindPlace = 7, kKindTime = 8,
 };
+// clang-format on
 struct Divergence {
-  uint32_t kind;          // DivergenceKind, the agent's guess
+  uint32_t kind;  // DivergenceKind, the agent's guess
   uint32_t gtid;
   int32_t tid, pid;       // replay-side ids, to attach to
   uint64_t seq;           // of the event that did not match
@@ -206,18 +216,18 @@ struct Divergence {
   int64_t expected_ret;
   int64_t actual_kind;
   uint64_t actual_args[6];
-  uint64_t regs[18];      // r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi rip rsp eflags, of the guest
-  char detail[512];       // text
+  uint64_t regs[18];  // r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi rip rsp eflags, of the guest
+  char detail[512];   // text
 };
 
 enum OnError : uint32_t { kOnErrorStop = 0, kOnErrorContinue = 1 };
 
 struct Control {
   uint32_t magic, abi_version;
-  uint32_t mode;               // Mode
-  int32_t guest_fd;            // the memory file's descriptor in guest processes
+  uint32_t mode;     // Mode
+  int32_t guest_fd;  // the memory file's descriptor in guest processes
   uint32_t map_count;
-  uint32_t on_error;           // OnError: what the agent does when the ring is closed in record
+  uint32_t on_error;  // OnError: what the agent does when the ring is closed in record
   MapEntry maps[kMaxMaps];
   Entry entry;
   char blob_dir[kPathMax];     // replay: directory of the journal's blobs, absolute
@@ -238,11 +248,11 @@ struct Control {
   uint32_t last_gtid;                 // who made the last event (a change makes a SWITCH event)
   uint32_t next_gtid;                 // next number to give
   uint32_t next_process;
-  uint64_t clock_last_ns[kClocks];    // CLOCK events are deltas to these
-  uint32_t attention;                 // futex word: number of slots that want attention; host sleeps here
-  uint32_t outcome;                   // Outcome; futex word, woken on change
-  int32_t exit_status;                // of the root process, wait4 encoding
-  uint32_t opaque_reported[24];       // bit per syscall number: already reported as opaque
+  uint64_t clock_last_ns[kClocks];  // CLOCK events are deltas to these
+  uint32_t attention;               // futex word: number of slots that want attention; host sleeps here
+  uint32_t outcome;                 // Outcome; futex word, woken on change
+  int32_t exit_status;              // of the root process, wait4 encoding
+  uint32_t opaque_reported[24];     // bit per syscall number: already reported as opaque
   Divergence divergence;
   ThreadSlot threads[kMaxThreads];
   ProcessSlot processes[kMaxProcesses];
