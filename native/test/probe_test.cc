@@ -403,7 +403,7 @@ void refusals() {
   CHECK(probe_stub(getpid(), good, good + (3ull << 30), {}, &stub) == -ENOTSUP);
   CHECK(probe_stub(getpid(), 0x1000, uint64_t(stubs), {}, &stub) == -ENOTSUP);
   abi::ProbeSpec spec{};
-  spec.count = 4;
+  spec.count = std::size(spec.items) + 1;
   CHECK(probe_stub(getpid(), good, uint64_t(stubs), spec, &stub) == -EINVAL);
   spec.count = 1;
   spec.items[0].reg = 16;

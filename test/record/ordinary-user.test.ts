@@ -2,7 +2,7 @@
 // user already.
 import { chmodSync, chownSync, cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { difference } from '../harness/cycle.js';
 import { findProgram } from '../harness/find-program.js';
@@ -54,11 +54,13 @@ describe('an ordinary user', () => {
       await run(['chmod', '-R', 'a+rX', copy], { cwd: work.dir });
       command = join(copy, 'scripts/understudy');
     }
-    return () => {
-      if (copy !== '') removeWorkDir(copy);
-      removeWorkDir(home);
-    };
   }, TIMEOUT_MS);
+
+  // Runs before the suite's work directory is removed, which has to be empty by then.
+  afterAll(() => {
+    if (copy !== '') removeWorkDir(copy);
+    removeWorkDir(home);
+  });
 
   async function circle(name: string, argv: string[], status: number): Promise<void> {
     const journal = join(home, `${name}.journal`);
