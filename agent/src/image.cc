@@ -608,6 +608,9 @@ void limit_stack(Thread* t, u64 limit) {
 // ---- the first code of the agent in a fresh image ------------------------------------------------------------------------
 extern "C" [[noreturn]] void agent_start_c(u64 guest_sp, u64 first) {
   abi::Control& c = control();
+  // A kick that was meant for the old image; setting a signal to be ignored also drops one that is pending.
+  SigAction ignore{1, 0, 0, 0};
+  sys(kSysRtSigaction, kSigSys, &ignore, 0, 8);
   US_ASSERT(c.magic == abi::kMagic && c.abi_version == abi::kAbiVersion);
   Thread* t = allocate_thread();
   sys(kSysArchPrctl, 0x1001 /* ARCH_SET_GS */, t);
@@ -661,6 +664,7 @@ extern "C" [[noreturn]] void agent_start_c(u64 guest_sp, u64 first) {
   }
   u64 ignored = 0;
   for (int sig = 1; sig <= kSignals; ++sig) {
+    if (sig == kSigSys) continue;  // see the beginning
     SigAction a;
     if (sys(kSysRtSigaction, sig, 0, &a, 8) == 0 && a.handler == 1) ignored |= signal_bit(sig);
   }

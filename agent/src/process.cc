@@ -576,6 +576,9 @@ i64 call_execve(Thread* t) {
   c.exec_nr = t->call.nr;
   c.exec_sum = arg_sum(t->call);
   c.exec_mask = t->guest_mask;
+  // In the new image nobody handles SIGSYS until the agent has started there: a kick must not kill it.
+  u64 mask = ~(kReservedMask & ~signal_bit(kSigSys));
+  sys(kSysRtSigprocmask, 2, &mask, 0, 8);
   if (rpc(abi::kRpcExecBegin) != 0) {
     set_kernel_mask(t->guest_mask);
     return settle(t, -kENOMEM);
