@@ -194,7 +194,12 @@ i64 clone_common(Thread* t, const CloneCall& c) {
     child = allocate_thread();
     prepare_child(t, child, c, gtid, process);
     child->child_tid = s.ret;
-    if (!recording()) adopt_slot(child, gtid, process);
+    if (!recording()) {
+      slot_of(gtid).state = abi::kThreadLive;
+      slot_of(gtid).gtid = gtid;
+      slot_of(gtid).process = process;
+      child->slot = &slot_of(gtid);
+    }
     child->kernel_tid = -1;
     u64 top = child->stack_top;
     u64 args[5] = {kernel_flags(c.flags) | c.exit_signal, top, (u64)&pidfd_value, (u64)&child->kernel_tid, c.tls};
@@ -396,6 +401,8 @@ void adopt_slot(Thread* t, u32 gtid, u32 process_slot) {
   s.patience_ms = 0;
   s.tid = (i32)sys(kSysGettid);
   s.pid = (i32)sys(kSysGetpid);
+  // A further thread of a process finds it as it is: it may be dying by the time the thread comes up.
+  if (t->process != &t->own_process) return;
   s.state = abi::kThreadLive;
   abi::ProcessSlot& p = c.processes[process_slot];
   p.state = abi::kThreadLive;
