@@ -318,8 +318,6 @@ i64 settle(Thread* t, i64 ret) {
   return ret;
 }
 
-void prepare_async(Thread* t);
-
 void leave_call(Thread* t, i64 ret) {
   t->regs.rax = (u64)ret;
   t->regs.rcx = t->regs.rip;

@@ -29,7 +29,7 @@ struct Process {
   u32 slot;                         // index into Control::processes
   bool own;                         // this structure is the process's own (not shared with a vfork parent)
   SigAction actions[kSignals + 1];  // what the guest believes is installed
-  u64 brk_start, brk_now;           // replay
+  u64 brk_now;                      // replay
   u64 stack_low, stack_top;         // replay: the main stack's mapping
   u64 stack_start;                  // replay: the stack pointer that the image began with
   u8 fd_flags[kFdFlags];            // FdFlag bits by descriptor
@@ -83,7 +83,6 @@ struct Thread {
   u32 alt_flags;
   u64 clear_tid;  // guest's CLONE_CHILD_CLEARTID / set_tid_address
   u64 robust_list, robust_len;
-  u64 fs_base;
   u32 vforked;    // shares the memory of the process that made it, until execve or exit
   u32 in_use;     // the block is taken
   i64 child_tid;  // value for CLONE_CHILD_SETTID
@@ -120,6 +119,5 @@ extern "C" [[noreturn]] void agent_return(Thread* t);
 
 // Thread blocks. Only the baton holder allocates.
 Thread* allocate_thread();
-void init_thread_block(Thread* t, u32 index);
 
 }  // namespace understudy
