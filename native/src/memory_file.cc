@@ -86,6 +86,7 @@ MemoryFile::MemoryFile(abi::Mode mode, const std::string& agent_path, uint64_t r
 
   add_map(abi::kControlAddr, abi::kControlSize, abi::kFileControl, PROT_READ | PROT_WRITE, MAP_SHARED);
   add_map(abi::kRpcAddr, abi::kRpcSize, abi::kFileRpc, PROT_READ | PROT_WRITE, MAP_SHARED);
+  add_map(abi::kNetAddr, abi::kNetSize, abi::kFileNet, PROT_READ | PROT_WRITE, MAP_SHARED);
   load_agent(agent_path);
   add_map(abi::kRingAddr, ring_size_, abi::kFileRing, PROT_READ | PROT_WRITE, MAP_SHARED);
   add_map(abi::kRingAddr + ring_size_, ring_size_, abi::kFileRing, PROT_READ | PROT_WRITE, MAP_SHARED);
@@ -124,7 +125,7 @@ void MemoryFile::load_agent(const std::string& path) {
     uint64_t end = page_up(ph.p_vaddr + ph.p_memsz);
     if (begin < previous_end || end > abi::kThreadsAddr)
       refuse(path, "the agent is not linked at the address of the ABI");
-    if (file_offset + (file_end - begin) > abi::kFileRing) refuse(path, "the agent's image is too large");
+    if (file_offset + (file_end - begin) > abi::kFileNet) refuse(path, "the agent's image is too large");
     previous_end = end;
     uint32_t prot = ((ph.p_flags & PF_R) != 0 ? PROT_READ : 0) | ((ph.p_flags & PF_W) != 0 ? PROT_WRITE : 0) |
                     ((ph.p_flags & PF_X) != 0 ? PROT_EXEC : 0);

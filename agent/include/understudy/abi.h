@@ -14,7 +14,7 @@
 namespace understudy::abi {
 
 inline constexpr uint32_t kMagic = 0x55445359;  // "UDSY"
-inline constexpr uint32_t kAbiVersion = 3;
+inline constexpr uint32_t kAbiVersion = 4;
 
 // ---- Address layout in every guest process -------------------------------------------------------------
 // One reserved stretch far from where the kernel, glibc, Go, ASan and TSan place things. The agent's ELF file is
@@ -22,6 +22,7 @@ inline constexpr uint32_t kAbiVersion = 3;
 inline constexpr uint64_t kAgentBase = 0x5e0000000000;
 inline constexpr uint64_t kControlAddr = kAgentBase;               // Control, shared
 inline constexpr uint64_t kRpcAddr = kAgentBase + 0x00400000;      // RPC payload area, shared
+inline constexpr uint64_t kNetAddr = kAgentBase + 0x00c00000;      // network ring, shared (NetRing, then its bytes)
 inline constexpr uint64_t kImageAddr = kAgentBase + 0x01000000;    // agent text and data, private
 inline constexpr uint64_t kThreadsAddr = kAgentBase + 0x10000000;  // per-thread blocks, private, mapped on demand
 inline constexpr uint64_t kRingAddr = kAgentBase + 0x40000000;     // ring, shared, mapped twice in succession
@@ -30,6 +31,7 @@ inline constexpr uint64_t kStubAddr = 0x5d0000000000;              // the replay
 
 inline constexpr uint64_t kControlSize = 0x00100000;
 inline constexpr uint64_t kRpcSize = 0x00800000;
+inline constexpr uint64_t kNetSize = 0x00400000;
 inline constexpr uint64_t kRingSizeMin = 1ull << 20;
 inline constexpr uint64_t kRingSizeMax = 1ull << 30;
 inline constexpr uint64_t kRingSizeDefault = 16ull << 20;
@@ -39,7 +41,8 @@ inline constexpr uint64_t kFileControl = 0;
 inline constexpr uint64_t kFileRpc = kFileControl + kControlSize;
 inline constexpr uint64_t kFileImage = kFileRpc + kRpcSize;  // PT_LOAD segments, each page-aligned, in order
 inline constexpr uint64_t kFileImageMax = 16ull << 20;
-inline constexpr uint64_t kFileRing = kFileImage + kFileImageMax;
+inline constexpr uint64_t kFileNet = kFileImage + kFileImageMax;
+inline constexpr uint64_t kFileRing = kFileNet + kNetSize;
 
 inline constexpr int kMaxThreads = 1024;
 inline constexpr int kMaxProcesses = 512;
@@ -220,7 +223,68 @@ struct Divergence {
   char detail[512];   // text
 };
 
+// ---- Pairs ---------------------------------------------------------------------------------------------------
+// Record: an output waits until the backup holds every event that it depends on.
+// `held` is written by the host: bytes of the ring (same counting as Ring::head) that the backup holds, ~0 when nothing has
+// to wait (no backup). `needed` is what agents wait for, so that the host knows whether a wake is due.
+// Replay by a hot replica: the host sets `live` when the journal's last event is in the ring and no more will come.
+enum LiveState : uint32_t {
+  kLiveFollow = 0,  // replay as events arrive
+  kLiveDrain = 1,  // set by the host: after the ring's last event make the outputs that need no further event, into the
+                   // network ring only, then stop before the first call that does
+  kLiveDrained = 2,  // set by the agent: it stands there; the host may put connections into the shadow sockets
+  kLiveOn = 3,       // set by the host: execute for real, and record. The ring's direction turns: the agent produces
+};
+struct Pair {
+  alignas(64) uint64_t held;
+  alignas(64) uint64_t needed;
+  uint32_t sleepers;          // agents that sleep on held_wake
+  uint32_t held_wake;         // futex word, bumped by the host after `held` has reached `needed`
+  alignas(64) uint32_t live;  // LiveState; futex word
+  uint32_t pad;
+  int64_t
+      clock_offset_ns[4];  // replica, from kLiveOn: added to CLOCK_REALTIME (0), MONOTONIC (1), BOOTTIME (2) readings
+  uint64_t stat_commits, stat_commit_waits, stat_commit_wait_ns;
+};
+
+// What the replica's agent tells the host of its sockets, in the order of the journal. One producer (the baton's holder), one
+// consumer. A message never wraps: where it does not fit before the end, a kNetPad message fills the rest.
+struct NetRing {
+  alignas(64) uint64_t head;  // bytes, by the agent; positions in memory are (offset & (kNetBytes - 1)) + kNetHeader
+  alignas(64) uint64_t tail;  // bytes, by the host
+  alignas(64) uint32_t host_sleeping, host_wake;  // futex pair as in Ring
+  uint32_t guest_sleeping, guest_wake;
+};
+inline constexpr uint64_t kNetHeader = 4096, kNetBytes = 2ull << 20;
+enum NetKind : uint32_t {
+  kNetPad = 0,
+  kNetListen = 1,  // a = backlog. payload: sockaddr as of bind (empty: not bound)
+  kNetAccept =
+      2,  // a = cookie of the listener. payload: u32 len, sockaddr of the client (len bytes, padded to 32), sockaddr local or len 0
+  kNetConnect = 3,   // the guest connected outward (or began to). payload as kNetAccept: remote, then local
+  kNetConsumed = 4,  // a = bytes that the guest read from the stream
+  kNetSent = 5,      // payload: bytes that the guest wrote to the stream
+  kNetShutdown = 6,  // a = SHUT_RD, SHUT_WR, SHUT_RDWR
+  kNetBind = 7,      // payload: sockaddr; a = socket type (SOCK_DGRAM: bound again when it goes live)
+  kNetClose =
+      8,  // the description's last reference known to the closing process is gone; a = 1: with reset (SO_LINGER 0)
+};
+struct NetMessage {
+  uint32_t size;    // whole message, a multiple of 8
+  uint32_t kind;    // NetKind
+  uint64_t cookie;  // SO_COOKIE of the shadow socket
+  uint64_t a;
+  uint32_t payload_bytes, pad;
+};
+
 enum OnError : uint32_t { kOnErrorStop = 0, kOnErrorContinue = 1 };
+
+enum ControlFlags : uint32_t {
+  kFlagPair = 1,    // record: outputs wait for Pair::held
+  kFlagShadow = 2,  // replay: a hot replica, whose descriptors are real or shadows of what they will be
+  kFlagPidNamespace =
+      4,  // the group lives in a PID namespace of its own; the agent's pids and tids are those of inside
+};
 
 struct Control {
   uint32_t magic, abi_version;
@@ -236,7 +300,7 @@ struct Control {
   uint32_t quiet;              // replay: 1 = do not re-emit output to descriptors 1 and 2
   uint32_t kick_after_ms;      // record: see ThreadSlot::attention
   int32_t host_pid;
-  uint32_t flags;
+  uint32_t flags;  // ControlFlags
 
   alignas(64) Ring ring;
   Rpc rpc;
@@ -265,6 +329,8 @@ struct Control {
   struct {
     uint64_t dev, ino;
   } shared_files[64];
+
+  Pair pair;
 
   // statistics
   uint64_t stat_sud_traps, stat_switches, stat_steals, stat_ring_waits, stat_preempts;
