@@ -24,8 +24,9 @@ enum EventKind : int32_t {
   kEvStore = -13,  // The group wrote to a file that a member has mapped shared; replay applies it to its scratch copy.
   kEvExit = -14,  // A thread of the group ended.
   kEvSpawn = -15,  // A thread or process of the group begins.
+  kEvEndpoint = -16,  // Primaries only: the address that the next accept (the peer) or connect (the own one) of this thread has to do with. A hot replica needs it; the guest may not have asked.
 };
-inline constexpr int kEventKinds = 15;
+inline constexpr int kEventKinds = 16;
 
 inline constexpr uint8_t kEventElements[kEventKinds] = {
     2,  // SWITCH: gtid
@@ -43,8 +44,9 @@ inline constexpr uint8_t kEventElements[kEventKinds] = {
     5,  // STORE: dev, ino, offset, data
     4,  // EXIT: gtid, wholeProcess, status
     3,  // SPAWN: gtid, process
+    2,  // ENDPOINT: address
 };
 constexpr unsigned event_elements(EventKind kind) { return kEventElements[-1 - kind]; }
-static_assert(event_elements(kEvSpawn) == 3);
+static_assert(event_elements(kEvEndpoint) == 2);
 
 }  // namespace understudy

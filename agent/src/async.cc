@@ -10,6 +10,7 @@
 #include "calls.h"
 #include "image.h"
 #include "insn.h"
+#include "live.h"
 #include "process.h"
 #include "report.h"
 #include "signals.h"
@@ -223,6 +224,11 @@ extern "C" [[noreturn]] void agent_on_async(Thread* t) {
       peek_event(t, e);
       consume_event(e);
       next_event(t, e);
+      if (US_UNLIKELY(e.kind == kEvNone)) {
+        // The journal ends with the interruption: whoever made it was to go on next.
+        if (t->draining) wait_live(t);
+        agent_return(t);
+      }
       if (e.kind == kEvSignal && (u32)e.integer() == kInCode) deliver_recorded(t, e, kInCode);
       if (e.kind == kEvPreempt) prepare_async(t);
       agent_return(t);

@@ -2,8 +2,10 @@
 #include "baton.h"
 
 #include "image.h"
+#include "live.h"
 #include "process.h"
 #include "report.h"
+#include "shadow.h"
 
 namespace understudy {
 
@@ -181,11 +183,12 @@ void turn_give(Thread* t, u32 gtid) {
 void turn_await(Thread* t) {
   abi::Control& c = control();
   for (u32 i = 0; i < kSpins; ++i) {
-    if (__atomic_load_n(&c.baton, __ATOMIC_ACQUIRE) == t->gtid) goto have;
+    if (__atomic_load_n(&c.baton, __ATOMIC_ACQUIRE) == t->gtid && !recording()) goto have;
     pause_cpu();
   }
   for (;;) {
     u32 seen = __atomic_load_n(&t->slot->turn, __ATOMIC_SEQ_CST);
+    if (recording()) return join_record(t);
     if (__atomic_load_n(&c.baton, __ATOMIC_ACQUIRE) == t->gtid) break;
     if (c.processes[t->process->slot].dying) break;
     futex_wait(&t->slot->turn, seen, 200'000'000);
@@ -205,8 +208,15 @@ void peek_event(Thread* t, Event& e) {
   u64 head = __atomic_load_n(&r.head, __ATOMIC_ACQUIRE);
   while (US_UNLIKELY(head == r.tail)) {
     bool closed = __atomic_load_n(&r.closed, __ATOMIC_ACQUIRE);
+    bool drain = __atomic_load_n(&control().pair.live, __ATOMIC_ACQUIRE) == abi::kLiveDrain;
     head = __atomic_load_n(&r.head, __ATOMIC_ACQUIRE);
     if (head != r.tail) break;
+    if (drain) {
+      begin_record(t);
+      e = Event{};
+      e.kind = kEvNone;
+      return;
+    }
     if (closed) report_outcome(t, abi::kJournalEnd);
     for (u32 i = 0; i < kSpins && head == r.tail; ++i) {
       pause_cpu();
@@ -216,7 +226,8 @@ void peek_event(Thread* t, Event& e) {
     u32 seen = __atomic_load_n(&r.guest_wake, __ATOMIC_ACQUIRE);
     __atomic_store_n(&r.guest_sleeping, 1, __ATOMIC_SEQ_CST);
     ring_wake_host();
-    if (__atomic_load_n(&r.head, __ATOMIC_SEQ_CST) == r.tail && !__atomic_load_n(&r.closed, __ATOMIC_SEQ_CST))
+    if (__atomic_load_n(&r.head, __ATOMIC_SEQ_CST) == r.tail && !__atomic_load_n(&r.closed, __ATOMIC_SEQ_CST) &&
+        __atomic_load_n(&control().pair.live, __ATOMIC_SEQ_CST) != abi::kLiveDrain)
       futex_wait(&r.guest_wake, seen, 20'000'000);
     __atomic_store_n(&r.guest_sleeping, 0, __ATOMIC_RELAXED);
     head = __atomic_load_n(&r.head, __ATOMIC_ACQUIRE);
@@ -252,9 +263,22 @@ void next_event(Thread* t, Event& e) {
         consume_event(e);
         turn_give(t, to);
         turn_await(t);
+        if (US_UNLIKELY(recording())) {
+          e = Event{};
+          e.kind = kEvNone;
+          return;
+        }
         break;
       }
       case kEvNote: consume_event(e); break;
+      case kEvEndpoint: {
+        const u8* address;
+        u32 len;
+        e.bin(address, len);
+        shadow_endpoint(address, len);
+        consume_event(e);
+        break;
+      }
       case kEvFile: {
         Event file = e;
         declare_blob(file);

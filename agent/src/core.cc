@@ -5,16 +5,20 @@
 // `syscall` instruction is mispredicted (the kernel clears the return stack buffer), which would double the cost.
 #include "baton.h"
 #include "calls.h"
+#include "commit.h"
 #include "fast.h"
 #include "image.h"
+#include "live.h"
 #include "process.h"
 #include "report.h"
+#include "shadow.h"
 #include "signals.h"
 #include "store.h"
 
 namespace understudy {
 
 extern "C" void agent_window_abort();
+extern "C" [[noreturn]] void agent_on_syscall(Thread* t);
 
 namespace {
 
@@ -192,7 +196,13 @@ void follow_descriptors(Thread* t, const Call& c, i64 ret) {
   }
 }
 
+// The journal has ended at this call, and the group records from here on: the call begins again.
+void restart_if_ended(Thread* t, const Event& e) {
+  if (US_UNLIKELY(e.kind == kEvNone)) agent_on_syscall(t);
+}
+
 void check_call(Thread* t, Event& e) {
+  restart_if_ended(t, e);
   if (US_UNLIKELY(e.kind == kEvSignal)) {
     u32 place = (u32)e.integer();
     if (place == kBeforeCall) {
@@ -262,12 +272,15 @@ i64 replay_generic(Thread* t, const Call& c) {
       class_of(c) == kClassReexecute && !is_error(ret))
     make_again(t, c, ret);
   if (US_UNLIKELY(c.nr == kSysSetrlimit || c.nr == kSysPrlimit) && !is_error(ret)) follow_stack_limit(t, c);
+  if (US_UNLIKELY(shadowing())) shadow_call(t, c, ret);
   return ret;
 }
 
 i64 finish_recorded(Thread* t, const Call& c, i64 ret) {
   if (US_UNLIKELY(is_opaque(c))) report_opaque(t);
+  if (US_UNLIKELY(paired())) append_endpoint(t, c, ret);
   append_event(t, c, t->scratch, ret);
+  if (US_UNLIKELY(paired())) commit_after(t, c, ret);
   if (US_UNLIKELY(control().shared_file_count)) {
     if (c.nr == kSysDup2 || c.nr == kSysDup3) forget_descriptor(t, (u32)c.args[1]);
     if (c.nr == kSysClose) forget_descriptor(t, (u32)c.args[0]);
@@ -310,6 +323,10 @@ i64 settle(Thread* t, i64 ret) {
   }
   Event e;
   next_event(t, e);
+  if (US_UNLIKELY(e.kind == kEvNone)) {  // needs no event: the result is the agent's own
+    append_call(t, ret);
+    return ret;
+  }
   check_call(t, e);
   i64 expected = e.integer();
   if (expected != ret)
@@ -397,17 +414,31 @@ extern "C" [[noreturn]] void agent_on_syscall(Thread* t) {
     // A signal that came before this call is delivered before it; generic calls see to that in check_call.
     Event e;
     next_event(t, e);
+    restart_if_ended(t, e);
     if (US_UNLIKELY(e.kind == kEvSignal)) check_call(t, e);
     leave_call(t, special(t));
   }
 
+  if (US_UNLIKELY(t->draining)) {
+    i64 ret;
+    before_call(c, t->scratch);
+    if (drain_call(t, ret)) leave_call(t, finish_recorded(t, c, ret));
+  }
+
   if (US_UNLIKELY(t->pending_sig)) deliver_pending(t, kBeforeCall);
   abi::Control& ctl = control();
+  u64 asked = c.args[2];
+  if (US_UNLIKELY(ctl.flags & abi::kFlagPair)) {
+    commit_before(t, c);
+    if (caps_input(t, c)) asked = kInputMax;
+  }
   if (FastPath f = g_fast[c.nr < kFastCalls ? c.nr : 0];
       US_LIKELY(f.kind != kFastNone && c.nr < kFastCalls && ctl.live_threads == 1 && (i32)c.args[0] != ctl.guest_fd)) {
-    i64 ret = US_INTERRUPTIBLE("3", c.nr, c.args);
+    const u64 args[6] = {c.args[0], c.args[1], asked, c.args[3], c.args[4], c.args[5]};
+    i64 ret = US_INTERRUPTIBLE("3", c.nr, args);
     if (US_LIKELY(ret != -kEINTR && ret != kNotMade)) {
       if (US_UNLIKELY(!append_fast(t, f, ret))) leave_call(t, finish_recorded(t, c, ret));
+      if (US_UNLIKELY(ctl.flags & abi::kFlagPair)) commit_after(t, c, ret);
       t->slot->events++;
       t->regs.rax = (u64)ret;
       t->regs.rcx = t->regs.rip;
@@ -445,7 +476,7 @@ again:
     if (release) baton_release(t);
     if (lend) baton_lend(t);
   }
-  u64 args[6] = {c.args[0], c.args[1], c.args[2], c.args[3], c.args[4], c.args[5]};
+  u64 args[6] = {c.args[0], c.args[1], asked, c.args[3], c.args[4], c.args[5]};
   u8* bounce_buffer = (u8*)t + (kThreadBlock - kBounceSize);
   if (bounce) args[bounce_arg] = (u64)bounce_buffer;
   i64 ret = US_INTERRUPTIBLE("", c.nr, args);

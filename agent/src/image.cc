@@ -558,7 +558,7 @@ void replay_image(Thread* t) {
     at += n;
     consume_event(c);
   }
-  t->process->brk_now = brk;
+  t->process->brk_start = t->process->brk_now = brk;
   t->process->stack_low = stack_low;
   t->process->stack_top = stack_end;
   t->process->stack_start = sp;

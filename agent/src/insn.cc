@@ -4,6 +4,7 @@
 
 #include "baton.h"
 #include "calls.h"
+#include "live.h"
 #include "process.h"
 #include "report.h"
 
@@ -45,6 +46,7 @@ Value execute(Thread* t, u32 kind) {
 }
 
 Value obtain(Thread* t, u32 kind) {
+  if (US_UNLIKELY(t->draining)) wait_live(t);
   if (recording()) {
     Value v = execute(t, kind);
     u8* p = ring_reserve(kSmallEvent);
@@ -59,6 +61,7 @@ Value obtain(Thread* t, u32 kind) {
   }
   Event e;
   next_event(t, e);
+  if (US_UNLIKELY(e.kind == kEvNone)) return obtain(t, kind);
   t->call.nr = 0xffffffff;
   if (e.kind != kEvInsn || (u32)e.integer() != kind)
     diverge(t, &e, abi::kKindInstruction,
@@ -168,6 +171,7 @@ static inline int read_clock(u64 clock, Reading& r) {
     return 0;
   }
   if (US_UNLIKELY(c.until_seq && c.ring.tail_seq >= c.until_seq)) return 1;
+  if (US_UNLIKELY(recording())) return 1;  // not live yet: as a system call it waits for that
   Event e;
   peek_event(t, e);
   if (US_UNLIKELY(e.kind != kEvClock)) return 1;

@@ -147,9 +147,25 @@ i64 call_mremap(Thread* t) {
   return s.ret;
 }
 
+namespace {
+// In a replica that has gone live the kernel's program break is not the guest's (it cannot be set without privileges): plain mappings
+// go on standing for it.
+i64 move_own_break(Thread* t) {
+  Process& process = *t->process;
+  u64 wanted = t->call.args[0], from = round_up(process.brk_now, kPage), to = round_up(wanted, kPage);
+  if (wanted < process.brk_start) return (i64)process.brk_now;
+  if (to > from && sys(kSysMmap, from, to - from, kProtRead | kProtWrite,
+                       kMapPrivate | kMapAnon | kMapFixedNoreplace, -1, 0) != (i64)from)
+    return (i64)process.brk_now;
+  if (to < from) sys(kSysMunmap, to, from - to);
+  process.brk_now = wanted;
+  return (i64)wanted;
+}
+}  // namespace
+
 i64 call_brk(Thread* t) {
   if (recording()) {
-    i64 ret = do_it(t);
+    i64 ret = t->process->own_break ? move_own_break(t) : do_it(t);
     append_call(t, ret);
     return ret;
   }

@@ -4,7 +4,9 @@
 #include "baton.h"
 #include "calls.h"
 #include "image.h"
+#include "live.h"
 #include "report.h"
+#include "shadow.h"
 #include "signals.h"
 
 namespace understudy {
@@ -120,6 +122,7 @@ void child_writes_tid(Thread* t) {
   t->process->slot = process;
   t->pending_sig = 0;
   for (SigInfo& h : t->held) h.signo = 0;
+  fill_bytes(&t->process->timers, 0, sizeof t->process->timers);  // a child has none
   t->suspended = 0;
   t->robust_list = 0;
   t->clear_tid = c.flags & kCloneChildCleartid ? c.child_tid : 0;
@@ -138,6 +141,7 @@ void child_writes_tid(Thread* t) {
   } else {
     turn_await(t);
   }
+  if (t->draining) wait_live(t);
   child_writes_tid(t);
   leave_call(t, 0);
 }
@@ -300,11 +304,12 @@ void append_exit(Thread* t, bool whole_process, i32 status) {
 // Common to both modes: EXIT event, what the kernel does at the end of a thread, and the counters.
 void leave_group(Thread* t, bool whole_process, i32 status) {
   abi::Control& c = control();
+  Event e;
+  if (!recording()) next_event(t, e);
+  if (US_UNLIKELY(t->draining)) wait_live(t);  // the end of a process closes connections
   if (recording()) {
     append_exit(t, whole_process, status);
   } else {
-    Event e;
-    next_event(t, e);
     if (e.kind != kEvExit || (u32)e.integer() != t->gtid || (bool)e.integer() != whole_process || e.integer() != status)
       diverge(t, &e, abi::kKindUnknown, "the guest ends a thread or itself where it did not when it was recorded");
     consume_event(e);
@@ -335,6 +340,7 @@ void pass_turn(Thread* t) {
   Event e;
   for (;;) {
     peek_event(t, e);
+    if (e.kind == kEvNone) return baton_release(t);  // who comes next is no longer the journal's to say
     if (e.kind == kEvSwitch) {
       u32 to = (u32)e.integer();
       consume_event(e);
@@ -426,6 +432,7 @@ extern "C" [[noreturn]] void agent_on_new_thread(Thread* child) {
   } else {
     turn_await(child);
   }
+  if (child->draining) wait_live(child);
   child_writes_tid(child);
   child->call.nr = kSysClone;
   leave_call(child, 0);
@@ -569,7 +576,8 @@ i64 call_execve(Thread* t) {
     t->robust_list = t->clear_tid = t->alt_sp = t->alt_size = 0;
     t->child_tid = 0;
     t->alt_flags = 0;
-    // Which descriptors survive is the kernel's close-on-exec business; only the standard ones matter here.
+    // In a plain replay which descriptors survive does not matter; only the standard ones are followed.
+    if (shadowing()) shadow_exec(t);
     replay_image(t);
   }
 

@@ -41,6 +41,9 @@ inline void ring_commit(const u8* start, const u8* end) {
 }
 
 // ---- replay ----------------------------------------------------------------------------------------------------
+// A hot replica's journal has ended (live.h): from here on the group records. Given instead of an event.
+inline constexpr i64 kEvNone = -(1ll << 62);
+
 struct Event {
   const u8* start;
   Reader reader;
@@ -67,7 +70,7 @@ struct Event {
 };
 
 // Looks at the next event without consuming it; waits for the feeder. At the journal's end it stops the replay and
-// does not return.
+// does not return, or (in a replica that is to go live) gives kEvNone, in record mode.
 void peek_event(Thread* t, Event& e);
 void consume_event(Event& e);
 

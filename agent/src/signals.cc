@@ -10,6 +10,7 @@
 #include "baton.h"
 #include "calls.h"
 #include "image.h"
+#include "live.h"
 #include "process.h"
 #include "report.h"
 
@@ -402,6 +403,10 @@ void install_handlers(Thread* t, u64 ignored) {
   }
 }
 
+void reinstall_handlers(Thread* t) {
+  for (int sig = 1; sig <= kSignals; ++sig) install_for(t, sig);
+}
+
 void install_replay_handlers() {
   for (int sig = 1; sig <= kSignals; ++sig) {
     if (sig == kSigKill || sig == kSigStop || sig == kSigTstp || sig == kSigTtin || sig == kSigTtou) continue;
@@ -469,26 +474,29 @@ void deliver_fault(Thread* t) {
   copy_bytes(&info, &t->pending, sizeof info);
   if (t->guest_mask & signal_bit(sig)) t->process->actions[sig].handler = 0;  // the kernel kills then
   if (t->process->actions[sig].handler == 1) t->process->actions[sig].handler = 0;
-  if (recording()) {
-    u8* p = ring_reserve(kSmallEvent);
-    u8* q = put_array(p, 5);
-    q = put_int(q, kEvSignal);
-    q = put_uint(q, kFault);
-    q = put_uint(q, (u64)sig);
-    q = put_bin_head(q, sizeof info);
-    copy_bytes(q, &info, sizeof info);
-    q += sizeof info;
-    q = put_uint(q, t->process->actions[sig].handler > 1 ? 1 : 3);
-    ring_commit(p, q);
-    t->slot->events++;
-    perform_delivery(t, sig, info, kFault);
+  if (!recording()) {
+    Event e;
+    next_event(t, e);
+    t->call.nr = 0xffffffff;
+    if (e.kind != kEvNone) {
+      if (e.kind != kEvSignal || (u32)e.integer() != kFault)
+        diverge(t, &e, abi::kKindUnknown, "the guest faults where it did not when it was recorded");
+      deliver_recorded(t, e, kFault);
+    }
   }
-  Event e;
-  next_event(t, e);
-  t->call.nr = 0xffffffff;
-  if (e.kind != kEvSignal || (u32)e.integer() != kFault)
-    diverge(t, &e, abi::kKindUnknown, "the guest faults where it did not when it was recorded");
-  deliver_recorded(t, e, kFault);
+  if (US_UNLIKELY(t->draining)) wait_live(t);
+  u8* p = ring_reserve(kSmallEvent);
+  u8* q = put_array(p, 5);
+  q = put_int(q, kEvSignal);
+  q = put_uint(q, kFault);
+  q = put_uint(q, (u64)sig);
+  q = put_bin_head(q, sizeof info);
+  copy_bytes(q, &info, sizeof info);
+  q += sizeof info;
+  q = put_uint(q, t->process->actions[sig].handler > 1 ? 1 : 3);
+  ring_commit(p, q);
+  t->slot->events++;
+  perform_delivery(t, sig, info, kFault);
 }
 
 // ---- system calls about signals: computed by the agent, the same in both modes ---------------------------------------

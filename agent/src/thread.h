@@ -25,14 +25,29 @@ struct SigAction {  // the kernel's layout
 inline constexpr int kSignals = 64;
 inline constexpr u32 kFdFlags = 1024;
 
+// What the guest has armed, as timers.cc remembers it in a hot replica.
+struct Timers {
+  struct Interval {  // struct itimerval
+    i64 interval[2], value[2];
+  } interval[3];
+  struct Posix {
+    i32 used, id, clock, has_event, set, flags;
+    u8 event[64];
+    i64 spec[4];
+  } posix[16];
+};
+
 struct Process {
   u32 slot;                         // index into Control::processes
   bool own;                         // this structure is the process's own (not shared with a vfork parent)
   SigAction actions[kSignals + 1];  // what the guest believes is installed
-  u64 brk_now;                      // replay
+  u64 brk_start, brk_now;           // replay
   u64 stack_low, stack_top;         // replay: the main stack's mapping
   u64 stack_start;                  // replay: the stack pointer that the image began with
   u8 fd_flags[kFdFlags];            // FdFlag bits by descriptor
+  u8 fd_kind[kFdFlags];             // FdKind by descriptor (descriptor.h); pairs only
+  Timers timers;                    // hot replica only
+  bool own_break;                   // the program break is the agent's (a replica that has gone live)
   u32 shared_generation;            // record: Control::shared_file_count when the kFdUnshared bits were right
   struct {
     u64 addr, size;
@@ -96,6 +111,9 @@ struct Thread {
   u32 stub_refused, stub_pad;  // 1: try again at the first visit
   u8 patch_saved[16];
   u64 probe_rip;
+  u64 output_needed;  // record in a pair: what the output that is being made waited for; 0: not an output
+  u32 draining;       // a replica between the journal's end and going live (live.h)
+  u32 pad5;
   SigInfo held[6];  // record: signals of kReservedMask that somebody sent while the guest blocks them; signo 0: none
   Process own_process;
 };

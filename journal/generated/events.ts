@@ -266,6 +266,16 @@ export interface SpawnEvent {
   rest?: readonly Value[];
 }
 
+/** Primaries only: the address that the next accept (the peer) or connect (the own one) of this thread has to do with. A hot replica needs it; the guest may not have asked. */
+export interface EndpointEvent {
+  type: 'ENDPOINT';
+  kind: -16;
+  /** A sockaddr. */
+  address: Uint8Array;
+  /** Elements of a later format. */
+  rest?: readonly Value[];
+}
+
 export type SpecialEvent =
   | SwitchEvent
   | ClockEvent
@@ -281,7 +291,8 @@ export type SpecialEvent =
   | NoteEvent
   | StoreEvent
   | ExitEvent
-  | SpawnEvent;
+  | SpawnEvent
+  | EndpointEvent;
 export type JournalEvent = SyscallEvent | SpecialEvent;
 
 export const eventNames: ReadonlyMap<number, SpecialEvent['type']> = new Map([
@@ -300,6 +311,7 @@ export const eventNames: ReadonlyMap<number, SpecialEvent['type']> = new Map([
   [-13, 'STORE'],
   [-14, 'EXIT'],
   [-15, 'SPAWN'],
+  [-16, 'ENDPOINT'],
 ]);
 export const eventDocs: ReadonlyMap<SpecialEvent['type'], string> = new Map([
   ['SWITCH', "Another thread has the baton from here on."],
@@ -317,6 +329,7 @@ export const eventDocs: ReadonlyMap<SpecialEvent['type'], string> = new Map([
   ['STORE', "The group wrote to a file that a member has mapped shared; replay applies it to its scratch copy."],
   ['EXIT', "A thread of the group ended."],
   ['SPAWN', "A thread or process of the group begins."],
+  ['ENDPOINT', "Primaries only: the address that the next accept (the peer) or connect (the own one) of this thread has to do with. A hot replica needs it; the guest may not have asked."],
 ]);
 
 /** The bytes are msgpack, but not an event of this format. */
@@ -434,6 +447,8 @@ export function eventFrom(value: unknown): JournalEvent {
       return withRest({ type: 'EXIT', kind: -14, gtid: small(e, 1), wholeProcess: small(e, 2), status: small(e, 3) }, e, 4);
     case -15:
       return withRest({ type: 'SPAWN', kind: -15, gtid: small(e, 1), process: small(e, 2) }, e, 3);
+    case -16:
+      return withRest({ type: 'ENDPOINT', kind: -16, address: bin(e, 1) }, e, 2);
     default:
       throw new EventFormatError(`unknown event kind ${kind}: the journal was written by a later version`, value);
   }
@@ -485,6 +500,8 @@ export function eventTo(event: JournalEvent): readonly unknown[] {
       return [-14, wire(event.gtid), wire(event.wholeProcess), wire(event.status), ...(event.rest ?? [])];
     case 'SPAWN':
       return [-15, wire(event.gtid), wire(event.process), ...(event.rest ?? [])];
+    case 'ENDPOINT':
+      return [-16, event.address, ...(event.rest ?? [])];
   }
 }
 

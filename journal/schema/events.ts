@@ -199,6 +199,13 @@ export const eventKinds: readonly EventKind[] = [
     doc: 'A thread or process of the group begins.',
     fields: [uint('gtid', 'number of the new thread'), uint('process', 'slot of its process')],
   },
+  {
+    kind: -16,
+    name: 'ENDPOINT',
+    by: 'agent',
+    doc: 'Primaries only: the address that the next accept (the peer) or connect (the own one) of this thread has to do with. A hot replica needs it; the guest may not have asked.',
+    fields: [bin('address', 'a sockaddr')],
+  },
 ];
 
 /** Elements of a syscall event before its outputs. */
@@ -261,6 +268,7 @@ export const golden: readonly { name: string; value: GoldenValue[] }[] = [
   { name: 'STORE', value: [-13, 65024, 99, 2n ** 40n, bytes('ff')] },
   { name: 'EXIT', value: [-14, 31, 1, 256] },
   { name: 'SPAWN', value: [-15, 2, 1] },
+  { name: 'ENDPOINT', value: [-16, bytes('0200d431c0a80102')] },
   { name: 'clone, whose agent code keeps integers', value: [56, 9, 4712, 2, -1, 0x7fff00000000n] },
   {
     name: 'an array of sixteen',

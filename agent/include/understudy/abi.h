@@ -235,15 +235,21 @@ enum LiveState : uint32_t {
   kLiveDrained = 2,  // set by the agent: it stands there; the host may put connections into the shadow sockets
   kLiveOn = 3,       // set by the host: execute for real, and record. The ring's direction turns: the agent produces
 };
+inline constexpr uint32_t kUnixNames = 32;
 struct Pair {
   alignas(64) uint64_t held;
   alignas(64) uint64_t needed;
   uint32_t sleepers;          // agents that sleep on held_wake
   uint32_t held_wake;         // futex word, bumped by the host after `held` has reached `needed`
   alignas(64) uint32_t live;  // LiveState; futex word
-  uint32_t pad;
+  uint32_t drained;           // agent: threads that have nothing to do any more before kLiveOn
   int64_t
       clock_offset_ns[4];  // replica, from kLiveOn: added to CLOCK_REALTIME (0), MONOTONIC (1), BOOTTIME (2) readings
+  // The agent's own notes. Hot replica: names of unix sockets that the guest has bound (hashes). Primary: where in the ring the latest
+  // complete output ended, and what that output had to wait for: with nothing between, the next one waits for the same.
+  uint64_t unix_names[kUnixNames];
+  uint64_t unix_name_count;
+  uint64_t output_end, output_needed;
   uint64_t stat_commits, stat_commit_waits, stat_commit_wait_ns;
 };
 
@@ -295,6 +301,7 @@ struct Control {
   MapEntry maps[kMaxMaps];
   Entry entry;
   char blob_dir[kPathMax];     // replay: directory of the journal's blobs, absolute
+  char shared_paths[kPathMax];  // hot replica: storage that only the primary may touch: absolute prefixes, each ended by a newline
   char scratch_dir[kPathMax];  // replay: private directory for shared mappings, absolute, removed by the host
   uint64_t until_seq;          // replay: stop after this event; 0 = none
   uint32_t quiet;              // replay: 1 = do not re-emit output to descriptors 1 and 2

@@ -1,0 +1,132 @@
+// See commit.h.
+#include "commit.h"
+
+#include "baton.h"
+
+namespace understudy {
+
+namespace {
+// clang-format off
+enum : u32 { kSendfile = 40, kConnect = 42, kAccept = 43, kSendto = 44, kRecvfrom = 45, kShutdown = 48, kGetsockname = 51, kGetpeername = 52, kSplice = 275, kAccept4 = 288, kWritev = 20 };
+// clang-format on
+constexpr u32 kSpins = 150;
+constexpr i64 kEINPROGRESS = 115;
+
+void futex_wait(u32* word, u32 value) {
+  i64 ts[2] = {0, 100'000'000};
+  sys(kSysFutex, word, 0, value, ts, 0, 0);
+}
+
+u64 clock_ns() {
+  i64 ts[2];
+  sys(kSysClockGettime, 1, ts);
+  return (u64)ts[0] * 1000000000 + (u64)ts[1];
+}
+
+bool reaches_outside(FdKind kind) {
+  return kind == kFdTcp || kind == kFdDatagram || kind == kFdOutside || kind == kFdUnix;
+}
+
+bool is_output(Thread* t, const Call& c) {
+  if (describe(c.nr).carries_data()) return reaches_outside(fd_kind(t, (u32)c.args[0]));
+  switch (c.nr) {
+    case kSendfile: return reaches_outside(fd_kind(t, (u32)c.args[0]));
+    case kSplice: return reaches_outside(fd_kind(t, (u32)c.args[2]));
+    case kConnect:
+    case kShutdown:
+    case kSysClose: return fd_kind(t, (u32)c.args[0]) == kFdTcp;  // SYN, FIN
+    case kSysDup2:
+    case kSysDup3: return fd_kind(t, (u32)c.args[1]) == kFdTcp;
+    case kSysExitGroup: return true;  // closes what is open
+    default: return false;
+  }
+}
+
+// Everything that was asked for went out: the result tells nothing that a replica would not assume.
+bool is_complete(const Call& c, i64 ret) {
+  if (is_error(ret)) return false;
+  switch (c.nr) {
+    case kSysWrite:
+    case kSendto: return (u64)ret == c.args[2];
+    case kWritev: {
+      u64 total = 0;
+      const u64* iov = (const u64*)c.args[1];
+      for (u64 i = 0; i < c.args[2] && i < 1024; ++i) total += iov[2 * i + 1];
+      return (u64)ret == total;
+    }
+    case kShutdown: return ret == 0;
+    default: return false;
+  }
+}
+
+void wait_held(Thread* t, u64 needed) {
+  abi::Pair& p = control().pair;
+  p.stat_commits++;
+  if (__atomic_load_n(&p.held, __ATOMIC_ACQUIRE) >= needed) return;
+  u64 begun = clock_ns();
+  if (p.needed < needed) __atomic_store_n(&p.needed, needed, __ATOMIC_SEQ_CST);
+  ring_wake_host();
+  for (u32 i = 0; i < kSpins; ++i) {
+    pause_cpu();
+    if (__atomic_load_n(&p.held, __ATOMIC_ACQUIRE) >= needed) goto held;
+  }
+  {
+    bool others = group_has_others();
+    if (others) baton_release(t);
+    __atomic_fetch_add(&p.sleepers, 1, __ATOMIC_SEQ_CST);
+    for (;;) {
+      u32 seen = __atomic_load_n(&p.held_wake, __ATOMIC_SEQ_CST);
+      if (__atomic_load_n(&p.held, __ATOMIC_SEQ_CST) >= needed) break;
+      if (control().processes[t->process->slot].dying) break;
+      futex_wait(&p.held_wake, seen);
+    }
+    __atomic_fetch_sub(&p.sleepers, 1, __ATOMIC_SEQ_CST);
+    if (others) baton_acquire(t);
+  }
+held:
+  p.stat_commit_waits++;
+  p.stat_commit_wait_ns += clock_ns() - begun;
+}
+
+}  // namespace
+
+void commit_before(Thread* t, const Call& c) {
+  t->output_needed = 0;
+  if (!is_output(t, c)) return;
+  abi::Pair& p = control().pair;
+  u64 head = control().ring.head;
+  t->output_needed = p.output_end == head ? p.output_needed : head;
+  wait_held(t, t->output_needed);
+}
+
+void commit_after(Thread* t, const Call& c, i64 ret) {
+  if (t->output_needed && is_complete(c, ret)) {
+    control().pair.output_end = control().ring.head;
+    control().pair.output_needed = t->output_needed;
+  }
+  follow_fd_kinds(t, c, ret);
+}
+
+void append_endpoint(Thread* t, const Call& c, i64 ret) {
+  bool accepted = (c.nr == kAccept || c.nr == kAccept4) && !is_error(ret);
+  bool connected = c.nr == kConnect && (ret == 0 || ret == -kEINPROGRESS || ret == -kEINTR);
+  if (!accepted && !connected) return;
+  u32 fd = accepted ? (u32)ret : (u32)c.args[0];
+  if (fd_kind(t, fd) != kFdTcp) return;
+  u8 name[32];
+  u32 len = sizeof name;
+  if (sys(accepted ? kGetpeername : kGetsockname, fd, name, &len) != 0) return;  // gone again: the replica's is closed too
+  if (len > sizeof name) len = sizeof name;
+  u8* at = ring_reserve(kSmallEvent);
+  u8* q = put_array(at, 2);
+  q = put_int(q, kEvEndpoint);
+  q = put_bin_head(q, len);
+  copy_bytes(q, name, len);
+  ring_commit(at, q + len);
+}
+
+bool caps_input(Thread* t, const Call& c) {
+  return (c.nr == kSysRead || c.nr == kRecvfrom) && c.args[2] > kInputMax && fd_kind(t, (u32)c.args[0]) != kFdFile;
+}
+
+}  // namespace understudy
