@@ -71,6 +71,10 @@ MemoryFile::MemoryFile(abi::Mode mode, const std::string& agent_path, uint64_t r
     }
   }
 
+  void* net = mmap(nullptr, abi::kNetSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd_.get(), off_t(abi::kFileNet));
+  if (net == MAP_FAILED) no_memory("mmap");
+  net_ = static_cast<uint8_t*>(net);
+
   // A low soft limit of the guest must not make the descriptor invalid, a high one must not make the kernel grow
   // descriptor tables to a million entries.
   rlimit files{};
@@ -95,6 +99,7 @@ MemoryFile::MemoryFile(abi::Mode mode, const std::string& agent_path, uint64_t r
 MemoryFile::~MemoryFile() {
   if (base_ != nullptr) munmap(base_, abi::kControlSize + abi::kRpcSize);
   if (ring_ != nullptr) munmap(ring_, ring_size_ * 2);
+  if (net_ != nullptr) munmap(net_, abi::kNetSize);
 }
 
 void MemoryFile::add_map(uint64_t addr, uint64_t len, uint64_t file_offset, uint32_t prot, uint32_t flags) {

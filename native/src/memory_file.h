@@ -27,6 +27,8 @@ class MemoryFile {
   // The ring, mapped twice in succession.
   uint8_t* ring() const { return ring_; }
   uint64_t ring_size() const { return ring_size_; }
+  // abi::NetRing, then its bytes.
+  uint8_t* net() const { return net_; }
 
  private:
   void load_agent(const std::string& path);
@@ -38,6 +40,7 @@ class MemoryFile {
   abi::Control* control_ = nullptr;
   uint8_t* rpc_payload_ = nullptr;
   uint8_t* ring_ = nullptr;
+  uint8_t* net_ = nullptr;
 };
 
 }  // namespace understudy::host

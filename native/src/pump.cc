@@ -12,8 +12,12 @@ constexpr uint64_t kBusyBytes = 16 * 1024;     // a drain that found this much i
 constexpr int kSleepMinMs = 2, kSleepMaxMs = 50;
 }  // namespace
 
-Pump::Pump(MemoryFile& memory, SegmentWriter& writer, OnFailure on_failure)
-    : memory_(memory), writer_(writer), on_failure_(std::move(on_failure)) {
+Pump::Pump(MemoryFile& memory, SegmentWriter& writer, OnFailure on_failure, Tap tap, uint64_t events_before)
+    : memory_(memory),
+      writer_(writer),
+      on_failure_(std::move(on_failure)),
+      tap_(std::move(tap)),
+      events_(events_before) {
   thread_ = start_thread("us-pump", [this] { run(); });
 }
 
@@ -57,6 +61,7 @@ bool Pump::take() {
     count++;
   }
   if (count > 0) {
+    if (tap_) tap_(events_ + 1, count, begin, size_t(p - begin), tail + uint64_t(p - begin));
     if (auto error = writer_.append(events_ + 1, count, begin, size_t(p - begin))) {
       fail({false, *error, "cannot write the journal: " + errno_text(error->error)});
       return true;

@@ -23,7 +23,11 @@ struct PumpFailure {
 class Pump {
  public:
   using OnFailure = std::function<void(const PumpFailure&)>;
-  Pump(MemoryFile& memory, SegmentWriter& writer, OnFailure on_failure);
+  // Whole events on their way to the segment, with the ring offset behind the last of them: what a primary mirrors. Called on the
+  // pump's thread, before the write.
+  using Tap = std::function<void(uint64_t first_seq, uint64_t count, const uint8_t* events, size_t len, uint64_t end)>;
+  // events_before: a replica that goes live continues a journal.
+  Pump(MemoryFile& memory, SegmentWriter& writer, OnFailure on_failure, Tap tap = {}, uint64_t events_before = 0);
   ~Pump();
 
   // The journal is lost for another reason (a blob could not be written): stop writing, close the ring.
@@ -48,7 +52,8 @@ class Pump {
   MemoryFile& memory_;
   SegmentWriter& writer_;
   OnFailure on_failure_;
-  uint64_t events_ = 0, bytes_ = 0;
+  Tap tap_;
+  uint64_t events_, bytes_ = 0;
   bool failed_ = false;
   uint32_t finishing_ = 0;
   std::thread thread_;

@@ -20,7 +20,11 @@ Service::Service(MemoryFile& memory, BlobStore& blobs, SiteStore& sites, Warden&
                  Hooks hooks)
     : memory_(memory), blobs_(blobs), sites_(sites), warden_(warden), launcher_(launcher), hooks_(std::move(hooks)) {
   thread_ = start_thread("us-service", [this] { run(); });
-  if (memory.control().mode == abi::kModeRecord) kicker_ = start_thread("us-kicker", [this] { run_kicker(); });
+  if (memory.control().mode == abi::kModeRecord) start_kicker();
+}
+
+void Service::start_kicker() {
+  kicker_ = start_thread("us-kicker", [this] { run_kicker(); });
 }
 
 Service::~Service() { stop(); }

@@ -29,6 +29,8 @@ class Service {
   Service(MemoryFile& memory, BlobStore& blobs, SiteStore& sites, Warden& warden, Launcher* launcher, Hooks hooks);
   ~Service();
   void stop();
+  // A replica that goes live: from now on threads may be interrupted.
+  void start_kicker();
 
   // The guest's address that a trampoline address stands for (where its instruction or continuation is in the text), or the
   // address itself. For stacks.
