@@ -88,6 +88,9 @@ diverged, 74 the journal is damaged or cannot be written, 75 the journal ends ea
         .default(5)
         .argParser(parsePositive),
     )
+    .option('--isolate', 'in namespaces of its own: pids, mounts, IPC, host name (needs root)')
+    .option('--hostname <name>', 'its host name, with --isolate')
+    .option('--user <user>', 'run the program as this user, by name or number (needs root)')
     .option('--json', 'print the summary as one line of JSON on standard error')
     .addHelpText(
       'after',
@@ -113,6 +116,8 @@ Examples:
     .addOption(new Option('--until <seq>', 'stop after this event, and say how to attach gdb').argParser(parsePositive))
     .option('--progress', 'show progress, also when standard error is no terminal')
     .option('--any-machine', 'try although this machine differs from the recorded one')
+    .option('--isolate', 'in namespaces, with the recorded pids; of a journal recorded so (needs root)')
+    .option('--user <user>', 'replay as this user, by name or number (needs root)')
     .option('--json', 'print the result as one line of JSON on standard error')
     .addHelpText(
       'after',

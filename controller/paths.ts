@@ -39,6 +39,8 @@ export const agentPath = (): string => built('agent', 'understudy-agent');
 /** Tells one build of the agent from another. */
 export const agentSha256 = (): string => createHash('sha256').update(readFileSync(agentPath())).digest('hex');
 export const stubPath = (): string => built('native', 'understudy-stub');
+/** The first process of an isolated guest's PID namespace. */
+export const initPath = (): string => built('native', 'understudy-init');
 
 /** Copies of mapped files and of their syscall sites, shared by all journals of the user. Losing it costs time only. */
 export function cacheDir(env: NodeJS.ProcessEnv = process.env): string {

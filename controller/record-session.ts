@@ -22,6 +22,7 @@ import {
   type RecordStats,
 } from '../native/index.js';
 import { findCommand } from './commands.js';
+import { isolationOf, type IsolationRequest } from './isolation.js';
 import { thisMachine } from './machine.js';
 import { toUnderstudyError } from './native-errors.js';
 import { agentPath, agentSha256, cacheDir, productVersion } from './paths.js';
@@ -36,7 +37,7 @@ export const KICK_AFTER_MS_DEFAULT = 2;
 // Beyond this many, warnings are counted but not kept: a guest can make one per call.
 const WARNINGS_MAX = 1000;
 
-export interface RecordRequest {
+export interface RecordRequest extends IsolationRequest {
   argv: readonly string[];
   journalDir: string;
   /** Empty an existing journal first. */
@@ -88,6 +89,7 @@ export class RecordSession {
       kickAfterMs: request.kickAfterMs ?? KICK_AFTER_MS_DEFAULT,
     };
     const agent = agentPath();
+    const isolation = isolationOf(request);
     const journalDir = resolve(request.journalDir);
     const created = prepareJournalDir(journalDir, request.force === true);
 
@@ -106,6 +108,7 @@ export class RecordSession {
       },
       machine: thisMachine(),
       options,
+      ...(isolation?.pid === true ? { isolated: true } : {}),
       end: null,
     };
 
@@ -124,6 +127,7 @@ export class RecordSession {
           agentPath: agent,
           ...options,
           epoch: 1,
+          ...(isolation === undefined ? {} : { isolation }),
         },
         (event) => {
           if (event.type === 'message') {

@@ -25,11 +25,12 @@ import {
   type ReplayHandle,
   type ReplayStats,
 } from '../native/index.js';
+import { isolationOf, type IsolationRequest } from './isolation.js';
 import { compareMachines, thisMachine } from './machine.js';
 import { toUnderstudyError } from './native-errors.js';
 import { agentPath, agentSha256, cacheDir, stubPath } from './paths.js';
 
-export interface ReplayRequest {
+export interface ReplayRequest extends IsolationRequest {
   journal: string;
   quiet?: boolean;
   /** Stop after this event. */
@@ -81,6 +82,12 @@ export class ReplaySession {
     };
     try {
       checkMachine(journal, request.anyMachine === true, notify);
+      const isolation = isolationOf(request);
+      if (isolation?.pid === true && journal.meta?.isolated !== true) {
+        throw new UnderstudyError('E_USAGE', `${journal.path} was not recorded with isolation`, {
+          hint: 'Its process numbers were those of the whole machine, which a namespace cannot give. Replay it without --isolate.',
+        });
+      }
       if (listSegments(journal.dir).length === 0) {
         throw new UnderstudyError('E_JOURNAL_END', `${journal.path} has no segments: nothing of it can be replayed`, {
           hint: 'The recording ended before its first event, or the files were removed.',
@@ -99,6 +106,7 @@ export class ReplaySession {
           scratchDir,
           cacheDir: cacheDir(),
           ...(request.ringBytes === undefined ? {} : { ringBytes: request.ringBytes }),
+          ...(isolation === undefined ? {} : { isolation }),
         },
         (event) => {
           if (event.type === 'message') {

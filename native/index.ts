@@ -12,6 +12,35 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+// ---- Isolation ------------------------------------------------------------------------------------------------
+
+/** Namespaces of the guest's own; needs root. A guest that another host is to go on with has the same pids, host name, IPC objects and
+ *  paths there. Everything inside dies with the recorder or replayer. */
+export interface Isolation {
+  /** The built understudy-init. */
+  initPath: string;
+  /** Each true unless given; `pid` needs `mount`, because of /proc. The guest's root process has pid 2 inside. */
+  pid?: boolean;
+  mount?: boolean;
+  ipc?: boolean;
+  uts?: boolean;
+  /** Default: the host's. Needs `uts`. */
+  hostname?: string;
+  /** Made in this order; sources and targets exist. A bind must not cover /run. */
+  binds?: readonly { source: string; target: string; readOnly?: boolean }[];
+  /** Who the guest runs as. */
+  user?: { uid: number; gid: number; groups?: readonly number[] };
+}
+
+export interface UserEntry {
+  name: string;
+  uid: number;
+  gid: number;
+  /** With the primary one. */
+  groups: number[];
+  home: string;
+}
+
 // ---- Recording ----------------------------------------------------------------------------------------------
 
 export interface RecordOptions {
@@ -32,6 +61,7 @@ export interface RecordOptions {
   /** A thread that makes no event for this long while another waits is interrupted. */
   kickAfterMs: number;
   epoch: number;
+  isolation?: Isolation;
 }
 
 export type MessageLevel = 'info' | 'warning' | 'error';
@@ -106,6 +136,8 @@ export interface ReplayOptions {
   cacheDir: string;
   /** Default 16 MiB. */
   ringBytes?: number;
+  /** With `pid`: only of a journal that was recorded so; processes and threads then have the numbers that they had. */
+  isolation?: Isolation;
 }
 
 /** The sources of nondeterminism, as abi.h's DivergenceKind. */
@@ -303,6 +335,7 @@ interface Addon {
   startRecord(options: RecordOptions, onEvent: (event: RecordEvent) => void): NativeSession<RecordStats>;
   startReplay(options: ReplayOptions, onEvent: (event: ReplayEvent) => void): NativeSession<ReplayStats>;
   analyseElf(path: string): ElfAnalysis;
+  lookupUser(name: string): UserEntry | undefined;
   crc32c(buf: Uint8Array, seed: number): number;
   sitesVersion: number;
 }
@@ -374,6 +407,11 @@ export function startReplay(options: ReplayOptions, onEvent: (event: ReplayEvent
 
 export function analyseElf(path: string): ElfAnalysis {
   return mapped(() => load().analyseElf(path));
+}
+
+/** The user of this name or number, by the C library's means; undefined when there is none. */
+export function lookupUser(name: string): UserEntry | undefined {
+  return mapped(() => load().lookupUser(name));
 }
 
 /** CRC-32C (Castagnoli) of `buf`, continued from `seed` (0 to begin, or the value so far). */

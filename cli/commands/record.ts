@@ -17,6 +17,9 @@ interface Options {
   segmentSize?: number;
   onJournalError?: 'stop' | 'continue';
   kickAfter?: number;
+  isolate?: boolean;
+  hostname?: string;
+  user?: string;
   json?: boolean;
 }
 
@@ -45,6 +48,9 @@ export async function record(argv: string[], given: Record<string, unknown>): Pr
       ...(options.segmentSize === undefined ? {} : { segmentBytes: options.segmentSize }),
       ...(options.onJournalError === undefined ? {} : { onJournalError: options.onJournalError }),
       ...(options.kickAfter === undefined ? {} : { kickAfterMs: options.kickAfter }),
+      ...(options.isolate === undefined ? {} : { isolate: options.isolate }),
+      ...(options.hostname === undefined ? {} : { hostname: options.hostname }),
+      ...(options.user === undefined ? {} : { user: options.user }),
     },
     (notice) => {
       if (json) errJson(notice);

@@ -11,6 +11,8 @@ interface Options {
   until?: number;
   progress?: boolean;
   anyMachine?: boolean;
+  isolate?: boolean;
+  user?: string;
   json?: boolean;
 }
 
@@ -46,6 +48,8 @@ export async function replay(journal: string, given: Record<string, unknown>): P
       quiet: options.quiet === true,
       anyMachine: options.anyMachine === true,
       ...(options.until === undefined ? {} : { untilSeq: options.until }),
+      ...(options.isolate === undefined ? {} : { isolate: options.isolate }),
+      ...(options.user === undefined ? {} : { user: options.user }),
     },
     (notice) => {
       switch (notice.type) {

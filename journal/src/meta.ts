@@ -63,6 +63,8 @@ export interface JournalMeta {
   recorder: { version: string; node: string; agentSha256: string | null };
   machine: MachineMeta;
   options: { ringBytes: number; segmentBytes: number; onJournalError: 'stop' | 'continue'; kickAfterMs: number };
+  /** Recorded in namespaces of the guest's own: its pids were those of inside. */
+  isolated?: boolean;
   /** null while recording, and for ever if the recorder was killed. */
   end: JournalEndMeta | null;
 }

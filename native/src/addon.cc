@@ -5,8 +5,11 @@
 //  - Callbacks run on the main thread only (ThreadSafeFunction).
 //
 // Must not: hold policy, or anything that a test without Node could not reach elsewhere.
+#include <grp.h>
 #include <napi.h>
+#include <pwd.h>
 
+#include <algorithm>
 #include <set>
 
 #include "elf_info.h"
@@ -77,6 +80,57 @@ std::vector<std::string> get_strings(const Napi::Object& object, const char* nam
     Napi::Value item = array.Get(i);
     if (!item.IsString()) throw Napi::TypeError::New(object.Env(), std::string(name) + " must be an array of strings");
     out.push_back(item.As<Napi::String>().Utf8Value());
+  }
+  return out;
+}
+
+uint32_t id_of(const Napi::Env& env, const Napi::Value& value, const char* what) {
+  const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
+  if (!(number >= 0 && number < 4294967295.0) || number != double(uint32_t(number)))
+    throw Napi::TypeError::New(env, std::string(what) + " must be a user's or group's number");
+  return uint32_t(number);
+}
+
+// index.ts's Isolation; absent: none.
+std::optional<Namespaces> get_isolation(const Napi::Object& object) {
+  Napi::Value value = object.Get("isolation");
+  if (value.IsUndefined()) return std::nullopt;
+  Napi::Env env = object.Env();
+  if (!value.IsObject()) throw Napi::TypeError::New(env, "isolation must be an object");
+  auto given = value.As<Napi::Object>();
+  Namespaces out;
+  out.init_path = get_string(given, "initPath");
+  auto flag = [&](const char* name, bool* to) {
+    if (!given.Get(name).IsUndefined()) *to = given.Get(name).ToBoolean();
+  };
+  flag("pid", &out.pid);
+  flag("mount", &out.mount);
+  flag("ipc", &out.ipc);
+  flag("uts", &out.uts);
+  if (!given.Get("hostname").IsUndefined()) out.hostname = get_string(given, "hostname");
+  if (Napi::Value binds = given.Get("binds"); !binds.IsUndefined()) {
+    if (!binds.IsArray()) throw Napi::TypeError::New(env, "isolation.binds must be an array");
+    auto array = binds.As<Napi::Array>();
+    for (uint32_t i = 0; i < array.Length(); i++) {
+      Napi::Value item = array.Get(i);
+      if (!item.IsObject()) throw Napi::TypeError::New(env, "isolation.binds must hold objects");
+      auto bind = item.As<Napi::Object>();
+      out.binds.push_back({get_string(bind, "source"), get_string(bind, "target"), bind.Get("readOnly").ToBoolean()});
+    }
+  }
+  if (Napi::Value user = given.Get("user"); !user.IsUndefined()) {
+    if (!user.IsObject()) throw Napi::TypeError::New(env, "isolation.user must be an object");
+    auto fields = user.As<Napi::Object>();
+    User as;
+    as.uid = id_of(env, fields.Get("uid"), "isolation.user.uid");
+    as.gid = id_of(env, fields.Get("gid"), "isolation.user.gid");
+    if (Napi::Value groups = fields.Get("groups"); !groups.IsUndefined()) {
+      if (!groups.IsArray()) throw Napi::TypeError::New(env, "isolation.user.groups must be an array");
+      auto array = groups.As<Napi::Array>();
+      for (uint32_t i = 0; i < array.Length(); i++)
+        as.groups.push_back(id_of(env, array.Get(i), "isolation.user.groups"));
+    }
+    out.user = as;
   }
   return out;
 }
@@ -171,6 +225,7 @@ Napi::Value start_record(const Napi::CallbackInfo& info) {
   options.epoch = get_count(o, "epoch");
   options.kick_after_ms = uint32_t(get_count(o, "kickAfterMs"));
   options.continue_on_journal_error = get_string(o, "onJournalError") == "continue";
+  options.isolation = get_isolation(o);
   return start<RecordSession>(info, options);
 }
 
@@ -185,6 +240,7 @@ Napi::Value start_replay(const Napi::CallbackInfo& info) {
   options.until_seq = get_count(o, "untilSeq");
   options.quiet = o.Get("quiet").ToBoolean();
   options.ring_bytes = o.Get("ringBytes").IsUndefined() ? abi::kRingSizeDefault : get_count(o, "ringBytes");
+  options.isolation = get_isolation(o);
   return start<ReplaySession>(info, options);
 }
 
@@ -226,6 +282,32 @@ Napi::Value analyse_elf(const Napi::CallbackInfo& info) {
   } catch (const HostError& error) { throw_js(env, error); }
 }
 
+// A name or a number; undefined when there is no such user. By way of the C library, so that directories other than /etc/passwd count.
+Napi::Value lookup_user(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  if (info.Length() < 1 || !info[0].IsString()) throw Napi::TypeError::New(env, "expected a user's name or number");
+  const std::string name = info[0].As<Napi::String>().Utf8Value();
+  std::vector<char> buffer(64 << 10);
+  passwd entry{};
+  passwd* found = nullptr;
+  getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
+  if (found == nullptr && !name.empty() && name.size() < 10 && name.find_first_not_of("0123456789") == std::string::npos)
+    getpwuid_r(uid_t(std::stoul(name)), &entry, buffer.data(), buffer.size(), &found);
+  if (found == nullptr) return env.Undefined();
+  int count = 0;
+  getgrouplist(found->pw_name, found->pw_gid, nullptr, &count);
+  std::vector<gid_t> groups(size_t(std::max(count, 1)));
+  count = int(groups.size());
+  if (getgrouplist(found->pw_name, found->pw_gid, groups.data(), &count) < 0) count = 0;
+  Plain::List list;
+  for (int i = 0; i < count; i++) list.emplace_back(double(groups[size_t(i)]));
+  return to_js(env, Plain::Object{{"name", found->pw_name},
+                                  {"uid", double(found->pw_uid)},
+                                  {"gid", double(found->pw_gid)},
+                                  {"groups", std::move(list)},
+                                  {"home", found->pw_dir}});
+}
+
 Napi::Value crc32c_js(const Napi::CallbackInfo& info) {
   if (info.Length() < 2 || !info[0].IsTypedArray() || !info[1].IsNumber())
     throw Napi::TypeError::New(info.Env(), "expected (Uint8Array, seed)");
@@ -242,6 +324,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("startRecord", Napi::Function::New(env, start_record));
   exports.Set("startReplay", Napi::Function::New(env, start_replay));
   exports.Set("analyseElf", Napi::Function::New(env, analyse_elf));
+  exports.Set("lookupUser", Napi::Function::New(env, lookup_user));
   exports.Set("crc32c", Napi::Function::New(env, crc32c_js));
   // Part of meta.json: replay needs the same analysis that record used.
   exports.Set("sitesVersion", Napi::Number::New(env, kSitesVersion));

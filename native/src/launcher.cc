@@ -74,7 +74,8 @@ bool poke(pid_t pid, uint64_t addr, const uint8_t* bytes, size_t len) {
 
 }  // namespace
 
-Launcher::Launcher(MemoryFile& memory, Report report) : memory_(memory), report_(std::move(report)) {
+Launcher::Launcher(MemoryFile& memory, Enclosure& enclosure, Report report)
+    : memory_(memory), enclosure_(enclosure), report_(std::move(report)) {
   install_interrupt_handler();
   thread_ = start_thread("us-launcher", [this] { run(); });
 }
@@ -136,9 +137,10 @@ int Launcher::do_command(Command command) {
   }
 }
 
-pid_t Launcher::start(const SpawnOptions& options) {
+pid_t Launcher::start(const SpawnOptions& options, const std::optional<Namespaces>& namespaces) {
   std::unique_lock lock(mutex_);
   spawn_options_ = options;
+  namespaces_ = namespaces;
   command_ = Command::kSpawn;
   changed_.notify_all();
   changed_.wait(lock, [&] { return command_ == Command::kNone; });
@@ -147,6 +149,10 @@ pid_t Launcher::start(const SpawnOptions& options) {
 }
 
 void Launcher::launch() {
+  if (namespaces_ && namespaces_->any()) {
+    enclosure_.open(*namespaces_, memory_.fd());
+    spawn_options_.enclosure = &enclosure_;
+  }
   pid_t pid = spawn(spawn_options_);
   if (spawn_options_.traced) {
     // Without PTRACE_O_TRACEEXEC a traced exec ends in a plain SIGTRAP that is delivered on return to user mode, which is where
@@ -335,13 +341,13 @@ bool Launcher::inject(pid_t pid, bool first) {
   if (!poke(pid, code, saved_code, sizeof saved_code) || !copy_in(pid, table, saved_stack.data(), table_bytes))
     return false;
 
-  // What agent_start expects: rdi = the guest's stack pointer, rsi = 1 in the first image of the group, rdx = the thread's id,
+  // What agent_start expects: rdi = the guest's stack pointer, rsi = 1 in the first image of the group, rdx = the thread's id as it knows it,
   // rcx = the image's entry point.
   regs = at_entry;
   regs.rip = control.entry.start;
   regs.rdi = at_entry.rsp;
   regs.rsi = first ? 1 : 0;
-  regs.rdx = uint64_t(pid);
+  regs.rdx = uint64_t(enclosure_.inside_pid(pid));
   regs.rcx = at_entry.rip;
   regs.orig_rax = ~0ull;
   if (ptrace(PTRACE_SETREGS, pid, 0, &regs) != 0) return false;

@@ -27,13 +27,14 @@ struct RootEnd {
 class Launcher {
  public:
   using Report = std::function<void(abi::MessageLevel, const std::string&)>;
-  Launcher(MemoryFile& memory, Report report);
+  Launcher(MemoryFile& memory, Enclosure& enclosure, Report report);
   ~Launcher();
 
-  // Starts the root process; in record mode with the agent mapped in and running. Throws HostError LAUNCH.
-  pid_t start(const SpawnOptions& options);
+  // Starts the root process; in record mode with the agent mapped in and running. With namespaces, those and their first process
+  // before. Throws HostError LAUNCH.
+  pid_t start(const SpawnOptions& options, const std::optional<Namespaces>& namespaces);
 
-  // kRpcExecBegin, kRpcExecFailed: 0 or a negative errno.
+  // kRpcExecBegin, kRpcExecFailed: 0 or a negative errno. The host's numbers, as everywhere here.
   int exec_begin(pid_t pid, pid_t tid);
   int exec_failed(pid_t tid);
 
@@ -57,8 +58,10 @@ class Launcher {
   void note_root(int status, const rusage& usage);
 
   MemoryFile& memory_;
+  Enclosure& enclosure_;
   Report report_;
   SpawnOptions spawn_options_;
+  std::optional<Namespaces> namespaces_;
   std::optional<HostError> spawn_error_;
 
   std::mutex mutex_;

@@ -17,8 +17,14 @@ constexpr uint64_t kAnswerSpinNs = 20'000;
 }  // namespace
 
 Service::Service(MemoryFile& memory, BlobStore& blobs, SiteStore& sites, Warden& warden, Launcher* launcher,
-                 Hooks hooks)
-    : memory_(memory), blobs_(blobs), sites_(sites), warden_(warden), launcher_(launcher), hooks_(std::move(hooks)) {
+                 const Enclosure& enclosure, Hooks hooks)
+    : memory_(memory),
+      blobs_(blobs),
+      sites_(sites),
+      warden_(warden),
+      launcher_(launcher),
+      enclosure_(enclosure),
+      hooks_(std::move(hooks)) {
   thread_ = start_thread("us-service", [this] { run(); });
   if (memory.control().mode == abi::kModeRecord) start_kicker();
 }
@@ -59,14 +65,15 @@ void Service::run() {
 void Service::handle() {
   abi::Rpc& rpc = memory_.control().rpc;
   int64_t result = -ENOSYS;
+  caller_ = enclosure_.host_pid(rpc.pid);
   // What a guest asks must not end the host.
   try {
     switch (rpc.op) {
       case abi::kRpcJoin:
         result = rpc.a[0] < abi::kMaxProcesses ? warden_.join(rpc.pid, uint32_t(rpc.a[0])) : -EINVAL;
         break;
-      case abi::kRpcExecBegin: result = launcher_ != nullptr ? launcher_->exec_begin(rpc.pid, rpc.tid) : -ENOSYS; break;
-      case abi::kRpcExecFailed: result = launcher_ != nullptr ? launcher_->exec_failed(rpc.tid) : -ENOSYS; break;
+      case abi::kRpcExecBegin: result = launcher_ != nullptr ? launcher_->exec_begin(caller_, enclosure_.host_pid(rpc.tid)) : -ENOSYS; break;
+      case abi::kRpcExecFailed: result = launcher_ != nullptr ? launcher_->exec_failed(enclosure_.host_pid(rpc.tid)) : -ENOSYS; break;
       case abi::kRpcMapFile: result = map_file(); break;
       case abi::kRpcSites: result = sites(); break;
       case abi::kRpcMapBlob: result = map_blob(); break;
@@ -94,7 +101,7 @@ int64_t Service::map_file() {
   abi::Rpc& rpc = memory_.control().rpc;
   Capture capture{};
   bool journal_failed = false;
-  if (int error = blobs_.capture(rpc.pid, int(rpc.a[0]), &capture, &journal_failed)) {
+  if (int error = blobs_.capture(caller_, int(rpc.a[0]), &capture, &journal_failed)) {
     if (journal_failed) hooks_.journal_failed(-error, blobs_.blob_dir());
     return error;
   }
@@ -114,7 +121,8 @@ int64_t Service::map_blob() {
   Sha256 sha;
   if (rpc.payload_len < sha.size()) return -EINVAL;
   memcpy(sha.data(), memory_.rpc_payload(), sha.size());
-  const std::string path = blobs_.path_of(hex(sha.data(), sha.size()));
+  const std::string name = hex(sha.data(), sha.size());
+  std::string path = blobs_.path_of(name);
   if (access(path.c_str(), R_OK) != 0) {
     const int error = errno;
     hooks_.message(abi::kError,
@@ -122,6 +130,8 @@ int64_t Service::map_blob() {
     return -error;
   }
   blobs_.declare(rpc.a[0], sha);
+  // As the guest finds it, which may be elsewhere.
+  path = std::string(memory_.control().blob_dir) + "/" + name;
   memcpy(memory_.rpc_payload(), path.data(), path.size());
   rpc.payload_len = path.size();
   return 0;
@@ -160,7 +170,7 @@ int64_t Service::pick_probe_site() {
   if (count > abi::kRpcSize / sizeof(uint64_t) || rpc.payload_len < count * sizeof(uint64_t)) return -EINVAL;
   std::vector<uint64_t> rips(count);
   memcpy(rips.data(), memory_.rpc_payload(), count * sizeof(uint64_t));
-  rpc.r[0] = pick_site(rpc.pid, rips);
+  rpc.r[0] = pick_site(caller_, rips);
   rpc.payload_len = 0;
   return 0;
 }
@@ -176,7 +186,7 @@ int64_t Service::make_probe_stub() {
   if (rpc.payload_len < sizeof spec) return -EINVAL;
   memcpy(&spec, memory_.rpc_payload(), sizeof spec);
   ProbeStub stub{};
-  if (int64_t error = probe_stub(rpc.pid, rpc.a[0], rpc.a[1], spec, &stub)) return error;
+  if (int64_t error = probe_stub(caller_, rpc.a[0], rpc.a[1], spec, &stub)) return error;
   memcpy(memory_.rpc_payload(), stub.bytes.data(), stub.bytes.size());
   memcpy(memory_.rpc_payload() + stub.bytes.size(), stub.patch, sizeof stub.patch);
   rpc.r[0] = stub.bytes.size();
@@ -232,7 +242,7 @@ void Service::run_kicker() {
   }
 }
 
-void Service::kick(const abi::ThreadSlot& slot) {
+void Service::kick(const abi::ThreadSlot& slot) const {
   siginfo_t info{};
   info.si_signo = SIGSYS;
   info.si_code = SI_QUEUE;  // the only code that the kernel lets another process use and that carries a value
@@ -240,7 +250,8 @@ void Service::kick(const abi::ThreadSlot& slot) {
   info.si_uid = getuid();
   info.si_value.sival_ptr = reinterpret_cast<void*>(abi::kKickMagic);
   // It may have ended meanwhile; then there is nothing to interrupt.
-  syscall(SYS_rt_tgsigqueueinfo, slot.pid, slot.tid, SIGSYS, &info);
+  const pid_t pid = enclosure_.host_pid(slot.pid), tid = enclosure_.host_pid(slot.tid);
+  if (pid > 0 && tid > 0) syscall(SYS_rt_tgsigqueueinfo, pid, tid, SIGSYS, &info);
 }
 
 }  // namespace understudy::host

@@ -26,7 +26,8 @@ class Service {
     std::function<void(int error, const std::string& path)> journal_failed;
   };
   // launcher: only for record; in replay no exec is traced.
-  Service(MemoryFile& memory, BlobStore& blobs, SiteStore& sites, Warden& warden, Launcher* launcher, Hooks hooks);
+  Service(MemoryFile& memory, BlobStore& blobs, SiteStore& sites, Warden& warden, Launcher* launcher,
+          const Enclosure& enclosure, Hooks hooks);
   ~Service();
   void stop();
   // A replica that goes live: from now on threads may be interrupted.
@@ -39,7 +40,7 @@ class Service {
  private:
   void run();
   void run_kicker();
-  static void kick(const abi::ThreadSlot& slot);
+  void kick(const abi::ThreadSlot& slot) const;
   void handle();
   int64_t map_file();
   int64_t sites();
@@ -52,7 +53,9 @@ class Service {
   SiteStore& sites_;
   Warden& warden_;
   Launcher* launcher_;
+  const Enclosure& enclosure_;
   Hooks hooks_;
+  pid_t caller_ = -1;  // the process whose request is handled, as the host sees it
   uint32_t stopping_ = 0;
   mutable std::mutex mutex_;
   std::map<uint64_t, TrampolineOrigin> origins_;  // by the trampoline's begin; the latest image's

@@ -62,6 +62,11 @@ Plain::List big_list(const uint64_t (&values)[N]) {
   return out;
 }
 
+// The group dies with pid 1 of its namespace where it has one; otherwise somebody has to kill it when the host dies.
+std::unique_ptr<Guard> guard_for(const std::optional<Namespaces>& isolation, const abi::Control* control) {
+  return isolation && isolation->pid ? nullptr : std::make_unique<Guard>(control);
+}
+
 std::string detail_of(const abi::Divergence& divergence) {
   return std::string(divergence.detail, strnlen(divergence.detail, sizeof divergence.detail));
 }
@@ -98,8 +103,9 @@ RecordSession::RecordSession(const RecordOptions& options, EmitEvent emit)
                     "cannot create " + error->path + ": " + errno_text(error->error));
 
   // Everything that a guest can need is there before the guest is.
+  if (options.isolation && options.isolation->pid) control.flags |= abi::kFlagPidNamespace;
   launcher_ = std::make_unique<Launcher>(
-      memory_, [this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); });
+      memory_, enclosure_, [this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); });
   pump_ = std::make_unique<Pump>(memory_, writer_, [this](const PumpFailure& failure) { on_pump_failure(failure); });
   Warden::Hooks hooks;
   hooks.drain = [this](uint64_t* events) {
@@ -112,16 +118,17 @@ RecordSession::RecordSession(const RecordOptions& options, EmitEvent emit)
   };
   hooks.group_ended = [this] { finish_soon(); };
   hooks.report = [this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); };
-  warden_ = std::make_unique<Warden>(memory_, *launcher_, std::move(hooks));
+  warden_ = std::make_unique<Warden>(memory_, *launcher_, enclosure_, std::move(hooks));
   service_ = std::make_unique<Service>(
-      memory_, blobs_, sites_, *warden_, launcher_.get(),
+      memory_, blobs_, sites_, *warden_, launcher_.get(), enclosure_,
       Service::Hooks{[this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); },
                      [this](int error, const std::string& path) {
                        pump_->fail({false, {error, path}, "cannot write the journal: " + errno_text(error)});
                      }});
-  guard_ = std::make_unique<Guard>(&control);
+  guard_ = guard_for(options.isolation, &control);
 
   SpawnOptions spawn;
+  if (options.isolation) spawn.user = options.isolation->user;
   spawn.argv = options.argv;
   spawn.env = options.env;
   spawn.cwd = options.cwd;
@@ -129,7 +136,7 @@ RecordSession::RecordSession(const RecordOptions& options, EmitEvent emit)
   spawn.guest_fd = control.guest_fd;
   spawn.traced = true;
   try {
-    pid_ = launcher_->start(spawn);
+    pid_ = launcher_->start(spawn, options.isolation);
   } catch (...) {
     // The journal's caller may try again with another command.
     unlink(segment_path(options.journal_dir, 1).c_str());
@@ -216,6 +223,7 @@ void RecordSession::finish() {
   service_->stop();
   warden_->stop();
   launcher_->stop();
+  enclosure_.close();
   emit_(std::move(event));
 }
 
@@ -229,8 +237,19 @@ ReplaySession::ReplaySession(const ReplayOptions& options, EmitEvent emit)
       blobs_(std::filesystem::absolute(options.journal_dir), ""),
       sites_(options.cache_dir) {
   abi::Control& control = memory_.control();
-  copy_path(control.blob_dir, blobs_.blob_dir());
-  copy_path(control.scratch_dir, std::filesystem::absolute(options.scratch_dir));
+  const std::string scratch_dir = std::filesystem::absolute(options.scratch_dir);
+  const std::string stub_path = std::filesystem::absolute(options.stub_path);
+  std::optional<Namespaces> isolation = options.isolation;
+  if (isolation && isolation->mount) {
+    stage_.emplace(blobs_.blob_dir(), scratch_dir, stub_path, isolation->user);
+    // First, so that a bind of the user's that would hide them fails instead.
+    const std::vector<Bind> own = stage_->binds();
+    isolation->binds.insert(isolation->binds.begin(), own.begin(), own.end());
+  }
+  copy_path(control.blob_dir, stage_ ? stage_->blob_dir() : blobs_.blob_dir());
+  copy_path(control.scratch_dir, stage_ ? stage_->scratch_dir() : scratch_dir);
+  copy_path(control.stub_path, stage_ ? stage_->stub_path() : stub_path);
+  if (isolation && isolation->pid) control.flags |= abi::kFlagPidNamespace;
   control.until_seq = options.until_seq;
   control.quiet = options.quiet ? 1 : 0;
   struct stat st;
@@ -239,24 +258,26 @@ ReplaySession::ReplaySession(const ReplayOptions& options, EmitEvent emit)
                     options.journal_dir + " is not a journal: " + errno_text(errno));
 
   auto report = [this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); };
-  launcher_ = std::make_unique<Launcher>(memory_, report);
+  launcher_ = std::make_unique<Launcher>(memory_, enclosure_, report);
   Warden::Hooks hooks;
   hooks.drain = [](uint64_t*) { return false; };
   hooks.outcome = [this](abi::Outcome outcome) { on_outcome(outcome); };
   hooks.group_ended = [this] { on_group_ended(); };
   hooks.report = report;
-  warden_ = std::make_unique<Warden>(memory_, *launcher_, std::move(hooks));
-  service_ = std::make_unique<Service>(memory_, blobs_, sites_, *warden_, nullptr,
+  warden_ = std::make_unique<Warden>(memory_, *launcher_, enclosure_, std::move(hooks));
+  service_ = std::make_unique<Service>(memory_, blobs_, sites_, *warden_, nullptr, enclosure_,
                                        Service::Hooks{report, [](int, const std::string&) {}});
 
-  guard_ = std::make_unique<Guard>(&control);
+  guard_ = guard_for(isolation, &control);
 
   SpawnOptions spawn;
+  if (isolation) spawn.user = isolation->user;
+  if (stage_) spawn.program = stub_path;
   spawn.argv = {options.stub_path, std::to_string(control.guest_fd)};
   spawn.memory_fd = memory_.fd();
   spawn.guest_fd = control.guest_fd;
   spawn.own_session = true;
-  pid_ = launcher_->start(spawn);
+  pid_ = launcher_->start(spawn, isolation);
   emit_({{"type", "started"}, {"pid", int(pid_)}});
   // Before this the stub's agent waits for the first event.
   feeder_ = std::make_unique<Feeder>(memory_, options.journal_dir, [this](const Cut& cut) {
@@ -281,8 +302,8 @@ ReplaySession::~ReplaySession() {
 
 void ReplaySession::kill_all() {
   warden_->kill_group();
-  // Replaying processes never leave the root's process group: setsid and setpgid are only replayed. While the root is not reaped,
-  // the group's number cannot be another's.
+  // Replaying processes never leave the root's process group: setsid and setpgid are only replayed (but in a PID namespace, which
+  // the warden kills as a whole). While the root is not reaped, the group's number cannot be another's.
   std::lock_guard lock(mutex_);
   if (pid_ > 0 && !reaped_) ::kill(-pid_, SIGKILL);
 }
@@ -294,6 +315,7 @@ void ReplaySession::kill(int) {
 
 Plain::List ReplaySession::stack(const uint64_t regs[18], pid_t pid, pid_t tid) {
   UnwindHelp help;
+  help.root = enclosure_.root();
   help.original_address = [this](uint64_t address) { return service_->original_address(address); };
   help.module_name = [this](const std::string& path) {
     const size_t slash = path.rfind('/');
@@ -323,6 +345,7 @@ Plain::List ReplaySession::stack(const uint64_t regs[18], pid_t pid, pid_t tid) 
 void ReplaySession::on_outcome(abi::Outcome outcome) {
   abi::Control& control = memory_.control();
   const abi::Divergence& d = control.divergence;
+  const pid_t pid = enclosure_.host_pid(d.pid), tid = enclosure_.host_pid(d.tid);
   outcome_ = outcome;
   switch (outcome) {
     case abi::kRunning: return;
@@ -330,8 +353,8 @@ void ReplaySession::on_outcome(abi::Outcome outcome) {
       emit_({{"type", "diverged"},
              {"kind", kind_name(d.kind)},
              {"gtid", d.gtid},
-             {"tid", d.tid},
-             {"pid", d.pid},
+             {"tid", tid},
+             {"pid", pid},
              {"seq", d.seq},
              {"expectedKind", d.expected_kind},
              {"expectedRet", BigSigned{d.expected_ret}},
@@ -339,15 +362,15 @@ void ReplaySession::on_outcome(abi::Outcome outcome) {
              {"actualArgs", big_list(d.actual_args)},
              {"regs", big_list(d.regs)},
              {"detail", detail_of(d)},
-             {"stack", stack(d.regs, d.pid, d.tid)}});
+             {"stack", stack(d.regs, pid, tid)}});
       break;
     case abi::kStopped:
       emit_({{"type", "stopped"},
-             {"pid", d.pid},
-             {"tid", d.tid},
+             {"pid", pid},
+             {"tid", tid},
              {"seq", d.seq},
              {"regs", big_list(d.regs)},
-             {"stack", stack(d.regs, d.pid, d.tid)}});
+             {"stack", stack(d.regs, pid, tid)}});
       return;  // parked until kill()
     case abi::kAgentFault: emit_(message(abi::kError, "the agent failed: " + detail_of(d))); break;
     case abi::kEnded:
@@ -403,6 +426,7 @@ void ReplaySession::finish() {
   service_->stop();
   warden_->stop();
   launcher_->stop();
+  enclosure_.close();
   emit_(std::move(event));
 }
 

@@ -29,12 +29,15 @@ struct RecordOptions {
   uint64_t ring_bytes, segment_bytes, epoch;
   uint32_t kick_after_ms;
   bool continue_on_journal_error;
+  std::optional<Namespaces> isolation;
 };
 
 struct ReplayOptions {
   std::string journal_dir, agent_path, stub_path, scratch_dir, cache_dir;
   uint64_t until_seq, ring_bytes;
   bool quiet;
+  // With a PID namespace: of a journal that was recorded in one. Then processes and threads have the numbers that they had.
+  std::optional<Namespaces> isolation;
 };
 
 // Common to both: a thread of its own ends the session, since the threads that notice the end cannot join themselves.
@@ -76,6 +79,7 @@ class RecordSession : public Session {
   SiteStore sites_;
   SegmentWriter writer_;
   std::atomic<bool> killed_{false}, faulted_{false}, journal_error_{false};
+  Enclosure enclosure_;
   std::unique_ptr<Guard> guard_;
   std::unique_ptr<Launcher> launcher_;
   std::unique_ptr<Warden> warden_;
@@ -108,6 +112,8 @@ class ReplaySession : public Session {
   bool reaped_ = false;
   std::atomic<bool> killed_{false};
   std::atomic<uint32_t> outcome_{abi::kRunning};
+  std::optional<Stage> stage_;
+  Enclosure enclosure_;
   std::unique_ptr<Guard> guard_;
   std::unique_ptr<Launcher> launcher_;
   std::unique_ptr<Warden> warden_;

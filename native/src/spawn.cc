@@ -16,19 +16,12 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "raw.h"
+
 namespace understudy::host {
 namespace {
 
 constexpr size_t kStackBytes = 64 * 1024;
-
-// A system call that leaves errno alone: the child shares the parent's thread-local storage.
-long raw(long nr, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0) {
-  long result;
-  register long r10 asm("r10") = d;
-  register long r8 asm("r8") = e;
-  asm volatile("syscall" : "=a"(result) : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8) : "rcx", "r11", "memory");
-  return result;
-}
 
 struct ChildPlan {
   const std::vector<const char*>* candidates;
@@ -36,8 +29,11 @@ struct ChildPlan {
   char* const* sh_argv;  // for a script without an interpreter line; [1] is set by the child
   char* const* envp;
   const char* cwd;
-  pid_t parent;
+  pid_t parent;  // as the child sees it
   int memory_fd, guest_fd;
+  int program_fd;              // -1: `candidates` are tried
+  int init_pidfd, namespaces;  // joined when not 0
+  const User* user;
   bool traced, own_session;
   bool set_nofile;
   rlimit nofile;
@@ -76,6 +72,20 @@ int child_main(void* argument) {
   long persona = raw(SYS_personality, 0xffffffff);
   if (persona >= 0) persona = raw(SYS_personality, persona | ADDR_NO_RANDOMIZE);
   if (persona < 0) return fail(persona, "personality");
+  if (plan.namespaces != 0) {
+    long r = raw(SYS_setns, plan.init_pidfd, plan.namespaces);
+    if (r < 0) return fail(r, "setns");
+  }
+  if (plan.user != nullptr) {
+    const User& user = *plan.user;
+    long r = raw(SYS_setgroups, long(user.groups.size()), long(user.groups.data()));
+    if (r < 0) return fail(r, "setgroups");
+    r = raw(SYS_setresgid, user.gid, user.gid, user.gid);
+    if (r < 0) return fail(r, "setresgid");
+    r = raw(SYS_setresuid, user.uid, user.uid, user.uid);
+    if (r < 0) return fail(r, "setresuid");
+  }
+  // After the change of user, which clears it.
   raw(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
   // The host may have died before the line above; then nobody is left to send the signal.
   if (raw(SYS_getppid) != plan.parent) return fail(-ECHILD, "getppid");
@@ -97,9 +107,9 @@ int child_main(void* argument) {
     if (r < 0) return fail(r, "dup2");
   }
   if (plan.own_session) {
-    // A replay uses no descriptor but these.
-    raw(SYS_close_range, 3, plan.guest_fd - 1, 0);
-    raw(SYS_close_range, plan.guest_fd + 1, ~0u, 0);
+    // A replay uses no descriptor but these. Not closed at once: the program itself may be one.
+    raw(SYS_close_range, 3, plan.guest_fd - 1, CLOSE_RANGE_CLOEXEC);
+    raw(SYS_close_range, plan.guest_fd + 1, ~0u, CLOSE_RANGE_CLOEXEC);
   }
   if (plan.set_nofile) raw(SYS_prlimit64, 0, RLIMIT_NOFILE, long(&plan.nofile), 0);
   if (plan.traced) {
@@ -107,6 +117,10 @@ int child_main(void* argument) {
     if (r < 0) return fail(r, "ptrace");
   }
 
+  if (plan.program_fd >= 0) {
+    const long none = long("");
+    return fail(raw(SYS_execveat, plan.program_fd, none, long(plan.argv), long(plan.envp), AT_EMPTY_PATH), "execve");
+  }
   long worst = -ENOENT;
   for (const char* path : *plan.candidates) {
     long r = raw(SYS_execve, long(path), long(plan.argv), long(plan.envp));
@@ -178,7 +192,18 @@ pid_t spawn(const SpawnOptions& options) {
   plan.sh_argv = sh_argv.data();
   plan.envp = envp.data();
   plan.cwd = options.cwd.empty() ? nullptr : options.cwd.c_str();
-  plan.parent = getpid();
+  const Enclosure* enclosure = options.enclosure;
+  // A parent that is outside of the namespace has no number in it.
+  plan.parent = enclosure != nullptr && enclosure->has_pids() ? 0 : getpid();
+  plan.namespaces = enclosure != nullptr ? enclosure->joined_by_child() : 0;
+  plan.init_pidfd = enclosure != nullptr ? enclosure->init_pidfd() : -1;
+  plan.user = options.user ? &*options.user : nullptr;
+  UniqueFd program;
+  if (!options.program.empty()) {
+    program.reset(open(options.program.c_str(), O_PATH | O_CLOEXEC));
+    if (!program) throw HostError("LAUNCH", errno, options.program, options.program + ": " + errno_text(errno));
+  }
+  plan.program_fd = program.get();
   plan.memory_fd = options.memory_fd;
   plan.guest_fd = options.guest_fd;
   plan.traced = options.traced;
@@ -189,8 +214,10 @@ pid_t spawn(const SpawnOptions& options) {
   if (stack == MAP_FAILED) throw HostError("LAUNCH", errno, "", "cannot start a process: " + errno_text(errno));
   // Signals stay blocked in this thread (start_thread), so no handler of Node's runs in the child on shared memory.
   // As vfork, but on a stack of its own. This thread sleeps until the child has called exec or exit.
+  if (enclosure != nullptr) enclosure->enter_for_children();
   pid_t pid = clone(child_main, static_cast<char*>(stack) + kStackBytes, CLONE_VM | CLONE_VFORK | SIGCHLD, &plan);
   int clone_error = errno;
+  if (enclosure != nullptr) enclosure->leave_for_children();
   munmap(stack, kStackBytes);
   if (pid < 0) throw HostError("LAUNCH", clone_error, "", "cannot start a process: " + errno_text(clone_error));
   if (plan.error != 0) {

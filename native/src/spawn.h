@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "common.h"
+#include "namespaces.h"
 #include "understudy/abi.h"
 
 namespace understudy::host {
@@ -25,6 +26,10 @@ struct SpawnOptions {
   int guest_fd = -1;
   bool traced = false;       // PTRACE_TRACEME: the child stops with SIGTRAP before the new image's first instruction
   bool own_session = false;  // setsid, standard input from /dev/null, no other descriptor inherited (replay)
+  const Enclosure* enclosure = nullptr;  // open: the child is born inside; argv[0] and cwd are paths of inside
+  std::optional<User> user;
+  // The program as the host finds it, which need not be there inside. Empty: argv[0] is looked up.
+  std::string program;
 };
 
 // The child's pid. Throws HostError LAUNCH when the program cannot be executed.

@@ -2,6 +2,7 @@
 #include "unwind.h"
 
 #include <elfutils/libdwfl.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/uio.h>
 
@@ -56,6 +57,21 @@ const Dwfl_Thread_Callbacks kThreadCallbacks = {
     next_thread, nullptr, memory_read, set_initial_registers, nullptr, nullptr,
 };
 
+// dwfl asks for the file of a module by a function without an argument of one's own. Stacks are unwound one at a time, by the
+// session's thread that saw the outcome.
+thread_local const std::string* current_root = nullptr;
+
+int find_elf(Dwfl_Module* module, void** user, const char* name, Dwarf_Addr base, char** file_name, Elf** elf) {
+  if (current_root != nullptr && !current_root->empty() && name[0] == '/') {
+    const int fd = open((*current_root + name).c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+      *file_name = strdup(name);
+      return fd;
+    }
+  }
+  return dwfl_linux_proc_find_elf(module, user, name, base, file_name, elf);
+}
+
 Frame describe(Dwfl* dwfl, uint64_t pc, bool is_return_address, const UnwindHelp& help) {
   Frame frame;
   frame.address = help.original_address(pc);
@@ -100,8 +116,9 @@ int on_frame(Dwfl_Frame* state, void* argument) {
 
 std::vector<Frame> unwind(pid_t pid, pid_t tid, const uint64_t regs[18], const UnwindHelp& help) {
   static char* no_debuginfo_path = nullptr;  // the default: .debug beside the file, and the system's folder by build id
-  static const Dwfl_Callbacks callbacks = {dwfl_linux_proc_find_elf, dwfl_standard_find_debuginfo, nullptr,
+  static const Dwfl_Callbacks callbacks = {find_elf, dwfl_standard_find_debuginfo, nullptr,
                                            &no_debuginfo_path};
+  current_root = &help.root;
   Context context{pid, tid, {}, &help, {}, false};
   memcpy(context.regs, regs, sizeof context.regs);
   // At a rewritten instruction the thread is in a trampoline, which has no unwind information; the place it stands for has.
@@ -117,6 +134,8 @@ std::vector<Frame> unwind(pid_t pid, pid_t tid, const uint64_t regs[18], const U
     frame.address = context.regs[kRip];
     context.frames.push_back(frame);
   }
+  dwfl.reset();
+  current_root = nullptr;
   return context.frames;
 }
 

@@ -44,8 +44,8 @@ int death_signal(int pidfd) {
 
 }  // namespace
 
-Warden::Warden(MemoryFile& memory, Launcher& launcher, Hooks hooks)
-    : memory_(memory), launcher_(launcher), hooks_(std::move(hooks)), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+Warden::Warden(MemoryFile& memory, Launcher& launcher, const Enclosure& enclosure, Hooks hooks)
+    : memory_(memory), launcher_(launcher), enclosure_(enclosure), hooks_(std::move(hooks)), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!wake_) throw HostError("LAUNCH", errno, "", "cannot create an eventfd: " + errno_text(errno));
   thread_ = start_thread("us-warden", [this] { run(); });
   outcome_thread_ = start_thread("us-outcome", [this] { run_outcome_watch(); });
@@ -68,25 +68,32 @@ void Warden::watch_root(pid_t pid) {
   root_known_ = true;
   // The root cannot be reaped before this, so the pid is its.
   bool joined = std::any_of(members_.begin(), members_.end(), [&](const Member& m) { return m.pid == pid; });
-  if (!joined) members_.push_back({UniqueFd(pidfd_open(pid)), pid, -1});
+  if (!joined) members_.push_back({UniqueFd(pidfd_open(pid)), pid, enclosure_.inside_pid(pid), -1});
   eventfd_write(wake_.get(), 1);
 }
 
-int Warden::join(pid_t pid, uint32_t slot) {
+int Warden::join(pid_t inside, uint32_t slot) {
   if (slot >= abi::kMaxProcesses) return -EINVAL;
   std::lock_guard lock(mutex_);
   for (Member& member : members_) {
-    if (member.pid == pid) {
+    if (member.inside == inside) {
       member.slot = int(slot);
       return 0;
     }
   }
-  UniqueFd fd(pidfd_open(pid));
-  if (!fd) return -errno;
-  members_.push_back({std::move(fd), pid, int(slot)});
-  if (killing_) pidfd_send_signal(members_.back().pidfd.get(), SIGKILL);
+  if (!add_locked(inside, int(slot))) return -ESRCH;
   eventfd_write(wake_.get(), 1);
   return 0;
+}
+
+bool Warden::add_locked(pid_t inside, int slot) {
+  const pid_t pid = enclosure_.host_pid(inside);
+  UniqueFd fd(pid > 0 ? pidfd_open(pid) : -1);
+  // Between the two lines it may have been reaped and its number given to another.
+  if (!fd || enclosure_.inside_pid(pid) != inside) return false;
+  members_.push_back({std::move(fd), pid, inside, slot});
+  if (killing_) pidfd_send_signal(members_.back().pidfd.get(), SIGKILL);
+  return true;
 }
 
 uint32_t Warden::processes() const {
@@ -96,6 +103,8 @@ uint32_t Warden::processes() const {
 
 void Warden::kill_all_locked() {
   for (const Member& member : members_) pidfd_send_signal(member.pidfd.get(), SIGKILL);
+  // Also those that nobody has heard of yet.
+  enclosure_.kill_all();
 }
 
 void Warden::kill_group() {
@@ -212,13 +221,10 @@ void Warden::adopt_strangers() {
   std::lock_guard lock(mutex_);
   for (int i = 0; i < abi::kMaxProcesses; i++) {
     const abi::ProcessSlot& slot = control.processes[i];
-    const pid_t pid = slot.pid;
-    if (load_acquire(slot.state) != abi::kThreadLive || pid <= 0 || slot.dead != 0) continue;
-    if (std::any_of(members_.begin(), members_.end(), [&](const Member& m) { return m.pid == pid; })) continue;
-    UniqueFd fd(pidfd_open(pid));
-    if (!fd) continue;
-    members_.push_back({std::move(fd), pid, i});
-    if (killing_) pidfd_send_signal(members_.back().pidfd.get(), SIGKILL);
+    const pid_t inside = slot.pid;
+    if (load_acquire(slot.state) != abi::kThreadLive || inside <= 0 || slot.dead != 0) continue;
+    if (std::any_of(members_.begin(), members_.end(), [&](const Member& m) { return m.inside == inside; })) continue;
+    add_locked(inside, i);
   }
 }
 
@@ -242,22 +248,22 @@ void Warden::on_death(Member& member) {
   }
   int slot_index = member.slot;
   for (int i = 0; slot_index < 0 && i < abi::kMaxProcesses; i++) {
-    if (control.processes[i].pid == member.pid && load_acquire(control.processes[i].state) != abi::kThreadFree)
+    if (control.processes[i].pid == member.inside && load_acquire(control.processes[i].state) != abi::kThreadFree)
       slot_index = i;
   }
   if (slot_index < 0) return;
   abi::ProcessSlot& slot = control.processes[slot_index];
   // Slots are given again: this one may be another process's by now.
-  if (slot.pid != member.pid) return;
+  if (slot.pid != member.inside) return;
   store_release(slot.dead, 1u);
   if (control.mode != abi::kModeRecord || load_acquire(slot.state) != abi::kThreadLive) return;
-  if (!take_baton(member.pid)) return;
+  if (!take_baton(member.inside)) return;
   append_killed(uint32_t(slot_index), signal != 0 ? signal : SIGKILL);
   release_baton();
 }
 
 // The baton as the host. Nothing it is held by can be waited for when the holder is among the dead.
-bool Warden::take_baton(pid_t dead_pid) {
+bool Warden::take_baton(pid_t dead_inside) {
   abi::Control& control = memory_.control();
   // Who holds it finds out at its next event that somebody waits, and lets go then.
   __atomic_fetch_add(&control.baton_waiters, 1, __ATOMIC_SEQ_CST);
@@ -267,7 +273,7 @@ bool Warden::take_baton(pid_t dead_pid) {
     bool may_take = holder == 0 || (holder & kStealable) != 0;
     if (!may_take) {
       const abi::ThreadSlot& thread = control.threads[holder % abi::kMaxThreads];
-      may_take = thread.pid == dead_pid || control.processes[thread.process % abi::kMaxProcesses].dead != 0;
+      may_take = thread.pid == dead_inside || control.processes[thread.process % abi::kMaxProcesses].dead != 0;
     }
     if (may_take) {
       have = __atomic_compare_exchange_n(&control.baton, &holder, kHostBaton, false, __ATOMIC_SEQ_CST,

@@ -27,13 +27,13 @@ class Warden {
     std::function<void()> group_ended;
     std::function<void(abi::MessageLevel, const std::string&)> report;
   };
-  Warden(MemoryFile& memory, Launcher& launcher, Hooks hooks);
+  Warden(MemoryFile& memory, Launcher& launcher, const Enclosure& enclosure, Hooks hooks);
   ~Warden();
   void stop();
 
   void watch_root(pid_t pid);
-  // kRpcJoin: 0 or a negative errno.
-  int join(pid_t pid, uint32_t slot);
+  // kRpcJoin: 0 or a negative errno. `inside`: the number in Control.
+  int join(pid_t inside, uint32_t slot);
   // SIGKILL for every process, also those that were forked and have not joined yet. Repeats until the group is gone.
   void kill_group();
   int signal_root(int signal);
@@ -42,7 +42,8 @@ class Warden {
  private:
   struct Member {
     UniqueFd pidfd;
-    pid_t pid;
+    pid_t pid;     // the host's number
+    pid_t inside;  // the number in Control
     int slot;  // -1: not known yet
   };
   void run();
@@ -54,13 +55,15 @@ class Warden {
   void append_killed(uint32_t slot, int signal);
   void append_end();
   void append(const uint8_t* event, size_t len, uint64_t events_before);
-  bool take_baton(pid_t dead_pid);
+  bool take_baton(pid_t dead_inside);
+  bool add_locked(pid_t inside, int slot);
   void ask_for_kick(uint32_t holder);
   void release_baton();
   void kill_all_locked();
 
   MemoryFile& memory_;
   Launcher& launcher_;
+  const Enclosure& enclosure_;
   Hooks hooks_;
   mutable std::mutex mutex_;
   std::vector<Member> members_;

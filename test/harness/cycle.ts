@@ -23,6 +23,7 @@ export interface CycleOptions {
   /** Set where the program is none that a test compiled and sanity is not in question. */
   skipNative?: boolean;
   recordOptions?: readonly string[];
+  replayOptions?: readonly string[];
   timeoutMs?: number;
 }
 
@@ -79,6 +80,7 @@ export interface ReplayOptions {
   journal: string;
   replays: number;
   cwd: string;
+  replayOptions?: readonly string[];
   timeoutMs?: number;
 }
 
@@ -95,7 +97,7 @@ export async function replayAndCompare(recorded: RunResult, options: ReplayOptio
   const end = (verdict: Verdict, detail: string): ReplayVerdict => ({ verdict, detail, replayed });
   for (let i = 1; i <= options.replays; i++) {
     const which = options.replays > 1 ? `replay ${i} of ${options.replays}: ` : '';
-    replayed = await run([understudy, 'replay', options.journal], {
+    replayed = await run([understudy, 'replay', ...(options.replayOptions ?? []), options.journal], {
       cwd: options.cwd,
       stdin: '',
       ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
@@ -162,17 +164,23 @@ export async function cycle(options: CycleOptions): Promise<CycleResult> {
       recorded,
     );
 
-  const replay = await replayAndCompare(recorded, { ...runOptions, journal, replays: options.replays });
+  const replay = await replayAndCompare(recorded, {
+    ...runOptions,
+    journal,
+    replays: options.replays,
+    ...(options.replayOptions === undefined ? {} : { replayOptions: options.replayOptions }),
+  });
   return { journal, recorded, ...replay };
 }
 
 /** The commands with which a person gets the same again. */
 export function reproduction(options: CycleOptions, journal: string): string {
   const quote = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`);
+  const words = (list: readonly string[] | undefined): string => (list ?? []).map((word) => `${quote(word)} `).join('');
   const stdin = options.stdin === undefined ? '< /dev/null' : `<<< ${quote(options.stdin)}`;
   return (
     `journal kept; again with\n` +
-    `  scripts/understudy replay ${journal}\n` +
-    `  scripts/understudy record -o NEW -- ${options.argv.map(quote).join(' ')} ${stdin}`
+    `  scripts/understudy replay ${words(options.replayOptions)}${journal}\n` +
+    `  scripts/understudy record ${words(options.recordOptions)}-o NEW -- ${options.argv.map(quote).join(' ')} ${stdin}`
   );
 }

@@ -14,7 +14,7 @@ export interface GuestResult extends Omit<CycleResult, 'verdict'> {
   verdict: CycleResult['verdict'] | 'compile';
 }
 
-export async function guestCycle(guest: Guest, above: string, replays: number, keep = false): Promise<GuestResult> {
+export async function guestCycle(guest: Guest, above: string, replays: number, keep = false, isolated = false): Promise<GuestResult> {
   let binary: string;
   try {
     binary = await compileGuest(guest);
@@ -30,6 +30,7 @@ export async function guestCycle(guest: Guest, above: string, replays: number, k
     replays,
     work,
     timeoutMs: GUEST_TIMEOUT_MS,
+    ...(isolated ? { recordOptions: ['--isolate'], replayOptions: ['--isolate'] } : {}),
     ...(guest.stdin === undefined ? {} : { stdin: guest.stdin }),
   };
   const result = await cycle(options);

@@ -16,6 +16,7 @@ Records and replays the guest programs whose names contain a PATTERN (* stands f
   --rounds N    record each program N times (default 1)
   --jobs N      so many programs at once (default 1)
   --native      only compile and run, N rounds, without understudy
+  --isolated    record and replay in namespaces (needs root)
   --keep        keep all journals, not only those of failures
   --list        only list the programs
   --verbose     show what went wrong at once, not at the end`;
@@ -29,6 +30,7 @@ const { values, positionals } = parseArgs({
     native: { type: 'boolean', default: false },
     keep: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
+    isolated: { type: 'boolean', default: false },
     verbose: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
@@ -82,7 +84,7 @@ async function main(): Promise<number> {
       const above = `${work}/${next.round}`;
       const result = values.native
         ? await nativeOnly(next.guest, work)
-        : await guestCycle(next.guest, above, times, values.keep);
+        : await guestCycle(next.guest, above, times, values.keep, values.isolated);
       done++;
       const ok = result.verdict === 'ok';
       if (!ok) failures.push(result);

@@ -14,7 +14,7 @@
 namespace understudy::abi {
 
 inline constexpr uint32_t kMagic = 0x55445359;  // "UDSY"
-inline constexpr uint32_t kAbiVersion = 4;
+inline constexpr uint32_t kAbiVersion = 5;
 
 // ---- Address layout in every guest process -------------------------------------------------------------
 // One reserved stretch far from where the kernel, glibc, Go, ASan and TSan place things. The agent's ELF file is
@@ -115,7 +115,7 @@ enum MessageLevel : uint64_t { kInfo = 0, kWarning = 1, kError = 2 };
 struct Rpc {
   alignas(64) uint32_t state;
   uint32_t op;
-  int32_t pid, tid;
+  int32_t pid, tid;  // with kFlagPidNamespace those of inside
   uint64_t a[6];
   int64_t result;        // 0 or a negative errno
   uint64_t r[6];         // op-specific results
@@ -177,7 +177,7 @@ enum ThreadState : uint32_t { kThreadFree = 0, kThreadLive = 1, kThreadExited = 
 struct ThreadSlot {
   uint32_t state;  // ThreadState
   uint32_t gtid;
-  int32_t tid, pid;  // as the host sees them
+  int32_t tid, pid;  // as the host sees them; with kFlagPidNamespace as the group sees them
   uint32_t process;  // process slot
   uint32_t turn;     // futex word: replay hand-over, record directed wake
   // record: 1 = kick me (tgsigqueue SIGSYS, value kKickMagic) if I make no event for kick_after_ms
@@ -190,7 +190,7 @@ inline constexpr int64_t kKickMagic = 0x554b49434b;  // sival of the host's kick
 
 struct ProcessSlot {
   uint32_t state;  // ThreadState values: Live, Exited, Killed
-  int32_t pid;     // as the host sees it
+  int32_t pid;     // as the host sees it; with kFlagPidNamespace as the group sees it
   uint32_t dying;  // set by exit_group or execve of one thread: the others must not run guest code any more
   uint32_t dead;   // set by the host when the pidfd became readable (record)
 };
@@ -213,7 +213,7 @@ enum DivergenceKind : uint32_t {  // the list of sources of nondeterminism that 
 struct Divergence {
   uint32_t kind;  // DivergenceKind, the agent's guess
   uint32_t gtid;
-  int32_t tid, pid;       // replay-side ids, to attach to
+  int32_t tid, pid;       // replay-side ids (with kFlagPidNamespace those of inside)
   uint64_t seq;           // of the event that did not match
   int64_t expected_kind;  // event kind (>= 0: syscall number)
   int64_t expected_ret;
@@ -288,8 +288,18 @@ enum OnError : uint32_t { kOnErrorStop = 0, kOnErrorContinue = 1 };
 enum ControlFlags : uint32_t {
   kFlagPair = 1,    // record: outputs wait for Pair::held
   kFlagShadow = 2,  // replay: a hot replica, whose descriptors are real or shadows of what they will be
-  kFlagPidNamespace =
-      4,  // the group lives in a PID namespace of its own; the agent's pids and tids are those of inside
+  // The group lives in a PID namespace of its own; the agent's pids and tids are those of inside. In replay the journal's group did
+  // too: processes and threads get the numbers that they had, parents are the true ones, execve, wait and exit are carried out.
+  kFlagPidNamespace = 4,
+};
+
+// Replay with kFlagPidNamespace. Who is about to make a thread or process (the holder of the baton: nobody else of the group does so
+// meanwhile) has the namespace's first process see to it that it gets the number that the journal has for it.
+struct NextPid {
+  alignas(64) uint32_t asked;  // futex word, bumped by the agent after `pid` is set
+  uint32_t answered;           // futex word; equals `asked` when done
+  int32_t pid;                 // the number that the kernel shall give next
+  int32_t error;               // 0 or a negative errno
 };
 
 struct Control {
@@ -338,6 +348,9 @@ struct Control {
   } shared_files[64];
 
   Pair pair;
+
+  NextPid next_pid;
+  char stub_path[kPathMax];  // replay with kFlagPidNamespace: the stub, as processes of the group find it; for execve
 
   // statistics
   uint64_t stat_sud_traps, stat_switches, stat_steals, stat_ring_waits, stat_preempts;
