@@ -115,6 +115,12 @@ std::optional<IoError> SegmentWriter::append(uint64_t first_seq, uint64_t count,
   return write_batch(first_seq, count, events, len);
 }
 
+std::optional<IoError> SegmentWriter::begin_epoch(uint64_t first_seq, uint64_t epoch) {
+  if (auto error = write_batch(first_seq, 0, nullptr, 0)) return error;
+  epoch_ = epoch;
+  return open_next(first_seq);
+}
+
 std::optional<IoError> SegmentWriter::close(uint64_t next_seq) {
   if (!file_ || failed_) return std::nullopt;
   if (auto error = write_batch(next_seq, 0, nullptr, 0)) return error;

@@ -38,6 +38,8 @@ class SegmentWriter {
   std::optional<IoError> open_first();
   std::optional<IoError> append(uint64_t first_seq, uint64_t count, const uint8_t* events, size_t len);
   std::optional<IoError> close(uint64_t next_seq);
+  // Closes the segment and begins another: what follows is of a new epoch.
+  std::optional<IoError> begin_epoch(uint64_t first_seq, uint64_t epoch);
 
   uint64_t journal_bytes() const { return __atomic_load_n(&journal_bytes_, __ATOMIC_RELAXED); }
   uint32_t segments() const { return __atomic_load_n(&number_, __ATOMIC_RELAXED); }
@@ -47,7 +49,8 @@ class SegmentWriter {
   std::optional<IoError> write_batch(uint64_t first_seq, uint64_t count, const uint8_t* events, size_t len);
 
   const std::string journal_dir_;
-  const uint64_t segment_bytes_, epoch_;
+  const uint64_t segment_bytes_;
+  uint64_t epoch_;
   UniqueFd file_;
   std::string path_;
   uint64_t file_bytes_ = 0, journal_bytes_ = 0;

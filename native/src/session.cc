@@ -2,75 +2,22 @@
 #include "session.h"
 
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <filesystem>
 
+#include "session_parts.h"
+
 namespace understudy::host {
+
 namespace {
-
-const char* level_name(abi::MessageLevel level) {
-  return level == abi::kInfo ? "info" : level == abi::kWarning ? "warning" : "error";
-}
-
-Plain::Object message(abi::MessageLevel level, const std::string& text) {
-  return {{"type", "message"}, {"level", level_name(level)}, {"text", text}};
-}
-
-Plain::Object counters(const abi::Control& control) {
-  return {{"sudTraps", load_acquire(control.stat_sud_traps)},
-          {"switches", load_acquire(control.stat_switches)},
-          {"steals", load_acquire(control.stat_steals)},
-          {"ringWaits", load_acquire(control.stat_ring_waits)},
-          {"preempts", load_acquire(control.stat_preempts)}};
-}
-
-void prepare_journal_dir(const std::string& dir) {
-  for (const char* sub : {"/segments", "/blobs"}) {
-    const std::string path = dir + sub;
-    if (int error = make_dirs(path))
-      throw HostError("JOURNAL_DIR", error, path, "cannot create " + path + ": " + errno_text(error));
-  }
-}
-
 double milliseconds(const timeval& t) { return double(t.tv_sec) * 1000 + double(t.tv_usec) / 1000; }
 
 Plain::Object cut_fields(const Cut& cut) {
   return {
       {"clean", cut.clean}, {"seq", cut.seq}, {"segment", cut.segment}, {"offset", cut.offset}, {"reason", cut.reason}};
 }
-
-void copy_path(char (&to)[abi::kPathMax], const std::string& path) {
-  if (path.size() >= sizeof to)
-    throw HostError("JOURNAL_DIR", ENAMETOOLONG, path, path + ": " + errno_text(ENAMETOOLONG));
-  memcpy(to, path.c_str(), path.size() + 1);
-}
-
-const char* kind_name(uint32_t kind) {
-  static const char* const names[] = {"unknown", "kernel-result", "kernel-write", "start-state", "instruction",
-                                      "agent",   "order",         "place",        "time"};
-  return kind < sizeof names / sizeof names[0] ? names[kind] : names[0];
-}
-
-template <size_t N>
-Plain::List big_list(const uint64_t (&values)[N]) {
-  Plain::List out;
-  for (uint64_t value : values) out.emplace_back(BigUnsigned{value});
-  return out;
-}
-
-// The group dies with pid 1 of its namespace where it has one; otherwise somebody has to kill it when the host dies.
-std::unique_ptr<Guard> guard_for(const std::optional<Namespaces>& isolation, const abi::Control* control) {
-  return isolation && isolation->pid ? nullptr : std::make_unique<Guard>(control);
-}
-
-std::string detail_of(const abi::Divergence& divergence) {
-  return std::string(divergence.detail, strnlen(divergence.detail, sizeof divergence.detail));
-}
-
 }  // namespace
 
 void Session::finish_soon() {
@@ -277,6 +224,7 @@ ReplaySession::ReplaySession(const ReplayOptions& options, EmitEvent emit)
   spawn.memory_fd = memory_.fd();
   spawn.guest_fd = control.guest_fd;
   spawn.own_session = true;
+  spawn.own_limits = false;
   pid_ = launcher_->start(spawn, isolation);
   emit_({{"type", "started"}, {"pid", int(pid_)}});
   // Before this the stub's agent waits for the first event.
@@ -350,19 +298,11 @@ void ReplaySession::on_outcome(abi::Outcome outcome) {
   switch (outcome) {
     case abi::kRunning: return;
     case abi::kDiverged:
-      emit_({{"type", "diverged"},
-             {"kind", kind_name(d.kind)},
-             {"gtid", d.gtid},
-             {"tid", tid},
-             {"pid", pid},
-             {"seq", d.seq},
-             {"expectedKind", d.expected_kind},
-             {"expectedRet", BigSigned{d.expected_ret}},
-             {"actualKind", d.actual_kind},
-             {"actualArgs", big_list(d.actual_args)},
-             {"regs", big_list(d.regs)},
-             {"detail", detail_of(d)},
-             {"stack", stack(d.regs, pid, tid)}});
+    {
+      Plain::Object event = divergence_fields(d);
+      event.emplace_back("stack", stack(d.regs, d.pid, d.tid));
+      emit_(std::move(event));
+    }
       break;
     case abi::kStopped:
       emit_({{"type", "stopped"},

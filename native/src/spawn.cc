@@ -35,6 +35,7 @@ struct ChildPlan {
   int init_pidfd, namespaces;  // joined when not 0
   const User* user;
   bool traced, own_session;
+  int output_fd;
   bool set_nofile;
   rlimit nofile;
   // Results: the memory is shared until exec.
@@ -95,6 +96,10 @@ int child_main(void* argument) {
     long null_fd = raw(SYS_open, long("/dev/null"), O_RDONLY);
     if (null_fd < 0) return fail(null_fd, "/dev/null");
     raw(SYS_dup2, null_fd, 0);
+  }
+  if (plan.output_fd >= 0) {
+    raw(SYS_dup2, plan.output_fd, 1);
+    raw(SYS_dup2, plan.output_fd, 2);
   }
   // Node marks the standard descriptors close-on-exec at its start, for children that it spawns in its own way.
   for (int fd = 0; fd <= 2; fd++) raw(SYS_fcntl, fd, F_SETFD, 0);
@@ -208,7 +213,8 @@ pid_t spawn(const SpawnOptions& options) {
   plan.guest_fd = options.guest_fd;
   plan.traced = options.traced;
   plan.own_session = options.own_session;
-  plan.set_nofile = !options.own_session && original_nofile(&plan.nofile);
+  plan.output_fd = options.output_fd;
+  plan.set_nofile = options.own_limits && original_nofile(&plan.nofile);
 
   void* stack = mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
   if (stack == MAP_FAILED) throw HostError("LAUNCH", errno, "", "cannot start a process: " + errno_text(errno));

@@ -22,6 +22,7 @@
 #include "ring_feeder.h"
 #include "service.h"
 
+
 namespace understudy::host {
 
 struct ReplicaOptions {
@@ -30,6 +31,7 @@ struct ReplicaOptions {
   std::vector<std::string> shared_paths;
   uint64_t ring_bytes, segment_bytes, epoch;
   uint32_t kick_after_ms;
+  std::optional<Namespaces> isolation;
 };
 
 class Replica {
@@ -75,6 +77,8 @@ class Replica {
   MemoryFile memory_;
   BlobStore blobs_;
   SiteStore sites_;
+  Enclosure enclosure_;
+  std::optional<Stage> stage_;
   SegmentWriter writer_;
   RingFeeder feeder_;
   std::mutex feed_mutex_;

@@ -1,0 +1,187 @@
+// See replica.h.
+#include "pair/replica.h"
+
+#include <fcntl.h>
+#include <signal.h>
+
+#include <filesystem>
+
+#include "session_parts.h"
+
+namespace understudy::host {
+
+Replica::Replica(const ReplicaOptions& options, Hooks hooks)
+    : hooks_(std::move(hooks)),
+      segment_bytes_(options.segment_bytes),
+      journal_dir_(std::filesystem::absolute(options.journal_dir)),
+      memory_(abi::kModeReplay, options.agent_path, options.ring_bytes),
+      blobs_(journal_dir_, options.cache_dir),
+      sites_(options.cache_dir),
+      writer_(journal_dir_, options.segment_bytes, options.epoch),
+      feeder_(memory_) {
+  prepare_journal_dir(journal_dir_);
+  if (auto error = writer_.open_first())
+    throw HostError("JOURNAL_DIR", error->error, error->path,
+                    "cannot create " + error->path + ": " + errno_text(error->error));
+  abi::Control& control = memory_.control();
+  control.flags |= abi::kFlagShadow;
+  control.quiet = 1;
+  control.kick_after_ms = options.kick_after_ms;
+  std::string shared;
+  for (const std::string& path : options.shared_paths) shared += path + "\n";
+  copy_path(control.shared_paths, shared);
+
+  const std::string scratch_dir = std::filesystem::absolute(options.scratch_dir);
+  const std::string stub_path = std::filesystem::absolute(options.stub_path);
+  std::optional<Namespaces> isolation = options.isolation;
+  if (isolation && isolation->mount) {
+    stage_.emplace(blobs_.blob_dir(), scratch_dir, stub_path, isolation->user);
+    const std::vector<Bind> own = stage_->binds();
+    isolation->binds.insert(isolation->binds.begin(), own.begin(), own.end());
+  }
+  copy_path(control.blob_dir, stage_ ? stage_->blob_dir() : blobs_.blob_dir());
+  copy_path(control.scratch_dir, stage_ ? stage_->scratch_dir() : scratch_dir);
+  copy_path(control.stub_path, stage_ ? stage_->stub_path() : stub_path);
+  if (isolation && isolation->pid) control.flags |= abi::kFlagPidNamespace;
+
+  launcher_ = std::make_unique<Launcher>(memory_, enclosure_, hooks_.message);
+  Warden::Hooks warden_hooks;
+  warden_hooks.drain = [this](uint64_t* events) {
+    if (pump_ == nullptr) return false;
+    pump_->drain();
+    *events = pump_->events();
+    return !pump_->failed();
+  };
+  warden_hooks.outcome = [this](abi::Outcome outcome) { on_outcome(outcome); };
+  warden_hooks.group_ended = [this] {
+    over_ = true;
+    feeder_.stop();
+    hooks_.ended(memory_.control().exit_status, live_);
+  };
+  warden_hooks.report = hooks_.message;
+  warden_ = std::make_unique<Warden>(memory_, *launcher_, enclosure_, std::move(warden_hooks));
+  service_ = std::make_unique<Service>(memory_, blobs_, sites_, *warden_, launcher_.get(), enclosure_,
+                                       Service::Hooks{hooks_.message, [this](int error, const std::string& path) {
+                                                        if (pump_ != nullptr)
+                                                          pump_->fail({false,
+                                                                       {error, path},
+                                                                       "cannot write the journal: " + errno_text(error)});
+                                                      }});
+  guard_ = guard_for(isolation, &control);
+
+  UniqueFd output(open(options.output_path.empty() ? "/dev/null" : options.output_path.c_str(),
+                       O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640));
+  if (!output)
+    throw HostError("LAUNCH", errno, options.output_path,
+                    "cannot write the guest's output to " + options.output_path + ": " + errno_text(errno));
+  SpawnOptions spawn;
+  if (isolation) spawn.user = isolation->user;
+  if (stage_) spawn.program = stub_path;
+  spawn.argv = {stub_path, std::to_string(control.guest_fd)};
+  spawn.memory_fd = memory_.fd();
+  spawn.guest_fd = control.guest_fd;
+  spawn.own_session = true;
+  spawn.output_fd = output.get();
+  pid_ = launcher_->start(spawn, isolation);
+  warden_->watch_root(pid_);
+}
+
+Replica::~Replica() {
+  over_ = true;
+  feeder_.stop();
+  warden_->kill_group();
+  // The feeding thread is the caller's; what it does now returns at once.
+  std::lock_guard lock(feed_mutex_);
+  for (int i = 0; i < 5000 && warden_->processes() > 0; i++) usleep(1000);
+  if (pump_ != nullptr) pump_->finish();
+  service_->stop();
+  warden_->stop();
+  launcher_->stop();
+  enclosure_.close();
+}
+
+void Replica::on_outcome(abi::Outcome outcome) {
+  if (outcome == abi::kDiverged) hooks_.diverged(divergence_fields(memory_.control().divergence));
+  if (outcome == abi::kAgentFault) {
+    Plain::Object event = divergence_fields(memory_.control().divergence);
+    event.emplace_back("fault", true);
+    hooks_.diverged(std::move(event));
+  }
+  if (outcome != abi::kRunning) {
+    over_ = true;
+    feeder_.stop();
+    warden_->kill_group();
+  }
+}
+
+bool Replica::feed(uint64_t first_seq, uint64_t count, const uint8_t* events, size_t len) {
+  std::lock_guard lock(feed_mutex_);
+  if (over_ || live_) return false;
+  // The replica can begin on them while they are written.
+  if (!feeder_.publish(events, len)) return false;
+  if (auto error = writer_.append(first_seq, count, events, len)) {
+    hooks_.journal_failed({false, *error, "cannot write the journal: " + errno_text(error->error)});
+    return false;
+  }
+  return true;
+}
+
+std::string Replica::drain(int timeout_ms) {
+  abi::Control& control = memory_.control();
+  {
+    std::lock_guard lock(feed_mutex_);
+    __atomic_store_n(&control.pair.live, uint32_t(abi::kLiveDrain), __ATOMIC_SEQ_CST);
+    feeder_.close();
+  }
+  const uint64_t until = monotonic_ns() + uint64_t(timeout_ms) * 1000000;
+  for (;;) {
+    const uint32_t state = load_acquire(control.pair.live);
+    if (state == abi::kLiveDrained) return "";
+    if (over_) {
+      const uint32_t outcome = load_acquire(control.outcome);
+      return outcome == abi::kDiverged || outcome == abi::kAgentFault ? "the replica left the journal: " +
+                                                                            detail_of(control.divergence)
+                                                                      : "the guest has ended";
+    }
+    if (monotonic_ns() > until)
+      return "the replica did not come to a stand: " + std::to_string(load_acquire(control.pair.drained)) + " of " +
+             std::to_string(load_acquire(control.live_threads)) + " threads, " +
+             std::to_string(control.ring.head - load_acquire(control.ring.tail)) + " bytes of events left";
+    futex_wait(&control.pair.live, state, 20);
+  }
+}
+
+std::optional<IoError> Replica::go_live(uint64_t epoch) {
+  abi::Control& control = memory_.control();
+  const uint64_t before = feeder_.published();
+  if (auto error = writer_.begin_epoch(before + 1, epoch)) return error;
+  store_release(control.ring.closed, 0u);
+  pump_ = std::make_unique<Pump>(
+      memory_, writer_, [this](const PumpFailure& failure) { hooks_.journal_failed(failure); }, Pump::Tap{}, before);
+  // Joined by their own requests in a recording; here they have been there all the time.
+  for (int i = 0; i < abi::kMaxProcesses; i++) {
+    const abi::ProcessSlot& slot = control.processes[i];
+    if (load_acquire(slot.state) == abi::kThreadLive && slot.pid > 0) warden_->join(slot.pid, uint32_t(i));
+  }
+  service_->start_kicker();
+  live_ = true;
+  __atomic_store_n(&control.pair.held, ~0ull, __ATOMIC_SEQ_CST);
+  __atomic_store_n(&control.pair.live, uint32_t(abi::kLiveOn), __ATOMIC_SEQ_CST);
+  futex_wake_all(&control.pair.live);
+  return std::nullopt;
+}
+
+void Replica::kill() { warden_->kill_group(); }
+
+std::vector<pid_t> Replica::pids() const {
+  abi::Control& control = memory_.control();
+  std::vector<pid_t> out;
+  for (const abi::ProcessSlot& slot : control.processes) {
+    if (load_acquire(slot.state) != abi::kThreadLive || slot.pid <= 0) continue;
+    const pid_t host = enclosure_.host_pid(slot.pid);
+    if (host > 0) out.push_back(host);
+  }
+  return out;
+}
+
+}  // namespace understudy::host
