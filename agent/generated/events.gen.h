@@ -42,9 +42,9 @@ inline constexpr uint8_t kEventElements[kEventKinds] = {
     3,  // NOTE: level, text
     5,  // STORE: dev, ino, offset, data
     4,  // EXIT: gtid, wholeProcess, status
-    3,  // SPAWN: gtid, process
+    4,  // SPAWN: gtid, process, tid
 };
 constexpr unsigned event_elements(EventKind kind) { return kEventElements[-1 - kind]; }
-static_assert(event_elements(kEvSpawn) == 3);
+static_assert(event_elements(kEvSpawn) == 4);
 
 }  // namespace understudy

@@ -7,6 +7,7 @@
 #include "calls.h"
 #include "fast.h"
 #include "image.h"
+#include "pids.h"
 #include "process.h"
 #include "report.h"
 #include "signals.h"
@@ -262,6 +263,10 @@ i64 replay_generic(Thread* t, const Call& c) {
       class_of(c) == kClassReexecute && !is_error(ret))
     make_again(t, c, ret);
   if (US_UNLIKELY(c.nr == kSysSetrlimit || c.nr == kSysPrlimit) && !is_error(ret)) follow_stack_limit(t, c);
+  if (US_UNLIKELY(true_processes())) {
+    if (c.nr == kSysWait4 || c.nr == kSysWaitid) reap_again(t, c, ret);
+    else follow_process_call(t, c, ret);
+  }
   return ret;
 }
 

@@ -10,6 +10,7 @@
 #include "baton.h"
 #include "calls.h"
 #include "image.h"
+#include "pids.h"
 #include "process.h"
 #include "report.h"
 
@@ -414,6 +415,13 @@ void install_replay_handlers() {
   }
 }
 
+void replay_child_signal(Thread* t) {
+  if (!true_processes()) return;
+  const SigAction& a = t->process->actions[kSigChld];
+  constexpr u64 kSaNoCldWait = 2;
+  kernel_sigaction(kSigChld, a.handler == 1 ? 1 : 0, a.flags & kSaNoCldWait, 0);
+}
+
 bool pending_restarts(Thread* t) {
   if (!t->pending_sig) return false;
   const SigAction& a = t->process->actions[t->pending_sig];
@@ -459,6 +467,7 @@ void deliver_recorded(Thread* t, Event& e, SignalPlace place) {
   SigInfo info;
   copy_bytes(&info, from, sizeof info);
   consume_event(e);
+  if (true_processes()) take_back_signal(sig);
   perform_delivery(t, sig, info, place);
 }
 
@@ -504,6 +513,7 @@ i64 call_rt_sigaction(Thread* t) {
     wanted.mask &= ~kUnblockable;
     mine = wanted;
     if (recording()) install_for(t, sig);
+    else if (sig == kSigChld) replay_child_signal(t);
     SigInfo dropped;
     if (wanted.handler == 1) take_held(t, signal_bit(sig), dropped);
   }

@@ -85,6 +85,8 @@ struct Thread {
   u64 robust_list, robust_len;
   u32 vforked;    // shares the memory of the process that made it, until execve or exit
   u32 in_use;     // the block is taken
+  Thread* spawner;    // record, child of a vfork: who made it and sleeps in the kernel until it execs or ends
+  u32 spawn_told, spawn_pad;  // record: the child has appended SPAWN and taken the baton
   i64 child_tid;  // value for CLONE_CHILD_SETTID
   u64 child_tid_addr;
   Call call;

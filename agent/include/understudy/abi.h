@@ -334,6 +334,7 @@ struct Control {
   // The agent's own notes across an execve (the old image leaves them, the new one reads them). Not for the host.
   uint32_t exec_gtid, exec_process, exec_nr, exec_sum;
   uint64_t exec_mask;
+  uint8_t exec_process_state[8192];  // replay: the agent's structure Process
   // Files that some member has mapped shared (record): writes to them are STORE events. Not for the host.
   uint32_t shared_file_count, shared_pad;
   struct {
