@@ -43,7 +43,7 @@ inline constexpr uint8_t kEventElements[kEventKinds] = {
     3,  // NOTE: level, text
     5,  // STORE: dev, ino, offset, data
     4,  // EXIT: gtid, wholeProcess, status
-    3,  // SPAWN: gtid, process
+    4,  // SPAWN: gtid, process, tid
     2,  // ENDPOINT: address
 };
 constexpr unsigned event_elements(EventKind kind) { return kEventElements[-1 - kind]; }

@@ -54,7 +54,7 @@ enum : u32 {
   kSysExitGroup = 231, kSysTgkill = 234, kSysOpenat = 257, kSysFaccessat = 269, kSysPselect6 = 270, kSysPpoll = 271,
   kSysSetRobustList = 273, kSysGetRobustList = 274, kSysEpollPwait = 281, kSysDup3 = 292, kSysSeccomp = 317, kSysMemfdCreate = 319, kSysExecveat = 322,
   kSysUserfaultfd = 323, kSysRseq = 334, kSysIoUringSetup = 425, kSysIoUringEnter = 426, kSysIoUringRegister = 427,
-  kSysClone3 = 435, kSysCloseRange = 436, kSysEpollPwait2 = 441, kSysLseek = 8, kSysPrlimit = 302, kSysFallocate = 285,
+  kSysClone3 = 435, kSysCloseRange = 436, kSysEpollPwait2 = 441, kSysLseek = 8, kSysWaitid = 247, kSysPrlimit = 302, kSysFallocate = 285,
   kSysMapShadowStack = 453, kSysIoSetup = 206, kSysIoPgetevents = 333, kSysRestartSyscall = 219, kSysSetrlimit = 160, kSysMincore = 27,
   kSysTkill = 200, kSysRtSigqueueinfo = 129, kSysRtTgsigqueueinfo = 297, kSysPidfdSendSignal = 424, kSysProcessVmWritev = 311,
 };

@@ -139,6 +139,17 @@ have:
   if (c.last_gtid != t->gtid) emit_switch(t);
 }
 
+bool baton_inherit(Thread* child, Thread* parent, void (*before)(Thread* child)) {
+  abi::Control& c = control();
+  u32 holder = parent->gtid;
+  if (!__atomic_compare_exchange_n(&c.baton, &holder, child->gtid, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+    return false;
+  before(child);
+  child->slice = 0;
+  if (c.last_gtid != child->gtid) emit_switch(child);
+  return true;
+}
+
 void baton_release(Thread* t) {
   abi::Control& c = control();
   t->slot->patience_ms = 0;

@@ -5,7 +5,9 @@
 
 namespace understudy {
 
-void baton_acquire(Thread* t);  // record; appends SWITCH when the previous holder was another thread
+void baton_acquire(Thread* t);
+// For the child of a vfork: from its parent, which has the baton and sleeps. False: the host has taken it, the parent is dead.
+bool baton_inherit(Thread* child, Thread* parent, void (*before)(Thread* child));  // record; appends SWITCH when the previous holder was another thread
 void baton_release(Thread* t);  // record
 // record: the holder is in a call that is not expected to block. It keeps the baton, but a waiter may take it after a while.
 void baton_lend(Thread* t);

@@ -9,6 +9,7 @@
 #include "fast.h"
 #include "image.h"
 #include "live.h"
+#include "pids.h"
 #include "process.h"
 #include "report.h"
 #include "shadow.h"
@@ -96,6 +97,9 @@ void append_event(Thread* t, const Call& c, const CallScratch& scratch, i64 ret)
   const SyscallDesc& d = describe(c.nr);
   unsigned outputs = output_count(c, scratch, ret);
   bool data = d.carries_data();
+  // Only an output that is too long for one event makes more of them.
+  bool group = outputs && (u64)ret > kInlineTotal / 8;
+  if (US_UNLIKELY(group)) ring_group_begin();
   u8* p = ring_reserve(outputs ? kLargeEvent : kSmallEvent);
   u8* q = put_array(p, 3 + outputs + data);
   q = put_uint(q, c.nr);
@@ -109,6 +113,7 @@ void append_event(Thread* t, const Call& c, const CallScratch& scratch, i64 ret)
   if (data) q = put_uint(q, data_sum(c, ret));
   ring_commit(p, q);
   if (US_UNLIKELY(g_deferred_count)) append_chunks();
+  if (US_UNLIKELY(group)) ring_group_end();
   t->slot->events++;
 }
 
@@ -273,6 +278,10 @@ i64 replay_generic(Thread* t, const Call& c) {
     make_again(t, c, ret);
   if (US_UNLIKELY(c.nr == kSysSetrlimit || c.nr == kSysPrlimit) && !is_error(ret)) follow_stack_limit(t, c);
   if (US_UNLIKELY(shadowing())) shadow_call(t, c, ret);
+  if (US_UNLIKELY(true_processes())) {
+    if (c.nr == kSysWait4 || c.nr == kSysWaitid) reap_again(t, c, ret);
+    else follow_process_call(t, c, ret);
+  }
   return ret;
 }
 

@@ -11,6 +11,7 @@
 #include "baton.h"
 #include "calls.h"
 #include "fast.h"
+#include "pids.h"
 #include "process.h"
 #include "report.h"
 #include "signals.h"
@@ -565,6 +566,7 @@ void replay_image(Thread* t) {
   t->guest_mask = mask;
   for (int sig = 1; sig <= kSignals; ++sig)
     t->process->actions[sig] = {ignored & signal_bit(sig) ? 1ull : 0ull, 0, 0, 0};
+  replay_child_signal(t);
   for (;;) {
     peek_event(t, e);
     if (e.kind != kEvPatch) break;
@@ -622,6 +624,12 @@ extern "C" [[noreturn]] void agent_start_c(u64 guest_sp, u64 first) {
   g_hot.ring_size = c.ring.size;
   g_hot.recording = recording();
 
+  if (true_processes() && c.exec_gtid) {
+    resume_after_exec(t);
+    install_replay_handlers();
+    arm_thread(t);
+    replay_image(t);
+  }
   if (!recording()) {
     t->process->fd_flags[1] = kFdEmit1;
     t->process->fd_flags[2] = kFdEmit2;
@@ -655,6 +663,7 @@ extern "C" [[noreturn]] void agent_start_c(u64 guest_sp, u64 first) {
     adopt_slot(t, c.exec_gtid, c.exec_process);
     t->guest_mask = c.exec_mask;
     retire_other_threads(t);
+    ring_group_begin();
     u8* p = ring_reserve(kSmallEvent);
     u8* q = put_array(p, 3);
     q = put_uint(q, c.exec_nr);
@@ -695,6 +704,7 @@ extern "C" [[noreturn]] void agent_start_c(u64 guest_sp, u64 first) {
   sys(kSysPrlimit, 0, 3 /* RLIMIT_STACK */, 0, limit);
   s.stack_low = stack_floor(stack_end, limit[0]);
   append_start(t, guest_sp, stack_end, s, ignored);
+  ring_group_end();
 
   if (!again && rpc(abi::kRpcJoin, 0) != 0)
     report_outcome_text(abi::kAgentFault, "the host does not take the first process");

@@ -20,11 +20,15 @@ u32 live_state() { return __atomic_load_n(&control().pair.live, __ATOMIC_ACQUIRE
 void become_live(Thread* t) {
   t->draining = 0;
   if (!g_hot.recording) {
-    // First thread of its process to get here.
+    // First thread of its address space to get here.
     g_hot.recording = 1;
     g_hot.tail_cache = __atomic_load_n(&control().ring.tail, __ATOMIC_ACQUIRE);
     init_fast_paths();
     kernel_query = [](u64 nr, u64 a, u64 b, u64 c, u64 d) { return sys(nr, a, b, c, d); };
+  }
+  if (!t->process->live) {
+    // First of its process: a child in vfork is another one, with the same memory.
+    t->process->live = true;
     // The kernel's own program break is where the replay's stub ended, not where the guest believes it to be.
     t->process->own_break = true;
     reinstall_handlers(t);
@@ -60,17 +64,21 @@ void join_record(Thread* t) {
   baton_acquire(t);
 }
 
+void tell_drained() {
+  abi::Pair& p = control().pair;
+  if (__atomic_load_n(&p.drained, __ATOMIC_SEQ_CST) < __atomic_load_n(&control().live_threads, __ATOMIC_SEQ_CST)) return;
+  u32 expected = abi::kLiveDrain;
+  if (__atomic_compare_exchange_n(&p.live, &expected, (u32)abi::kLiveDrained, false, __ATOMIC_SEQ_CST,
+                                  __ATOMIC_SEQ_CST))
+    futex(&p.live, 1, 0x7fffffff, 0);
+}
+
 void wait_live(Thread* t) {
   abi::Control& c = control();
   abi::Pair& p = c.pair;
   baton_release(t);
-  u32 waiting = __atomic_add_fetch(&p.drained, 1, __ATOMIC_SEQ_CST);
-  if (waiting >= __atomic_load_n(&c.live_threads, __ATOMIC_SEQ_CST)) {
-    u32 expected = abi::kLiveDrain;
-    if (__atomic_compare_exchange_n(&p.live, &expected, (u32)abi::kLiveDrained, false, __ATOMIC_SEQ_CST,
-                                    __ATOMIC_SEQ_CST))
-      futex(&p.live, 1, 0x7fffffff, 0);
-  }
+  __atomic_fetch_add(&p.drained, 1, __ATOMIC_SEQ_CST);
+  tell_drained();
   for (u32 state; (state = live_state()) != abi::kLiveOn;) {
     if (c.processes[t->process->slot].dying)
       for (;;) sys(kSysExit, 0);

@@ -5,6 +5,7 @@
 #include "calls.h"
 #include "image.h"
 #include "live.h"
+#include "pids.h"
 #include "report.h"
 #include "shadow.h"
 #include "signals.h"
@@ -146,12 +147,13 @@ void child_writes_tid(Thread* t) {
   leave_call(t, 0);
 }
 
-void append_spawn(u32 gtid, u32 process) {
+void append_spawn(u32 gtid, u32 process, i64 tid) {
   u8* p = ring_reserve(kSmallEvent);
-  u8* q = put_array(p, 3);
+  u8* q = put_array(p, 4);
   q = put_int(q, kEvSpawn);
   q = put_uint(q, gtid);
   q = put_uint(q, process);
+  q = put_uint(q, (u64)tid);
   ring_commit(p, q);
 }
 
@@ -163,14 +165,14 @@ i64 clone_common(Thread* t, const CloneCall& c) {
   i64 pidfd = -1;
   Settled s{};
 
-  // What the journal says first: a vfork's SPAWN precedes the child, everything else is known when the call is over.
+  // What the journal says first: a vfork's SPAWN precedes the child, everything else is known when the call is over. The child
+  // itself appends SPAWN, since only it knows its number then.
   if (recording()) {
     if (!take_numbers(!thread, gtid, process)) return settle(t, -kEAGAIN);
     slot_of(gtid).state = abi::kThreadLive;
     slot_of(gtid).gtid = gtid;
     // before the child adopts it: an exit meanwhile counts the threads of its own process
     slot_of(gtid).process = process;
-    if (vfork) append_spawn(gtid, process);
   } else if (vfork) {
     Event e;
     next_event(t, e);
@@ -180,6 +182,7 @@ i64 clone_common(Thread* t, const CloneCall& c) {
     }
     gtid = (u32)e.integer();
     process = (u32)e.integer();
+    s.ret = e.left ? e.integer() : 0;
     consume_event(e);
   } else {
     expect_call(t, s);
@@ -194,6 +197,8 @@ i64 clone_common(Thread* t, const CloneCall& c) {
   block_all_signals();
   __atomic_fetch_add(&ctl.live_threads, 1, __ATOMIC_SEQ_CST);
   i32 pidfd_value = -1;
+  const i64 wanted = s.ret;
+  if (true_processes()) make_next_pid(wanted);
   if (shares) {
     child = allocate_thread();
     prepare_child(t, child, c, gtid, process);
@@ -210,13 +215,16 @@ i64 clone_common(Thread* t, const CloneCall& c) {
     if (recording()) {
       if (c.flags & kClonePidfd) args[0] |= kClonePidfd;
     } else {
-      args[0] &= ~(kNamespaces | 0xff | kCloneVfork);
+      args[0] &= ~(kNamespaces | kCloneVfork | (true_processes() ? 0 : 0xff));
       // A parent in vfork must not run while its child does; in replay the turn sees to that.
     }
     if (vfork && recording()) {
-      baton_release(t);
+      // The baton goes to the child, in agent_on_new_thread.
+      child->spawner = t;
+      t->spawn_told = 0;
       ret = agent_clone(kSysClone, args, child, top);
-      baton_acquire(t);
+      if (__atomic_load_n(&t->spawn_told, __ATOMIC_ACQUIRE)) baton_acquire(t);
+      else if (!is_error(ret)) append_spawn(gtid, process, ret);  // killed before it came to anything
     } else {
       ret = agent_clone(kSysClone, args, child, top);
     }
@@ -225,7 +233,10 @@ i64 clone_common(Thread* t, const CloneCall& c) {
                  ~(u64)(kCloneParentSettid | kCloneChildSettid | kCloneChildCleartid | kCloneVfork | kClonePidfd)) |
                 c.exit_signal;
     if (recording() && (c.flags & kClonePidfd)) flags |= kClonePidfd;
-    if (!recording()) flags = (flags & ~(kNamespaces | kCloneParent | kCloneSettls | 0xff)) | (c.flags & kCloneSettls);
+    if (!recording()) {
+      u64 dropped = kNamespaces | (true_processes() ? 0 : kCloneParent | 0xff);
+      flags = (flags & ~(dropped | kCloneSettls)) | (c.flags & kCloneSettls);
+    }
     ret = sys(kSysClone, flags, 0, &pidfd_value, 0, c.tls);
     if (ret == 0) become_forked_child(t, c, gtid, process, s.ret);
   }
@@ -247,9 +258,27 @@ i64 clone_common(Thread* t, const CloneCall& c) {
   } else {
     if (is_error(ret))
       report_outcome_text(abi::kAgentFault, "the replay cannot create a thread or process that the recording has");
+    if (true_processes() && ret != wanted)
+      diverge(t, nullptr, abi::kKindPlace, "a new thread or process cannot have the number that it had when it was recorded");
     if (vfork) {
-      expect_call(t, s);
-      pidfd = s.extras > 2 ? s.extra[2] : -1;
+      Event e;
+      next_event(t, e);
+      if (US_UNLIKELY(e.kind == kEvNone)) {
+        // The journal ends while the child has the memory: this one goes on when it has left it, as the kernel would have it.
+        const i32 tid = (i32)s.ret;
+        if (t->draining) wait_live(t);
+        baton_release(t);
+        for (i32 now; (now = __atomic_load_n(&child->kernel_tid, __ATOMIC_ACQUIRE)) != 0;) {
+          i64 ts[2] = {0, 10'000'000};
+          sys(kSysFutex, &child->kernel_tid, 0, now, ts, 0, 0);
+        }
+        baton_acquire(t);
+        i64 extra[3] = {gtid, process, -1};
+        append_call(t, tid, 3, extra);
+      } else {
+        expect_call(t, s);
+        pidfd = s.extras > 2 ? s.extra[2] : -1;
+      }
     }
     ret = s.ret;
   }
@@ -340,7 +369,10 @@ void pass_turn(Thread* t) {
   Event e;
   for (;;) {
     peek_event(t, e);
-    if (e.kind == kEvNone) return baton_release(t);  // who comes next is no longer the journal's to say
+    if (e.kind == kEvNone) {  // who comes next is no longer the journal's to say
+      baton_release(t);
+      return tell_drained();
+    }
     if (e.kind == kEvSwitch) {
       u32 to = (u32)e.integer();
       consume_event(e);
@@ -418,6 +450,21 @@ void adopt_slot(Thread* t, u32 gtid, u32 process_slot) {
   if (!recording()) sys(kSysPrctl, 0x59616d61 /* PR_SET_PTRACER */, -1);
 }
 
+namespace {
+void tell_spawn(Thread* child) {
+  append_spawn(child->gtid, child->process->slot, child->child_tid);
+  __atomic_store_n(&child->spawner->spawn_told, 1, __ATOMIC_RELEASE);
+}
+
+// The parent was killed inside its vfork, and the host says so in the journal: for the journal there never was a child.
+[[noreturn]] void end_unborn(Thread* child) {
+  child->slot->state = abi::kThreadFree;
+  control().processes[child->process->slot].state = abi::kThreadExited;
+  __atomic_fetch_sub(&control().live_threads, 1, __ATOMIC_SEQ_CST);
+  for (;;) sys(kSysExitGroup, 0);
+}
+}  // namespace
+
 extern "C" [[noreturn]] void agent_on_new_thread(Thread* child) {
   sys(kSysArchPrctl, 0x1001 /* ARCH_SET_GS */, child);
   i32 tid = (i32)sys(kSysGettid);
@@ -427,7 +474,8 @@ extern "C" [[noreturn]] void agent_on_new_thread(Thread* child) {
   if (recording()) {
     child->child_tid = tid;
     set_kernel_mask(child->guest_mask);
-    baton_acquire(child);
+    if (!child->spawner) baton_acquire(child);
+    else if (!baton_inherit(child, child->spawner, tell_spawn)) end_unborn(child);
     if (child->process == &child->own_process) rpc(abi::kRpcJoin, child->process->slot);
   } else {
     turn_await(child);
@@ -470,9 +518,13 @@ void end_process(Thread* t, i32 status, i32 signal) {
   block_all_signals();
   if (!recording()) {
     pass_turn(t);
-    for (;;) sys(t->vforked ? (u64)kSysExit : (u64)kSysExitGroup, signal ? 128 + signal : status);
+    if (!true_processes())
+      for (;;) sys(t->vforked ? (u64)kSysExit : (u64)kSysExitGroup, signal ? 128 + signal : status);
+    // One core file is enough.
+    u64 no_core[2] = {0, 0};
+    sys(kSysPrlimit, 0, 4 /* RLIMIT_CORE */, no_core, 0);
   }
-  baton_release(t);
+  if (recording()) baton_release(t);
   if (signal) {
     SigAction dfl{0, 0, 0, 0};
     sys(kSysRtSigaction, signal, &dfl, 0, 8);
@@ -497,6 +549,7 @@ void process_killed(Thread* t, u32 process) {
   if (process == t->process->slot) {
     // This thread is of the killed process: it has come as far as the recording did, or further.
     pass_turn(t);
+    if (true_processes()) sys(kSysKill, sys(kSysGetpid), 9);
     for (;;) sys(kSysExitGroup, 137);
   }
   sys(kSysKill, c.processes[process].pid, 9);
@@ -546,6 +599,8 @@ i64 call_execve(Thread* t) {
     Settled s;
     expect_call(t, s);
     if (is_error(s.ret)) return s.ret;
+    if (shadowing()) shadow_exec(t);
+    if (true_processes()) exec_again(t);
     if (t->vforked) {
       // The parent's memory is shared: rebuild in a copy of it, under the same number in the group.
       i64 pid = sys(kSysClone, 0, 0, 0, 0, 0);
@@ -577,7 +632,6 @@ i64 call_execve(Thread* t) {
     t->child_tid = 0;
     t->alt_flags = 0;
     // In a plain replay which descriptors survive does not matter; only the standard ones are followed.
-    if (shadowing()) shadow_exec(t);
     replay_image(t);
   }
 

@@ -40,6 +40,17 @@ inline void ring_commit(const u8* start, const u8* end) {
   if (US_UNLIKELY((head ^ next) & (g_hot.ring_size >> 2))) ring_wake_host();
 }
 
+// A group of events (abi::Ring::group). A thread that dies in between leaves it open; the host closes it then.
+inline void ring_group_begin() {
+  abi::Ring& r = control().ring;
+  r.group_start = r.head;
+  __atomic_store_n(&r.group, r.group | 1, __ATOMIC_SEQ_CST);
+}
+inline void ring_group_end() {
+  abi::Ring& r = control().ring;
+  if (r.group & 1) __atomic_store_n(&r.group, r.group + 1, __ATOMIC_SEQ_CST);
+}
+
 // ---- replay ----------------------------------------------------------------------------------------------------
 // A hot replica's journal has ended (live.h): from here on the group records. Given instead of an event.
 inline constexpr i64 kEvNone = -(1ll << 62);

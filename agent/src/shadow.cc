@@ -14,7 +14,7 @@ enum : u32 {
   kPoll = 7, kIoctl = 16, kReadv = 19, kWritev = 20, kPipe = 22, kSendfile = 40, kSocket = 41, kConnect = 42, kAccept = 43, kSendto = 44,
   kRecvfrom = 45, kSendmsg = 46, kRecvmsg = 47, kShutdown = 48, kBind = 49, kListen = 50, kSocketpair = 53, kSetsockopt = 54,
   kTruncate = 76, kChdir = 80, kFchdir = 81, kRename = 82, kMkdir = 83, kRmdir = 84, kCreat = 85, kLink = 86, kUnlink = 87, kSymlink = 88,
-  kReadlink = 89, kChmod = 90, kFchmod = 91, kChown = 92, kFchown = 93, kLchown = 94, kUmask = 95, kSetpgid = 109, kSetsid = 112, kSetgroups = 116,
+  kReadlink = 89, kChmod = 90, kFchmod = 91, kChown = 92, kFchown = 93, kLchown = 94, kUmask = 95, kSetgroups = 116,
   kCapset = 126, kUtime = 132, kMknod = 133, kSetpriority = 141, kSchedSetscheduler = 144, kChroot = 161, kSetxattr = 188, kLsetxattr = 189,
   kFsetxattr = 190, kRemovexattr = 197, kLremovexattr = 198, kFremovexattr = 199, kSchedSetaffinity = 203, kEpollCreate = 213, kGetdents64 = 217,
   kEpollCtl = 233, kUtimes = 235, kInotifyInit = 253, kInotifyAddWatch = 254, kInotifyRmWatch = 255, kMkdirat = 258, kMknodat = 259,
@@ -612,7 +612,7 @@ void shadow_call(Thread* t, const Call& c, i64 ret) {
       return change_paths(t, c, ret);
 
     // What the kernel knows of the process itself.
-    case kChdir: case kFchdir: case kUmask: case kChroot: case kSetpgid: case kSetsid: case kSetgroups: case kCapset: case kSetpriority:
+    case kChdir: case kFchdir: case kUmask: case kChroot: case kSetgroups: case kCapset: case kSetpriority:
     case kSchedSetscheduler: case kSchedSetaffinity: case kSysSetuid: case kSysSetgid: case kSysSetreuid: case kSysSetregid: case kSysSetresuid:
     case kSysSetresgid: case kSysSetfsuid: case kSysSetfsgid: case kSysSetrlimit:
       make(c);
@@ -622,9 +622,9 @@ void shadow_call(Thread* t, const Call& c, i64 ret) {
       if ((i32)c.args[0] == 0 && c.args[2]) sys(kSysPrlimit, 0, c.args[1], c.args[2], 0);
       return;
     case kSysPrctl:
-      // PDEATHSIG, KEEPCAPS, NAME, CAPBSET_DROP, SECUREBITS, CHILD_SUBREAPER, NO_NEW_PRIVS, CAP_AMBIENT
+      // PDEATHSIG, KEEPCAPS, NAME, CAPBSET_DROP, SECUREBITS, NO_NEW_PRIVS, CAP_AMBIENT; what concerns children is in pids.cc
       switch (c.args[0]) {
-        case 1: case 8: case 15: case 24: case 28: case 36: case 38: case 47: make(c); return;
+        case 1: case 8: case 15: case 24: case 28: case 38: case 47: make(c); return;
         default: return;
       }
     default: break;

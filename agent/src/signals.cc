@@ -11,8 +11,11 @@
 #include "calls.h"
 #include "image.h"
 #include "live.h"
+#include "pids.h"
 #include "process.h"
 #include "report.h"
+#include "shadow.h"
+#include "timers.h"
 
 namespace understudy {
 
@@ -419,6 +422,13 @@ void install_replay_handlers() {
   }
 }
 
+void replay_child_signal(Thread* t) {
+  if (!true_processes()) return;
+  const SigAction& a = t->process->actions[kSigChld];
+  constexpr u64 kSaNoCldWait = 2;
+  kernel_sigaction(kSigChld, a.handler == 1 ? 1 : 0, a.flags & kSaNoCldWait, 0);
+}
+
 bool pending_restarts(Thread* t) {
   if (!t->pending_sig) return false;
   const SigAction& a = t->process->actions[t->pending_sig];
@@ -464,6 +474,8 @@ void deliver_recorded(Thread* t, Event& e, SignalPlace place) {
   SigInfo info;
   copy_bytes(&info, from, sizeof info);
   consume_event(e);
+  if (true_processes()) take_back_signal(sig);
+  if (shadowing()) timer_fired(t, info);
   perform_delivery(t, sig, info, place);
 }
 
@@ -512,6 +524,7 @@ i64 call_rt_sigaction(Thread* t) {
     wanted.mask &= ~kUnblockable;
     mine = wanted;
     if (recording()) install_for(t, sig);
+    else if (sig == kSigChld) replay_child_signal(t);
     SigInfo dropped;
     if (wanted.handler == 1) take_held(t, signal_bit(sig), dropped);
   }

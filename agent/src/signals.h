@@ -23,6 +23,8 @@ enum SignalPlace : u32 { kAfterCall = 0, kBeforeCall = 1, kInCode = 2, kFault = 
 void install_handlers(Thread* t, u64 ignored);  // for a fresh image
 void install_replay_handlers();
 void reinstall_handlers(Thread* t);  // a replica that goes live: what the guest has asked for is the kernel's to do now
+// replay with true processes: whether the kernel keeps ended children, as the guest wants it
+void replay_child_signal(Thread* t);
 void arm_thread(Thread* t);            // alternate stack and Syscall User Dispatch for the calling thread
 void set_kernel_mask(u64 guest_mask);  // record: what the guest blocks, minus what the agent needs
 void block_all_signals();

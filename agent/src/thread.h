@@ -47,6 +47,7 @@ struct Process {
   u8 fd_flags[kFdFlags];            // FdFlag bits by descriptor
   u8 fd_kind[kFdFlags];             // FdKind by descriptor (descriptor.h); pairs only
   Timers timers;                    // hot replica only
+  bool live;                        // a replica's: has gone live
   bool own_break;                   // the program break is the agent's (a replica that has gone live)
   u32 shared_generation;            // record: Control::shared_file_count when the kFdUnshared bits were right
   struct {
@@ -100,6 +101,8 @@ struct Thread {
   u64 robust_list, robust_len;
   u32 vforked;    // shares the memory of the process that made it, until execve or exit
   u32 in_use;     // the block is taken
+  Thread* spawner;    // record, child of a vfork: who made it and sleeps in the kernel until it execs or ends
+  u32 spawn_told, spawn_pad;  // record: the child has appended SPAWN and taken the baton
   i64 child_tid;  // value for CLONE_CHILD_SETTID
   u64 child_tid_addr;
   Call call;

@@ -55,6 +55,23 @@ bool timer_call(Thread* t, const Call& c, i64 ret) {
   }
 }
 
+void timer_fired(Thread* t, const SigInfo& info) {
+  constexpr i32 kKernel = 0x80, kTimer = -2;
+  Timers& all = timers(t);
+  if (info.code == kKernel) {
+    // SIGALRM, SIGVTALRM, SIGPROF
+    u32 which = info.signo == 14 ? 0 : info.signo == 26 ? 1 : info.signo == 27 ? 2 : 3;
+    if (which < 3) copy_bytes(all.interval[which].value, all.interval[which].interval, sizeof all.interval[which].value);
+  }
+  if (info.code == kTimer)
+    if (Timers::Posix* p = find(t, (i32)info.rest[0])) {
+      // spec: interval, then value. The next one is an interval away; a single one is over.
+      copy_bytes(p->spec + 2, p->spec, 2 * sizeof p->spec[0]);
+      p->flags = 0;
+      p->set = p->spec[0] || p->spec[1];
+    }
+}
+
 void timers_go_live(Thread* t) {
   Timers& all = timers(t);
   for (u32 i = 0; i < 3; ++i) {

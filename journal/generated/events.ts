@@ -262,6 +262,8 @@ export interface SpawnEvent {
   gtid: number;
   /** Slot of its process. */
   process: number;
+  /** As gettid(2) gives it. */
+  tid: Integer;
   /** Elements of a later format. */
   rest?: readonly Value[];
 }
@@ -446,7 +448,7 @@ export function eventFrom(value: unknown): JournalEvent {
     case -14:
       return withRest({ type: 'EXIT', kind: -14, gtid: small(e, 1), wholeProcess: small(e, 2), status: small(e, 3) }, e, 4);
     case -15:
-      return withRest({ type: 'SPAWN', kind: -15, gtid: small(e, 1), process: small(e, 2) }, e, 3);
+      return withRest({ type: 'SPAWN', kind: -15, gtid: small(e, 1), process: small(e, 2), tid: uint(e, 3) }, e, 4);
     case -16:
       return withRest({ type: 'ENDPOINT', kind: -16, address: bin(e, 1) }, e, 2);
     default:
@@ -499,7 +501,7 @@ export function eventTo(event: JournalEvent): readonly unknown[] {
     case 'EXIT':
       return [-14, wire(event.gtid), wire(event.wholeProcess), wire(event.status), ...(event.rest ?? [])];
     case 'SPAWN':
-      return [-15, wire(event.gtid), wire(event.process), ...(event.rest ?? [])];
+      return [-15, wire(event.gtid), wire(event.process), wire(event.tid), ...(event.rest ?? [])];
     case 'ENDPOINT':
       return [-16, event.address, ...(event.rest ?? [])];
   }

@@ -197,7 +197,11 @@ export const eventKinds: readonly EventKind[] = [
     name: 'SPAWN',
     by: 'agent',
     doc: 'A thread or process of the group begins.',
-    fields: [uint('gtid', 'number of the new thread'), uint('process', 'slot of its process')],
+    fields: [
+      uint('gtid', 'number of the new thread'),
+      uint('process', 'slot of its process'),
+      uint('tid', 'as gettid(2) gives it'),
+    ],
   },
   {
     kind: -16,
@@ -267,7 +271,7 @@ export const golden: readonly { name: string; value: GoldenValue[] }[] = [
   { name: 'NOTE', value: [-12, 1, 'ioctl 0x5310 is not known: recorded as far as its number tells'] },
   { name: 'STORE', value: [-13, 65024, 99, 2n ** 40n, bytes('ff')] },
   { name: 'EXIT', value: [-14, 31, 1, 256] },
-  { name: 'SPAWN', value: [-15, 2, 1] },
+  { name: 'SPAWN', value: [-15, 2, 1, 4712] },
   { name: 'ENDPOINT', value: [-16, bytes('0200d431c0a80102')] },
   { name: 'clone, whose agent code keeps integers', value: [56, 9, 4712, 2, -1, 0x7fff00000000n] },
   {

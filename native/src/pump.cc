@@ -38,9 +38,23 @@ void Pump::move_tail(uint64_t to) {
   if (__atomic_exchange_n(&ring.guest_sleeping, 0, __ATOMIC_SEQ_CST) != 0) futex_bump(&ring.guest_wake);
 }
 
+// How far the ring may be taken: not into an open group, unless the guest waits for room in it.
+uint64_t Pump::takeable() const {
+  abi::Ring& ring = memory_.control().ring;
+  for (;;) {
+    const uint32_t group = __atomic_load_n(&ring.group, __ATOMIC_SEQ_CST);
+    const uint64_t start = load_acquire(ring.group_start);
+    const uint64_t head = __atomic_load_n(&ring.head, __ATOMIC_SEQ_CST);
+    if (group != __atomic_load_n(&ring.group, __ATOMIC_SEQ_CST)) continue;
+    if ((group & 1) == 0 || __atomic_load_n(&ring.guest_sleeping, __ATOMIC_SEQ_CST) != 0) return head;
+    // The pump may have been there already, for want of room.
+    return std::max(start, ring.tail);
+  }
+}
+
 bool Pump::take() {
   abi::Ring& ring = memory_.control().ring;
-  const uint64_t tail = ring.tail, head = load_acquire(ring.head);
+  const uint64_t tail = ring.tail, head = takeable();
   if (head == tail) return false;
   if (failed()) {
     move_tail(head);
@@ -96,8 +110,15 @@ void Pump::run() {
   }
 }
 
+// Whoever had it open is dead.
+void Pump::close_group() {
+  abi::Ring& ring = memory_.control().ring;
+  if ((load_acquire(ring.group) & 1) != 0) __atomic_fetch_add(&ring.group, 1, __ATOMIC_SEQ_CST);
+}
+
 void Pump::drain() {
   abi::Ring& ring = memory_.control().ring;
+  close_group();
   const uint64_t until = load_acquire(ring.head);
   while (int64_t(load_acquire(ring.tail) - until) < 0) {
     futex_bump(&ring.pump_wake);
@@ -107,6 +128,7 @@ void Pump::drain() {
 
 void Pump::finish() {
   if (!thread_.joinable()) return;
+  close_group();
   store_release(finishing_, 1u);
   futex_bump(&memory_.control().ring.pump_wake);
   thread_.join();

@@ -34,7 +34,7 @@ class Pump {
   void fail(const PumpFailure& failure);
   bool failed() const { return __atomic_load_n(&failed_, __ATOMIC_ACQUIRE); }
 
-  // Returns when everything published before the call is taken.
+  // Returns when everything published before the call is taken. The caller has the baton, or nobody is alive.
   void drain();
   // Drains, closes the segment, ends the thread. No guest may be alive.
   void finish();
@@ -46,6 +46,8 @@ class Pump {
  private:
   void run();
   bool take();  // false: the ring is empty
+  uint64_t takeable() const;
+  void close_group();
   void sleep(int timeout_ms);
   void move_tail(uint64_t to);
 

@@ -114,7 +114,7 @@ int main(int argc, char** argv) {
       cut = from + (to - from) * size_t(i) / size_t(cuts + 1);
     // Events of one call belong together: a mirror's last record ends with a call.
     auto kind = [&](size_t at) { return events[at].bytes[1]; };
-    while (cut < events.size() && (kind(cut) == 0xfa || kind(cut) == 0xf9 || kind(cut) == 0xf7)) cut++;
+    while (cut < events.size() && (kind(cut) == 0xfa || kind(cut) == 0xf9 || kind(cut) == 0xf8 || kind(cut) == 0xf7)) cut++;
     fs::remove(out);
     const std::string journal = dir + "/replica-" + std::to_string(i);
     fs::create_directories(journal);
@@ -178,7 +178,7 @@ int main(int argc, char** argv) {
       if (!trouble.empty()) why += " " + trouble;
       const std::string have = read_text(out);
       if (why.empty() && have != expected) {
-        why = "another result: " + std::to_string(have.size()) + " bytes";
+        why = "another result: " + std::to_string(have.size()) + " bytes, status " + std::to_string(end_status);
         std::ofstream(journal + "/result") << have;
       }
       if (why.empty() && end_status != status) why = "status " + std::to_string(end_status);

@@ -10,7 +10,7 @@
 struct Guard {
   int& counter;
   explicit Guard(int& c) : counter(c) {}
-  ~Guard() { counter += getppid() > 0; }
+  ~Guard() { counter += getppid() >= 0; }
 };
 static int deep(int n, int& counter) {
   Guard guard(counter);

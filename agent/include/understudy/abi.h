@@ -76,6 +76,10 @@ struct Ring {
                     // replay: the feeder has published the last event; an empty ring now means the journal's end
   uint32_t pad_;
   uint64_t size;  // bytes, a power of two
+  // Record: events that only make sense together (a call and its CHUNKs, an execve and its START) are taken together, so that what
+  // a backup holds never ends among them. Odd: such a group is open and began at group_start.
+  uint32_t group, pad2_;
+  uint64_t group_start;
 };
 
 // ---- RPC: the baton holder asks the host; one request at a time --------------------------------------------
@@ -341,6 +345,7 @@ struct Control {
   // The agent's own notes across an execve (the old image leaves them, the new one reads them). Not for the host.
   uint32_t exec_gtid, exec_process, exec_nr, exec_sum;
   uint64_t exec_mask;
+  uint8_t exec_process_state[8192];  // replay: the agent's structure Process
   // Files that some member has mapped shared (record): writes to them are STORE events. Not for the host.
   uint32_t shared_file_count, shared_pad;
   struct {

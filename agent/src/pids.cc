@@ -1,0 +1,174 @@
+// See pids.h.
+#include "pids.h"
+
+#include "baton.h"
+#include "calls.h"
+#include "process.h"
+#include "report.h"
+#include "signals.h"
+
+namespace understudy {
+
+namespace {
+
+enum : u32 { kSysSetpgid = 109, kSysGetpgid = 121, kSysSetsid = 112, kSysGetsid = 124 };
+constexpr u64 kWNoHang = 1, kWNoWait = 0x01000000, kWAll = 0x40000000;
+constexpr u64 kWStopped = 2, kWContinued = 8;
+constexpr i64 kESRCH = 3, kECHILD = 10;
+constexpr u32 kRetries = 4000;  // of half a millisecond: what the kernel has still to do for a process that ended
+struct Timespec {
+  i64 sec, nsec;
+};
+
+void pause_a_little() {
+  Timespec ts{0, 500'000};
+  sys(kSysNanosleep, &ts, 0);
+}
+
+const abi::ProcessSlot* slot_of_pid(i64 pid) {
+  for (const abi::ProcessSlot& p : control().processes)
+    if (p.state != abi::kThreadFree && p.pid == pid) return &p;
+  return nullptr;
+}
+
+void reap(Thread* t, i64 pid) {
+  for (u32 i = 0; i < kRetries; ++i) {
+    i64 r = sys(kSysWait4, pid, 0, kWAll, 0);
+    if (r == pid) return;
+    if (r == -kEINTR) continue;
+    // Its parent has ended for the journal, but it may not have been given to this process yet.
+    if (r == -kECHILD) {
+      pause_a_little();
+      continue;
+    }
+    break;
+  }
+  diverge(t, nullptr, abi::kKindPlace, "a child that was waited for when this was recorded is not a child of this process here");
+}
+
+}  // namespace
+
+void make_next_pid(i64 pid) {
+  // A thread that ended for the journal may still have its number in the kernel.
+  for (u32 i = 0; i < kRetries && sys(kSysTkill, pid, 0) != -kESRCH; ++i) pause_a_little();
+  abi::NextPid& n = control().next_pid;
+  n.pid = (i32)pid;
+  u32 asked = n.asked + 1;
+  __atomic_store_n(&n.asked, asked, __ATOMIC_SEQ_CST);
+  sys(kSysFutex, &n.asked, 1 /* FUTEX_WAKE */, 1, 0, 0, 0);
+  for (;;) {
+    u32 seen = __atomic_load_n(&n.answered, __ATOMIC_ACQUIRE);
+    if (seen == asked) break;
+    Timespec ts{0, 100'000'000};
+    sys(kSysFutex, &n.answered, 0 /* FUTEX_WAIT */, seen, &ts, 0, 0);
+  }
+  if (n.error)
+    report_outcome_text(abi::kAgentFault, "the first process of the namespace cannot set the next process number (ns_last_pid)");
+}
+
+void reap_again(Thread* t, const Call& c, i64 ret) {
+  if (is_error(ret)) return;
+  i64 pid = 0;
+  bool signaled = false;
+  if (c.nr == kSysWait4) {
+    if (ret == 0) return;
+    pid = ret;
+    i32 status = 0;
+    if (c.args[1] && agent_copy_safe(&status, (void*)c.args[1], 4) == 0) {
+      u32 low = (u32)status & 0x7f;
+      if ((status & 0xff) == 0x7f || status == 0xffff) return;  // stopped, continued
+      signaled = low != 0;
+    } else if (c.args[2] & (kWStopped | kWContinued)) {
+      const abi::ProcessSlot* p = slot_of_pid(pid);
+      if (p && p->state == abi::kThreadLive) return;
+    }
+  } else {
+    if (c.args[3] & kWNoWait) return;
+    SigInfo info{};
+    constexpr i32 kExited = 1, kDumped = 3;
+    if (c.args[2]) {
+      if (agent_copy_safe(&info, (void*)c.args[2], sizeof info)) return;
+      pid = (i32)(info.rest[0] & 0xffffffff);
+      if (pid == 0 || info.code < kExited || info.code > kDumped) return;
+      signaled = info.code != kExited;
+    } else if ((c.args[0] & 0xffffffff) == 1 /* P_PID */) {
+      pid = (i32)c.args[1];
+      const abi::ProcessSlot* p = slot_of_pid(pid);
+      if (p && p->state == abi::kThreadLive && (c.args[3] & (kWStopped | kWContinued | kWNoHang))) return;
+    } else {
+      // Not said which: any that has ended.
+      for (u32 i = 0; i < kRetries; ++i) {
+        for (const abi::ProcessSlot& p : control().processes)
+          if (p.state > abi::kThreadLive && p.pid > 0 && sys(kSysWait4, p.pid, 0, kWAll | kWNoHang, 0) == p.pid) return;
+        if (c.args[3] & kWNoHang) return;
+        pause_a_little();
+      }
+      return;
+    }
+  }
+  // Killed from outside, its KILLED event may come only after this: the host and its parent heard of it at the same time.
+  const abi::ProcessSlot* p = slot_of_pid(pid);
+  if (signaled && p && p->state == abi::kThreadLive) sys(kSysKill, pid, 9);
+  reap(t, pid);
+}
+
+void follow_process_call(Thread* t, const Call& c, i64 ret) {
+  if (is_error(ret)) return;
+  bool right = true;
+  switch (c.nr) {
+    case kSysSetsid:
+      // The root process leads a session of its own from the beginning here.
+      right = sys(kSysSetsid) == ret || sys(kSysGetsid, 0) == ret;
+      break;
+    case kSysSetpgid: {
+      i64 self = sys(kSysGetpid);
+      i64 pid = (i32)c.args[0] ? (i32)c.args[0] : self, group = (i32)c.args[1] ? (i32)c.args[1] : pid;
+      right = sys(kSysSetpgid, pid, group) == 0 || sys(kSysGetpgid, pid) == group;
+      break;
+    }
+    case kSysPrctl:
+      if (c.args[0] == 36 /* PR_SET_CHILD_SUBREAPER */) right = sys(kSysPrctl, 36, c.args[1], 0, 0, 0) == 0;
+      break;
+    default: break;
+  }
+  if (!right) diverge(t, nullptr, abi::kKindPlace, "sessions or process groups are not as they were when this was recorded");
+}
+
+void take_back_signal(int sig) {
+  if (sig != kSigChld) return;
+  u64 set = signal_bit(sig);
+  Timespec now{0, 0};
+  sys(kSysRtSigtimedwait, &set, 0, &now, 8);
+}
+
+void exec_again(Thread* t) {
+  abi::Control& c = control();
+  retire_other_threads(t);
+  c.exec_gtid = t->gtid;
+  c.exec_process = t->process->slot;
+  static_assert(sizeof(Process) <= sizeof c.exec_process_state);
+  copy_bytes(c.exec_process_state, t->process, sizeof(Process));
+  char number[12];
+  u32 at = sizeof number - 1;
+  number[at] = 0;
+  for (u32 n = (u32)c.guest_fd;; n /= 10) {
+    number[--at] = (char)('0' + n % 10);
+    if (n < 10) break;
+  }
+  const char* argv[] = {c.stub_path, number + at, nullptr};
+  const char* envp[] = {nullptr};
+  sys(kSysExecve, c.stub_path, argv, envp);
+  report_outcome_text(abi::kAgentFault, "the replay stub cannot be executed for an execve of the guest");
+}
+
+void resume_after_exec(Thread* t) {
+  abi::Control& c = control();
+  u32 gtid = c.exec_gtid;
+  copy_bytes(&t->own_process, c.exec_process_state, sizeof(Process));
+  t->process = &t->own_process;
+  t->process->own = true;
+  c.exec_gtid = 0;
+  adopt_slot(t, gtid, c.exec_process);
+}
+
+}  // namespace understudy
