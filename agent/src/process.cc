@@ -134,8 +134,9 @@ void child_writes_tid(Thread* t) {
   arm_thread(t);
   t->gtid = gtid;
   adopt_slot(t, gtid, process);
-  t->child_tid = recording() ? t->kernel_tid : tid;
-  if (recording()) {
+  // A child of a replay may come up when the group has begun to go live: it was made in replay all the same.
+  t->child_tid = g_hot.recording ? t->kernel_tid : tid;
+  if (g_hot.recording) {
     set_kernel_mask(t->guest_mask);
     baton_acquire(t);
     rpc(abi::kRpcJoin, process);
@@ -471,7 +472,7 @@ extern "C" [[noreturn]] void agent_on_new_thread(Thread* child) {
   child->kernel_tid = tid;
   adopt_slot(child, child->gtid, child->process->slot);
   arm_thread(child);
-  if (recording()) {
+  if (g_hot.recording) {
     child->child_tid = tid;
     set_kernel_mask(child->guest_mask);
     if (!child->spawner) baton_acquire(child);
