@@ -106,9 +106,9 @@ void reap_again(Thread* t, const Call& c, i64 ret) {
       return;
     }
   }
-  // Killed from outside, its KILLED event may come only after this: the host and its parent heard of it at the same time.
-  const abi::ProcessSlot* p = slot_of_pid(pid);
-  if (signaled && p && p->state == abi::kThreadLive) sys(kSysKill, pid, 9);
+  // Killed from outside, its KILLED event may come only after this: the host and its parent heard of it at the same time. One that
+  // dies by itself has nothing left to do but that.
+  if (signaled) sys(kSysKill, pid, 9);
   reap(t, pid);
 }
 

@@ -199,7 +199,19 @@ i64 clone_common(Thread* t, const CloneCall& c) {
   __atomic_fetch_add(&ctl.live_threads, 1, __ATOMIC_SEQ_CST);
   i32 pidfd_value = -1;
   const i64 wanted = s.ret;
-  if (true_processes()) make_next_pid(wanted);
+  if (true_processes()) {
+    make_next_pid(wanted);
+    // Not left to the child: it may be killed before it comes to it.
+    slot_of(gtid).gtid = gtid;
+    slot_of(gtid).process = process;
+    slot_of(gtid).state = abi::kThreadLive;
+    if (!thread) {
+      abi::ProcessSlot& p = ctl.processes[process];
+      p.dying = p.dead = 0;
+      p.pid = (i32)wanted;
+      p.state = abi::kThreadLive;
+    }
+  }
   if (shares) {
     child = allocate_thread();
     prepare_child(t, child, c, gtid, process);
