@@ -360,7 +360,8 @@ void garbage_does_no_harm() {
   const uint64_t end = primary.append(1, 1, "hello");
   CHECK(primary.wait([&] { return primary.marks.received == end; }));
   CHECK_HAS(backup.incidents, "does not speak the mirror's protocol");
-  CHECK(backup.wait([&] { return backup.receiver->stats().incidents >= 39; }, 10'000));
+  for (int i = 0; i < 2000 && backup.receiver->stats().incidents < 39; i++) usleep(5000);
+  CHECK(backup.receiver->stats().incidents >= 39);
   for (int i = 0; i < 500; i++) close(connect_to(port));
   const uint64_t next = primary.append(1, 2, "still here");
   CHECK(primary.wait([&] { return primary.marks.received == next; }));

@@ -15,7 +15,7 @@ Door::Door(const std::string& address, uint16_t port, Hooks hooks) : hooks_(std:
   socket_.reset(socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   const int one = 1;
   if (!socket_ || setsockopt(socket_.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
-      bind(socket_.get(), reinterpret_cast<sockaddr*>(&at), bytes) != 0 || listen(socket_.get(), 64) != 0 ||
+      bind(socket_.get(), reinterpret_cast<sockaddr*>(&at), bytes) != 0 || listen(socket_.get(), 1024) != 0 ||
       getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&at), &bytes) != 0) {
     const int error = errno;
     throw HostError("MIRROR", error, "",

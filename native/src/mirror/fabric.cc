@@ -188,6 +188,8 @@ struct Fabric::State {
   }
 };
 
+void Fabric::load() { library(); }
+
 Fabric::Fabric(const std::string& provider, Role role, const std::string& address, uint16_t port)
     : state_(std::make_unique<State>()) {
   const Library& lib = library();

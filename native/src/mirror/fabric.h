@@ -30,6 +30,8 @@ struct RemoteMemory {
 class Fabric {
  public:
   enum class Role { Listen, Connect };
+  // Loads libfabric, unless that was done. Throws HostError when there is none.
+  static void load();
   // Listen: `address` is the local one. Connect: the peer's, with the port that its listener has.
   Fabric(const std::string& provider, Role role, const std::string& address, uint16_t port);
   ~Fabric();

@@ -56,6 +56,8 @@ Link::Link(Side side, const MirrorConfig& config, const Greeting& greeting, std:
            std::unique_ptr<Fabric> fabric, const Kick& kick)
     : side_(side),
       heartbeat_ns_(config.heartbeat_ms * kMs),
+      peer_heartbeat_ns_(std::max(greeting.theirs.heartbeat_ms, 1u) * kMs),
+      deadline_ns_(config.deadline_ms * kMs),
       kick_(kick),
       control_(std::move(control)),
       fabric_(std::move(fabric)) {
@@ -69,7 +71,6 @@ Link::Link(Side side, const MirrorConfig& config, const Greeting& greeting, std:
     seal_ = std::make_unique<Sealer>(primary ? greeting.keys.marks_primary : greeting.keys.marks_backup, Sealer::Use::Seal);
     open_ = std::make_unique<Sealer>(primary ? greeting.keys.marks_backup : greeting.keys.marks_primary, Sealer::Use::Open);
   }
-  live_.emplace(std::max(greeting.theirs.heartbeat_ms, 1u) * kMs, config.deadline_ms * kMs, monotonic_ns());
 }
 
 Link::~Link() {
@@ -86,8 +87,7 @@ void Link::set_peer_marks(wire::Memory memory) { peer_marks_ = {memory.address, 
 
 void Link::start() {
   const uint64_t now = monotonic_ns();
-  live_->look(now, ~0ull / 2);
-  live_->heard(now);
+  live_.emplace(peer_heartbeat_ns_, deadline_ns_, now);
   next_beat_ = now;
 }
 

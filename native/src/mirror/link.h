@@ -103,7 +103,7 @@ class Link {
   [[noreturn]] void lost_transport(const std::string& text);
 
   const Side side_;
-  const uint64_t heartbeat_ns_;
+  const uint64_t heartbeat_ns_, peer_heartbeat_ns_, deadline_ns_;
   const Kick& kick_;
   std::unique_ptr<Control> control_;
   std::unique_ptr<Fabric> fabric_;

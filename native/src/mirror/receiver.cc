@@ -21,6 +21,8 @@ std::string local_address(int fd) {
 
 MirrorReceiver::MirrorReceiver(MirrorConfig config, Hooks hooks) : config_(std::move(config)), hooks_(std::move(hooks)) {
   check_config(config_);
+  // Not in the handshake, whose time is limited.
+  Fabric::load();
   door_ = std::make_unique<Door>(config_.address, config_.port,
                                  Door::Hooks{[this](Door::Visitor& visitor) { visit(visitor); }, hooks_.on_incident});
 }

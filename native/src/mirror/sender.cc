@@ -16,6 +16,8 @@ MirrorSender::MirrorSender(MirrorConfig config, Hooks hooks)
   check_config(config_);
   socklen_t bytes = 0;
   parse_address(config_.address, config_.port, &bytes);
+  // Not in the handshake, whose time is limited.
+  Fabric::load();
   window_.store(config_.ring_bytes);
   if (config_.encrypt) sealed_ = std::make_unique<TwinRing>(config_.ring_bytes);
   thread_ = start_thread("us-mirror-tx", [this] { run(); });
@@ -171,9 +173,9 @@ void MirrorSender::take_marks() {
 }
 
 void MirrorSender::run() {
-  if (config_.realtime) realtime_.store(Link::make_realtime());
   try {
     establish();
+    if (config_.realtime) realtime_.store(Link::make_realtime());
     serve();
   } catch (const LinkLost& lost) {
     lose(lost.loss);
@@ -263,9 +265,9 @@ void MirrorSender::lose(const MirrorLoss& loss) {
 
 void MirrorSender::close(const std::string& reason, uint32_t drain_ms) {
   quiet_.store(true);
-  if (connected_.load() && !lost()) {
+  const uint64_t until = monotonic_ns() + drain_ms * kMs;
+  if (wait_connected(appended() > 0 ? drain_ms : 0)) {
     flush();
-    const uint64_t until = monotonic_ns() + drain_ms * kMs;
     while (!lost() && received_.load() < appended_.load() && monotonic_ns() < until) usleep(500);
     const std::lock_guard hold(link_->mutex);
     link_->control().say(wire::kBye, wire::Reason::kClosed, reason);
