@@ -93,17 +93,18 @@ void MirrorSender::want(uint64_t position) {
 
 void MirrorSender::post() {
   if (!connected_.load(std::memory_order_acquire)) return;
-  // Whoever holds the mutex looks again at what is wanted after it let go, so nobody has to wait for it.
+  // Nobody waits for the mutex: another appender that holds it looks again at what is wanted after it let go, and the progress
+  // thread does so in every turn. It may be about to sleep, though.
   for (;;) {
     const uint64_t wanted = wanted_.load();
-    if (!link_->mutex.try_lock()) return;
+    if (!link_->mutex.try_lock()) return kick_.kick();
     bool error = false;
     try {
       if (!lost()) post_locked();
     } catch (const FabricError&) {
       error = true;  // the progress thread sees it too, and finds out why
     }
-    const bool all = posted_ >= wanted;
+    const bool all = posted_.load(std::memory_order_relaxed) >= wanted;
     link_->mutex.unlock();
     if (error) kick_.kick();
     if (error || !all || wanted_.load() == wanted) return;
@@ -123,11 +124,11 @@ void MirrorSender::post_locked() {
   Fabric& fabric = link_->fabric();
   retire();
   const uint64_t wanted = wanted_.load();
-  while (posted_ < wanted) {
-    const uint64_t bytes = std::min(wanted - posted_, kWriteBytes);
+  for (uint64_t posted; (posted = posted_.load(std::memory_order_relaxed)) < wanted;) {
+    const uint64_t bytes = std::min(wanted - posted, kWriteBytes);
     const uint64_t on_wire = bytes + (sealer_ ? kSealTag : 0);
     if (wire_posted_ + on_wire > wire_free_ + target_bytes_) return;  // a mark will come
-    const uint8_t* from = ring_.at(posted_);
+    const uint8_t* from = ring_.at(posted);
     if (sealer_) {
       if (wire_posted_ + on_wire > source_done_wire_ + sealed_->bytes()) return;
       uint8_t* const out = sealed_->at(wire_posted_);
@@ -138,9 +139,9 @@ void MirrorSender::post_locked() {
     }
     if (!fabric.write(source_id_, from, on_wire, target_, wire_posted_ & (target_bytes_ - 1), wire::immediate_of_bytes(on_wire)))
       return;
-    posted_ += bytes;
+    posted_.store(posted + bytes, std::memory_order_relaxed);
     wire_posted_ += on_wire;
-    in_flight_[in_flight_tail_] = {fabric.posted(), posted_, wire_posted_};
+    in_flight_[in_flight_tail_] = {fabric.posted(), posted + bytes, wire_posted_};
     in_flight_tail_ = (in_flight_tail_ + 1) % kInFlight;
     stat_writes_.fetch_add(1, std::memory_order_relaxed);
     stat_wire_bytes_.fetch_add(on_wire, std::memory_order_relaxed);
@@ -237,7 +238,7 @@ void MirrorSender::serve() {
       flush();  // nothing waits for longer than a heartbeat
       const std::lock_guard hold(link_->mutex);
       link_->send_mark({});
-    } else if (any) {
+    } else if (wanted_.load() > posted_.load(std::memory_order_relaxed)) {
       post();
     }
     if (any) continue;

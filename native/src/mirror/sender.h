@@ -77,7 +77,8 @@ class MirrorSender {
   std::atomic<uint64_t> wanted_{0};  // position up to which somebody wants it sent
   std::atomic<uint64_t> window_{0};  // bytes that may be ahead of `consumed`
   // Under the link's mutex.
-  uint64_t posted_ = 0, wire_posted_ = 0, wire_free_ = 0;
+  std::atomic<uint64_t> posted_{0};
+  uint64_t wire_posted_ = 0, wire_free_ = 0;
   struct Posted {
     uint64_t write, position, wire;  // after it
   };
