@@ -251,11 +251,12 @@ std::vector<Connection*> ConnectionTable::connections() {
   return all;
 }
 
-void ConnectionTable::inspect(const std::function<void(Connection&)>& look) {
+bool ConnectionTable::inspect(const FlowKey& key, const std::function<void(const Connection&)>& look) const {
   std::lock_guard lock(mutex_);
-  for (const auto& [key, flow] : flows_) {
-    for (const auto& c : flow) look(*c);
-  }
+  const auto it = flows_.find(key);
+  if (it == flows_.end()) return false;
+  look(*it->second.back());
+  return true;
 }
 
 TableStats ConnectionTable::stats() const {

@@ -60,8 +60,8 @@ class ConnectionTable {
   std::vector<Connection*> connections();
   const std::unordered_map<uint64_t, GuestSocket>& sockets() const { return sockets_; }
   const Address& vip() const { return vip_; }
-  // A consistent look at a table that is in use; for tests and for the toy replica of the end-to-end test.
-  void inspect(const std::function<void(Connection&)>& look);
+  // A consistent look at the newest connection of these addresses while the table is in use. False: there is none.
+  bool inspect(const FlowKey& key, const std::function<void(const Connection&)>& look) const;
 
  private:
   using Flow = std::vector<std::unique_ptr<Connection>>;  // in order of creation

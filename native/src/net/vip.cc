@@ -1,6 +1,8 @@
 // See vip.h.
 #include "net/vip.h"
 
+#include <net/if.h>
+// The system's names above and the kernel's below go together in this order only.
 #include <arpa/inet.h>
 #include <ifaddrs.h>
 #include <libmnl/libmnl.h>
@@ -9,9 +11,9 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
 #include <sys/ioctl.h>
 
+#include <cstddef>
 #include <memory>
 
 namespace understudy::host {
