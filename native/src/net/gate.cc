@@ -1,0 +1,143 @@
+// See gate.h.
+#include "net/gate.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+
+namespace understudy::host {
+
+Gate::Gate(GateConfig config, GateHooks hooks) : config_(std::move(config)), hooks_(std::move(hooks)) {
+  if (config_.tcp_ports.empty() && config_.udp_ports.empty() && !config_.outward)
+    throw HostError("NET", EINVAL, config_.service, "service " + config_.service + " has a VIP and no port");
+  stop_ = UniqueFd(eventfd(0, EFD_CLOEXEC));
+  if (!stop_) throw HostError("NET", errno, "", "cannot make an eventfd: " + errno_text(errno));
+  clean_leftovers(config_.service);
+  // Queues before rules: with rules only, packets of clients that are connected already would be dropped.
+  lanes_[int(Direction::kIn)].queue = std::make_unique<PacketQueue>(config_.queue_in, config_.vip.family);
+  lanes_[int(Direction::kOut)].queue = std::make_unique<PacketQueue>(config_.queue_out, config_.vip.family);
+  thread_ = start_thread("us-gate", [this] { run(); });
+  try {
+    // The fence begins closed, so the lease must be kept from the first moment; whoever made the gate is the primary now.
+    if (config_.lease_ms != 0) {
+      install_fence(config_);
+      lease_ = std::make_unique<Lease>(fence_table(config_.service), config_.vip, config_.lease_ms, hooks_.report);
+      lease_->keep(true);
+    }
+    install_queue_rules(config_);
+  } catch (...) {
+    lease_.reset();
+    try {
+      clean_leftovers(config_.service);
+    } catch (const HostError& error) { hooks_.report(abi::kError, error.what()); }
+    eventfd_write(stop_.get(), 1);
+    thread_.join();
+    throw;
+  }
+}
+
+Gate::~Gate() {
+  lease_.reset();
+  try {
+    clean_leftovers(config_.service);
+  } catch (const HostError& error) { hooks_.report(abi::kError, error.what()); }
+  eventfd_write(stop_.get(), 1);
+  thread_.join();
+}
+
+void Gate::clean_leftovers(const std::string& service) {
+  remove_queue_rules(service);
+  remove_fence(service);
+}
+
+void Gate::keep_lease(bool keep) {
+  if (lease_) lease_->keep(keep);
+}
+void Gate::extend_lease_until(uint64_t monotonic_ns) {
+  if (lease_) lease_->extend_until(monotonic_ns);
+}
+void Gate::drop_lease() {
+  if (lease_) lease_->drop();
+}
+
+void Gate::run() {
+  Lane& in = lanes_[int(Direction::kIn)];
+  Lane& out = lanes_[int(Direction::kOut)];
+  pollfd fds[3] = {{in.queue->fd(), POLLIN, 0}, {out.queue->fd(), POLLIN, 0}, {stop_.get(), POLLIN, 0}};
+  for (;;) {
+    if (poll(fds, 3, -1) < 0) continue;
+    if (fds[2].revents != 0) return;
+    if (fds[0].revents != 0) take(in, Direction::kIn);
+    if (fds[1].revents != 0) take(out, Direction::kOut);
+  }
+}
+
+void Gate::take(Lane& lane, Direction direction) {
+  const bool any = lane.queue->read([&](uint32_t id, std::span<const uint8_t> packet, bool unverified) {
+    on_packet(lane, direction, id, packet, unverified);
+  });
+  if (any && hooks_.flush) hooks_.flush();
+}
+
+void Gate::on_packet(Lane& lane, Direction direction, uint32_t id, std::span<const uint8_t> packet, bool unverified) {
+  if (direction == Direction::kIn) {
+    // The kernel checks after this hook. Damaged bytes must not be taken for the client's by the backup either.
+    if (unverified && !tcp_checksum_ok(packet)) {
+      dropped_checksum_.fetch_add(1, std::memory_order_relaxed);
+      return lane.queue->drop(id);
+    }
+    packets_in_.fetch_add(1, std::memory_order_relaxed);
+    bytes_in_.fetch_add(packet.size(), std::memory_order_relaxed);
+  } else {
+    const std::optional<TcpPacket> tcp = parse_tcp(packet);
+    if (!tcp || ((tcp->has(kFin) || tcp->has(kRst)) && hooks_.fin_allowed && !hooks_.fin_allowed(*tcp))) {
+      dropped_fins_.fetch_add(1, std::memory_order_relaxed);
+      return lane.queue->drop(id);
+    }
+    packets_out_.fetch_add(1, std::memory_order_relaxed);
+  }
+  uint64_t position = hooks_.mirror_packet(direction, packet);
+  if (position == 0) position = ~uint64_t{0};
+  std::lock_guard lock(lane.mutex);
+  lane.waiting.push_back({id, position});
+  // The answer may have been faster than this thread.
+  accept_released(lane, released_.load(std::memory_order_acquire));
+}
+
+// One verdict for all: they are accepted in the queue's order up to the last one's number.
+void Gate::accept_released(Lane& lane, uint64_t released) {
+  bool any = false;
+  uint32_t last = 0;
+  while (!lane.waiting.empty() && lane.waiting.front().position <= released) {
+    last = lane.waiting.front().id;
+    any = true;
+    lane.waiting.pop_front();
+  }
+  if (any) lane.queue->accept_until(last);
+}
+
+void Gate::release(uint64_t position) {
+  uint64_t before = released_.load(std::memory_order_relaxed);
+  do {
+    if (position <= before) return;
+  } while (!released_.compare_exchange_weak(before, position, std::memory_order_acq_rel));
+  for (Lane& lane : lanes_) {
+    std::lock_guard lock(lane.mutex);
+    accept_released(lane, position);
+  }
+}
+
+GateStats Gate::stats() const {
+  GateStats stats{};
+  stats.packets_in = packets_in_.load(std::memory_order_relaxed);
+  stats.bytes_in = bytes_in_.load(std::memory_order_relaxed);
+  stats.packets_out = packets_out_.load(std::memory_order_relaxed);
+  stats.dropped_fins = dropped_fins_.load(std::memory_order_relaxed);
+  stats.dropped_checksum = dropped_checksum_.load(std::memory_order_relaxed);
+  for (const Lane& lane : lanes_) {
+    std::lock_guard lock(const_cast<std::mutex&>(lane.mutex));
+    stats.held += lane.waiting.size();
+  }
+  return stats;
+}
+
+}  // namespace understudy::host

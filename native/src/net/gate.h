@@ -1,0 +1,91 @@
+// The gate (primary): a packet reaches the guest, and its sender an acknowledgement, only after the backup holds the packet.
+//
+// What passes it: everything TCP from clients to the VIP's ports; of the other direction only what changes a connection's state
+// (SYN, FIN, RST), since the bytes of a stream follow from the journal.
+//
+// Invariants:
+//  - Fail closed. A packet is accepted after release() of its position and for no other reason; when the gate or its process is
+//    gone, the kernel drops what waits and what comes.
+//  - Each direction's packets are accepted in the order in which they came.
+//  - A FIN or RST that the guest did not cause by its own doing (its process was killed) is dropped: the connection goes on elsewhere.
+//
+// Must not: block in release(); it is called by the thread that reads the mirror's progress.
+#pragma once
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+
+#include "net/lease.h"
+#include "net/packet_queue.h"
+#include "net/rules.h"
+
+namespace understudy::host {
+
+struct GateHooks {
+  // Appends a packet to the mirror and returns the position that the backup must have reached for it; 0: the mirror is lost, the
+  // packet waits for release(~0). Called by the gate's thread only. Positions never decrease.
+  std::function<uint64_t(Direction, std::span<const uint8_t> ip_packet)> mirror_packet;
+  // After the last of some mirror_packet() calls in a row: send now. May be empty.
+  std::function<void()> flush;
+  // Whether a connection may be ended towards the client; see GuestWatch. Empty: always.
+  std::function<bool(const TcpPacket&)> fin_allowed;
+  std::function<void(abi::MessageLevel, const std::string&)> report;
+};
+
+struct GateStats {
+  uint64_t packets_in, bytes_in, packets_out;
+  uint64_t held;              // now
+  uint64_t dropped_fins;      // that a dying guest did not mean
+  uint64_t dropped_checksum;  // the kernel would have dropped them as well
+};
+
+class Gate {
+ public:
+  // Installs rules and starts. Throws HostError NET; then nothing is left behind.
+  Gate(GateConfig config, GateHooks hooks);
+  // Removes the rules, then drops what still waits (release(~0) first lets it go on instead).
+  ~Gate();
+  Gate(const Gate&) = delete;
+  Gate& operator=(const Gate&) = delete;
+
+  // The backup holds everything up to here. May be called by any thread; an older position than before has no effect.
+  void release(uint64_t position);
+
+  // See Lease. Without a lease (lease_ms 0) these do nothing.
+  void keep_lease(bool keep);
+  void extend_lease_until(uint64_t monotonic_ns);
+  void drop_lease();
+
+  GateStats stats() const;
+
+  // Removes what a crashed process left of this service. Idempotent.
+  static void clean_leftovers(const std::string& service);
+
+ private:
+  struct Waiting {
+    uint32_t id;
+    uint64_t position;
+  };
+  struct Lane {
+    std::unique_ptr<PacketQueue> queue;
+    std::mutex mutex;
+    std::deque<Waiting> waiting;
+  };
+  void run();
+  void take(Lane& lane, Direction direction);
+  void on_packet(Lane& lane, Direction direction, uint32_t id, std::span<const uint8_t> packet, bool unverified);
+  static void accept_released(Lane& lane, uint64_t released);
+
+  GateConfig config_;
+  GateHooks hooks_;
+  Lane lanes_[2];  // by Direction
+  std::atomic<uint64_t> released_{0};
+  std::unique_ptr<Lease> lease_;
+  UniqueFd stop_;  // eventfd
+  std::atomic<uint64_t> packets_in_{0}, bytes_in_{0}, packets_out_{0}, dropped_fins_{0}, dropped_checksum_{0};
+  std::thread thread_;
+};
+
+}  // namespace understudy::host

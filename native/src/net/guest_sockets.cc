@@ -1,0 +1,41 @@
+// See guest_sockets.h.
+#include "net/guest_sockets.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include <memory>
+
+namespace understudy::host {
+
+std::unordered_map<uint64_t, GuestDescriptor> collect_sockets(const std::vector<pid_t>& pids) {
+  std::unordered_map<uint64_t, GuestDescriptor> all;
+  for (const pid_t pid : pids) {
+    const UniqueFd process(int(syscall(SYS_pidfd_open, pid, 0)));
+    const std::string path = "/proc/" + std::to_string(pid) + "/fd";
+    const std::unique_ptr<DIR, int (*)(DIR*)> dir(opendir(path.c_str()), closedir);
+    if (!process || !dir) continue;
+    while (const dirent* entry = readdir(dir.get())) {
+      if (entry->d_name[0] == '.') continue;
+      const int number = atoi(entry->d_name);
+      UniqueFd fd(int(syscall(SYS_pidfd_getfd, process.get(), number, 0)));
+      if (!fd) continue;
+      // The first question is also the test whether this is a socket at all.
+      uint64_t cookie = 0;
+      int family = 0, type = 0;
+      socklen_t len = sizeof cookie;
+      if (getsockopt(fd.get(), SOL_SOCKET, SO_COOKIE, &cookie, &len) != 0 || all.contains(cookie)) continue;
+      len = sizeof family;
+      if (getsockopt(fd.get(), SOL_SOCKET, SO_DOMAIN, &family, &len) != 0) continue;
+      len = sizeof type;
+      if (getsockopt(fd.get(), SOL_SOCKET, SO_TYPE, &type, &len) != 0) continue;
+      if (family != AF_INET && family != AF_INET6) continue;
+      all.emplace(cookie, GuestDescriptor{std::move(fd), pid, number, family, type});
+    }
+  }
+  return all;
+}
+
+}  // namespace understudy::host
