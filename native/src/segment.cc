@@ -115,6 +115,11 @@ std::optional<IoError> SegmentWriter::append(uint64_t first_seq, uint64_t count,
   return write_batch(first_seq, count, events, len);
 }
 
+std::optional<IoError> SegmentWriter::sync() {
+  if (file_ && fdatasync(file_.get()) != 0) return IoError{errno, path_};
+  return std::nullopt;
+}
+
 std::optional<IoError> SegmentWriter::begin_epoch(uint64_t first_seq, uint64_t epoch) {
   if (auto error = write_batch(first_seq, 0, nullptr, 0)) return error;
   epoch_ = epoch;

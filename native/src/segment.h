@@ -38,6 +38,8 @@ class SegmentWriter {
   std::optional<IoError> open_first();
   std::optional<IoError> append(uint64_t first_seq, uint64_t count, const uint8_t* events, size_t len);
   std::optional<IoError> close(uint64_t next_seq);
+  // What was appended is on the disk.
+  std::optional<IoError> sync();
   // Closes the segment and begins another: what follows is of a new epoch.
   std::optional<IoError> begin_epoch(uint64_t first_seq, uint64_t epoch);
 

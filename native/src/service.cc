@@ -110,6 +110,10 @@ int64_t Service::map_file() {
   rpc.r[2] = capture.dev;
   rpc.r[3] = capture.ino;
   rpc.r[4] = capture.is_new ? 1 : 0;
+  if (capture.is_new && hooks_.new_blob) {
+    const std::string sha = hex(capture.sha.data(), capture.sha.size());
+    hooks_.new_blob(blobs_.path_of(sha), capture.sha);
+  }
   memcpy(memory_.rpc_payload(), capture.sha.data(), capture.sha.size());
   memcpy(memory_.rpc_payload() + capture.sha.size(), capture.path.data(), capture.path.size());
   rpc.payload_len = capture.sha.size() + capture.path.size();

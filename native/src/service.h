@@ -24,6 +24,8 @@ class Service {
     std::function<void(abi::MessageLevel, const std::string&)> message;
     // A blob could not be written into the journal.
     std::function<void(int error, const std::string& path)> journal_failed;
+    // A file's contents are new to the journal; before the agent hears of it. May be empty.
+    std::function<void(const std::string& path, const Sha256& sha)> new_blob;
   };
   // launcher: only for record; in replay no exec is traced.
   Service(MemoryFile& memory, BlobStore& blobs, SiteStore& sites, Warden& warden, Launcher* launcher,

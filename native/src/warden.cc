@@ -155,7 +155,7 @@ void Warden::run() {
     }
     if (empty && !ended && group_is_over()) {
       ended = true;
-      if (memory_.control().mode == abi::kModeRecord) append_end();
+      if (memory_.control().mode == abi::kModeRecord && !unrecorded_) append_end();
       hooks_.group_ended();
     }
   }
@@ -257,7 +257,9 @@ void Warden::on_death(Member& member) {
   if (slot.pid != member.inside) return;
   store_release(slot.dead, 1u);
   if (control.mode != abi::kModeRecord || load_acquire(slot.state) != abi::kThreadLive) return;
-  if (!take_baton(member.inside)) return;
+  if (hooks_.killed && !unrecorded_ && hooks_.killed(member.pid == root_, signal != 0 ? signal : SIGKILL))
+    unrecorded_ = true;
+  if (unrecorded_ || !take_baton(member.inside)) return;
   append_killed(uint32_t(slot_index), signal != 0 ? signal : SIGKILL);
   release_baton();
 }

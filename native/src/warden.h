@@ -23,6 +23,8 @@ class Warden {
     std::function<bool(uint64_t* events)> drain;
     // Control::outcome changed (replay), or an agent reported a fault. Called on the warden's thread.
     std::function<void(abi::Outcome)> outcome;
+    // Record: a member was killed from outside. True: that is not to be recorded (a replica goes on instead). May be empty.
+    std::function<bool(bool root, int signal)> killed;
     // Every process of the group is gone.
     std::function<void()> group_ended;
     std::function<void(abi::MessageLevel, const std::string&)> report;
@@ -69,6 +71,7 @@ class Warden {
   std::vector<Member> members_;
   pid_t root_ = -1;
   bool root_known_ = false, killing_ = false;
+  bool unrecorded_ = false;  // the guest's end is none: see Hooks::killed
   uint32_t stopping_ = 0;
   UniqueFd wake_;  // eventfd
   std::thread thread_, outcome_thread_;

@@ -49,7 +49,8 @@ bool GuestWatch::end_is_meant() const {
     const uint32_t state = load_acquire(process.state);
     if (state == abi::kThreadKilled && !deaths_are_recorded) return false;
     if (state != abi::kThreadLive || load_acquire(process.dying) != 0) continue;
-    if (!is_alive(load_acquire(process.pid))) return false;
+    const pid_t pid = host_pid_ ? host_pid_(load_acquire(process.pid)) : load_acquire(process.pid);
+    if (pid <= 0 || !is_alive(pid)) return false;
   }
   return true;
 }

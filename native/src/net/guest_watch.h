@@ -7,7 +7,11 @@
 // Invariants: in doubt the answer is no. A FIN too few is repeated by the kernel, a FIN too many ends a client's connection.
 // Must not: block; it runs on the gate's thread.
 #pragma once
+#include <sys/types.h>
+
 #include <atomic>
+#include <functional>
+#include <utility>
 
 #include "understudy/abi.h"
 
@@ -15,7 +19,9 @@ namespace understudy::host {
 
 class GuestWatch {
  public:
-  explicit GuestWatch(const abi::Control& control) : control_(control) {}
+  // host_pid: the host's number of a process that the group knows by another (namespaces.h); negative: it is gone.
+  explicit GuestWatch(const abi::Control& control, std::function<pid_t(pid_t)> host_pid = {})
+      : control_(control), host_pid_(std::move(host_pid)) {}
   bool end_is_meant() const;
 
   // A member that was killed (ThreadState Killed) ends no connection rightfully: its death is going to be a failover. Where it is
@@ -27,6 +33,7 @@ class GuestWatch {
 
  private:
   const abi::Control& control_;
+  const std::function<pid_t(pid_t)> host_pid_;
   std::atomic<bool> deaths_are_recorded_{false};
 };
 

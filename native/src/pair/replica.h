@@ -49,6 +49,7 @@ class Replica {
 
   // Whole events, in order. Waits while the replica is behind by more than the ring holds. False: the replica is over.
   bool feed(uint64_t first_seq, uint64_t count, const uint8_t* events, size_t len);
+  std::optional<IoError> sync() { return writer_.sync(); }
   // "": it stands; otherwise why it does not.
   std::string drain(int timeout_ms);
   // 0 or an errno of the journal.

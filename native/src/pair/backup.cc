@@ -1,0 +1,295 @@
+// See backup.h.
+#include "pair/backup.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "session_parts.h"
+
+namespace understudy::host {
+namespace {
+constexpr int kDrainMs = 5000;
+constexpr int kRecordsMs = 5000;
+constexpr useconds_t kLagPollUs = 200;
+constexpr uint64_t kTableBytesMax = 512ull << 20;  // of all connections; each has its own bound besides
+}  // namespace
+
+BackupSession::BackupSession(const BackupOptions& options, EmitEvent emit)
+    : emit_(std::move(emit)),
+      durable_(options.durable),
+      lag_bytes_max_(options.lag_bytes_max),
+      network_(options.network) {
+  auto report = [this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); };
+  Replica::Hooks hooks;
+  hooks.message = report;
+  hooks.diverged = [this](Plain::Object event) { fail_replica(std::move(event)); };
+  hooks.journal_failed = [this](const PumpFailure& failure) {
+    emit_({{"type", "journalError"},
+           {"code", errno_name(failure.io.error)},
+           {"path", failure.io.path},
+           {"text", failure.text + " (" + failure.io.path + ")"}});
+    if (!replica_->live()) fail_replica({{"detail", failure.text}, {"seq", replica_->fed_events()}});
+  };
+  hooks.ended = [this](int status, bool live) {
+    if (!replica_over_.exchange(true) && !closing_)
+      emit_({{"type", "guestEnded"}, {"status", status}, {"live", live}, {"expected", true}});
+    finish_soon();
+  };
+  replica_ = std::make_unique<Replica>(options.replica, std::move(hooks));
+  pid_ = replica_->pid();
+  if (network_) {
+    table_ = std::make_unique<ConnectionTable>(network_->vip, report);
+    NetRingReader::Hooks net_hooks;
+    net_hooks.message = [this](const abi::NetMessage& m, const uint8_t* payload) { table_->guest(m, payload); };
+    net_hooks.report = report;
+    net_reader_ = std::make_unique<NetRingReader>(replica_->memory().net(), std::move(net_hooks));
+    takeover_ = std::make_unique<Takeover>(*network_, report);
+    vip_ = std::make_unique<Vip>(network_->vip, network_->prefix, network_->interface);
+  }
+  MirrorReceiver::Hooks mirror_hooks;
+  mirror_hooks.on_connected = [this](const MirrorPeer& peer) { emit_({{"type", "connected"}, {"peer", peer.address}}); };
+  mirror_hooks.on_record = [this](const MirrorRecord& record) { on_record(record); };
+  mirror_hooks.on_lost = [this](const MirrorLoss& loss) {
+    if (released_) return;
+    lost_at_ns_ = loss.at_ns;
+    emit_({{"type", "lost"},
+           {"kind", name_of(loss.kind)},
+           {"reason", loss.text},
+           {"atNs", loss.at_ns},
+           {"silentMs", double(loss.silent_ns) / 1e6}});
+  };
+  mirror_hooks.on_end = [this](uint64_t) {
+    std::lock_guard lock(end_mutex_);
+    records_over_ = true;
+    ended_changed_.notify_all();
+  };
+  mirror_hooks.on_incident = [this](const std::string& text) { emit_(message(abi::kWarning, text)); };
+  receiver_ = std::make_unique<MirrorReceiver>(options.mirror, std::move(mirror_hooks));
+  emit_({{"type", "listening"}, {"port", uint32_t(receiver_->port())}});
+  finisher_ = start_thread("us-finisher", [this] { finish(); });
+}
+
+BackupSession::~BackupSession() {
+  closing_ = true;
+  finish_soon();
+  if (finisher_.joinable()) finisher_.join();
+}
+
+void BackupSession::fail_replica(Plain::Object why) {
+  if (replica_over_.exchange(true)) return;
+  std::string reason;
+  uint64_t seq = 0;
+  for (const auto& [name, value] : why) {
+    if (name == "detail") reason = std::get<std::string>(value.value);
+    if (name == "seq") seq = uint64_t(std::get<double>(value.value));
+  }
+  // A replica that is not one must not be acknowledged to.
+  if (receiver_ != nullptr) receiver_->stop_acknowledging("the replica is of no use: " + reason);
+  emit_({{"type", "diverged"}, {"reason", reason}, {"seq", seq}, {"divergence", std::move(why)}});
+}
+
+void BackupSession::on_record(const MirrorRecord& record) {
+  switch (PairRecord(record.type)) {
+    case PairRecord::Journal: return on_journal(record);
+    case PairRecord::Packet: return on_packet(record);
+    case PairRecord::Blob: return on_blob(record);
+    case PairRecord::Release:
+      released_ = true;
+      receiver_->stop_acknowledging("the primary has released the service");
+      lost_at_ns_ = monotonic_ns();
+      emit_({{"type", "release"},
+             {"reason", std::string(reinterpret_cast<const char*>(record.data), record.size)},
+             {"atNs", lost_at_ns_.load()}});
+      return;
+  }
+  emit_(message(abi::kError, "the mirror carries a record of a type that is not known: " + std::to_string(record.type)));
+}
+
+void BackupSession::on_journal(const MirrorRecord& record) {
+  uint64_t count;
+  if (record.size <= sizeof count || replica_over_) return;
+  memcpy(&count, record.data, sizeof count);
+  if (!replica_->feed(record.seq, count, record.data + sizeof count, record.size - sizeof count)) return;
+  bytes_ += record.size - sizeof count;
+  {
+    std::lock_guard lock(fed_mutex_);
+    fed_.push_back({record.position, replica_->fed_bytes()});
+  }
+  if (durable_) {
+    if (auto error = replica_->sync())
+      return fail_replica({{"detail", "cannot sync the journal: " + errno_text(error->error)}, {"seq", record.seq}});
+    receiver_->set_durable(record.position);
+  }
+  update_applied();
+  while (lag_bytes_max_ != 0 && replica_->fed_bytes() - replica_->applied_bytes() > lag_bytes_max_ && !replica_over_)
+    usleep(kLagPollUs);
+  if (!said_caught_up_.exchange(true)) emit_({{"type", "caughtUp"}});
+}
+
+void BackupSession::update_applied() {
+  const uint64_t applied = replica_->applied_bytes();
+  uint64_t position = 0;
+  {
+    std::lock_guard lock(fed_mutex_);
+    while (!fed_.empty() && fed_.front().ring_end <= applied) {
+      position = fed_.front().position;
+      fed_.pop_front();
+    }
+  }
+  if (position != 0) receiver_->set_applied(position);
+}
+
+void BackupSession::on_packet(const MirrorRecord& record) {
+  constexpr size_t kHead = 2 * sizeof(uint32_t);
+  if (record.size <= kHead || table_ == nullptr) return;
+  uint32_t direction;
+  memcpy(&direction, record.data, sizeof direction);
+  table_->packet(Direction(direction), {record.data + kHead, record.size - kHead});
+  // What the guest has not read yet is bounded by the primary's own receive buffers; output that the client does not acknowledge
+  // by its send buffers. More than this is a replica that does not follow.
+  while (table_->buffered_bytes() > kTableBytesMax && !replica_over_) usleep(kLagPollUs);
+}
+
+void BackupSession::on_blob(const MirrorRecord& record) {
+  Sha256 sha;
+  uint64_t size, offset;
+  constexpr size_t kHead = sizeof sha + 2 * sizeof size;
+  if (record.size < kHead) return;
+  memcpy(sha.data(), record.data, sha.size());
+  memcpy(&size, record.data + sizeof sha, sizeof size);
+  memcpy(&offset, record.data + sizeof sha + sizeof size, sizeof offset);
+  const std::string path = replica_->blobs().path_of(hex(sha.data(), sha.size()));
+  const std::string part = path + ".part";
+  struct stat st;
+  if (stat(path.c_str(), &st) == 0) return;
+  UniqueFd file(open(part.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+  const size_t n = record.size - kHead;
+  int error = file ? 0 : errno;
+  if (error == 0 && n > 0 && pwrite(file.get(), record.data + kHead, n, off_t(offset)) != ssize_t(n)) error = errno;
+  if (error == 0 && offset + n >= size && rename(part.c_str(), path.c_str()) != 0) error = errno;
+  if (error != 0)
+    fail_replica({{"detail", "cannot write " + path + ": " + errno_text(error)}, {"seq", replica_->fed_events()}});
+}
+
+void BackupSession::stop_acknowledging(const std::string& why) { receiver_->stop_acknowledging(why); }
+
+void BackupSession::take_over(uint64_t epoch) {
+  if (taking_over_.exchange(true)) return;
+  takeover_thread_ = start_thread("us-takeover", [this, epoch] {
+    try {
+      do_take_over(epoch);
+    } catch (const std::exception& error) {
+      emit_({{"type", "takeoverFailed"}, {"reason", error.what()}});
+    }
+  });
+}
+
+void BackupSession::do_take_over(uint64_t epoch) {
+  Plain::List timeline;
+  auto stage = [&](const char* name, uint64_t at_ns, const std::string& detail = "") {
+    Plain::Object entry{{"stage", name}, {"atNs", at_ns}};
+    if (!detail.empty()) entry.emplace_back("detail", detail);
+    timeline.emplace_back(std::move(entry));
+  };
+  receiver_->stop_acknowledging("this host takes over");
+  stage("fence", monotonic_ns());
+  {
+    std::unique_lock lock(end_mutex_);
+    if (receiver_->connected() || receiver_->received() > 0) {
+      if (!ended_changed_.wait_for(lock, std::chrono::milliseconds(kRecordsMs), [&] { return records_over_; }))
+        throw HostError("TAKEOVER", ETIMEDOUT, "", "the replica does not take the events that were received");
+    }
+  }
+  if (replica_over_) throw HostError("TAKEOVER", 0, "", "there is no replica: it left the journal, or its guest has ended");
+  const std::string trouble = replica_->drain(kDrainMs);
+  if (!trouble.empty()) throw HostError("TAKEOVER", 0, "", trouble);
+  if (net_reader_ != nullptr) net_reader_->drain();
+  stage("drain", monotonic_ns());
+  Plain::Object network;
+  if (table_ != nullptr) {
+    table_->freeze();
+    const TakeoverResult result = takeover_->run(*table_, replica_->pids());
+    for (const TakeoverResult::Stage& s : result.stages) stage(s.name, s.at_ns);
+    Plain::List lost;
+    for (const TakeoverResult::Loss& loss : result.lost) lost.emplace_back(loss.reason);
+    network = {{"connections", result.connections},   {"asked", result.asked},
+               {"answered", result.answered},         {"orphans", result.orphans},
+               {"finishing", result.finishing},       {"listeners", result.listeners},
+               {"unreadBytes", result.unread_bytes},  {"resentBytes", result.resent_bytes},
+               {"lost", std::move(lost)}};
+  }
+  if (auto error = replica_->go_live(epoch))
+    throw HostError("JOURNAL_DIR", error->error, error->path,
+                    "cannot go on with the journal: " + error->path + ": " + errno_text(error->error));
+  stage("live", monotonic_ns());
+  emit_({{"type", "live"}, {"timeline", std::move(timeline)}, {"network", std::move(network)}});
+}
+
+void BackupSession::fence(const std::string&) {
+  if (vip_ != nullptr) {
+    try {
+      vip_->remove();
+    } catch (const HostError& error) { emit_(message(abi::kError, error.what())); }
+  }
+  replica_->kill();
+}
+
+void BackupSession::kill(int signal) {
+  if (signal == SIGKILL) {
+    closing_ = true;
+    finish_soon();
+  } else {
+    replica_->signal_root(signal);
+  }
+}
+
+Plain::Object BackupSession::stats() {
+  if (!replica_over_) update_applied();
+  const MirrorStats mirror = receiver_->stats();
+  Plain::Object out{{"events", replica_->fed_events()},
+                    {"appliedEvents", replica_->applied_events()},
+                    {"bytes", bytes_.load()},
+                    {"fedBytes", replica_->fed_bytes()},
+                    {"appliedBytes", replica_->applied_bytes()},
+                    {"journalBytes", replica_->journal_bytes()},
+                    {"received", receiver_->received()},
+                    {"live", replica_->live()},
+                    {"mirror", Plain::Object{{"connected", mirror.connected},
+                                             {"records", mirror.records},
+                                             {"writes", mirror.writes},
+                                             {"worstGapNs", mirror.worst_gap_ns},
+                                             {"realtime", mirror.realtime},
+                                             {"incidents", mirror.incidents}}}};
+  if (table_ != nullptr && !replica_->live()) {
+    const TableStats table = table_->stats();
+    out.emplace_back("network", Plain::Object{{"connections", table.connections},
+                                              {"halfOpen", table.half_open},
+                                              {"listeners", table.listeners},
+                                              {"bufferedBytes", table.buffered_bytes},
+                                              {"strays", table.strays}});
+  }
+  return out;
+}
+
+void BackupSession::finish() {
+  wait_finish();
+  const bool live = replica_->live();
+  if (takeover_thread_.joinable()) takeover_thread_.join();
+  receiver_->stop_acknowledging(closing_ ? "the backup is stopped" : "the guest has ended");
+  replica_->kill();
+  receiver_.reset();
+  if (live && vip_ != nullptr) {
+    try {
+      vip_->remove();
+    } catch (const HostError& error) { emit_(message(abi::kError, error.what())); }
+  }
+  net_reader_.reset();
+  takeover_.reset();
+  const int status = replica_->memory().control().exit_status;
+  replica_.reset();
+  emit_({{"type", "ended"}, {"status", status}, {"live", live}});
+}
+
+}  // namespace understudy::host

@@ -1,0 +1,82 @@
+// A backup: the far end of a primary's mirror, with a hot replica that can become the original.
+//
+// Order of a takeover (each is a stage of the timeline):
+//   fence    nothing is acknowledged any more (the mirror does that before it says that it is lost)
+//   drain    what was received is in the replica and in the connection table; the replica stands (Replica::drain)
+//   arp, probe, repair, vip, resume    Takeover (net/takeover.h)
+//   live     the guest goes on
+//
+// Invariants:
+//  - What was acknowledged is executed before going live, all of it.
+//  - It takes over only when told to, and once. Afterwards the guest is a recording without a backup.
+//
+// Must not: claim the epoch; that is the caller's before take_over().
+#pragma once
+#include <deque>
+#include <future>
+
+#include "mirror/receiver.h"
+#include "net/net_ring.h"
+#include "net/takeover.h"
+#include "pair/records.h"
+#include "pair/replica.h"
+#include "session.h"
+
+namespace understudy::host {
+
+struct BackupOptions {
+  ReplicaOptions replica;
+  MirrorConfig mirror;
+  std::optional<TakeoverConfig> network;
+  bool durable = false;  // sync what is written, and say so
+  uint64_t lag_bytes_max = 0;  // what the replica may be behind before the mirror is slowed down; 0: what its ring holds
+};
+
+class BackupSession : public Session {
+ public:
+  BackupSession(const BackupOptions& options, EmitEvent emit);
+  ~BackupSession() override;
+  Plain::Object stats() override;
+  void kill(int signal) override;
+
+  uint16_t port() const { return receiver_->port(); }
+  void stop_acknowledging(const std::string& why);
+  // In the background; "live" or "takeoverFailed" follows.
+  void take_over(uint64_t epoch);
+  // After going live.
+  void fence(const std::string& reason);
+
+ private:
+  struct Fed {
+    uint64_t position, ring_end;
+  };
+  void on_record(const MirrorRecord& record);
+  void on_journal(const MirrorRecord& record);
+  void on_blob(const MirrorRecord& record);
+  void on_packet(const MirrorRecord& record);
+  void do_take_over(uint64_t epoch);
+  void update_applied();
+  void fail_replica(Plain::Object why);
+  void finish();
+
+  EmitEvent emit_;
+  const bool durable_;
+  const uint64_t lag_bytes_max_;
+  std::optional<TakeoverConfig> network_;
+  std::unique_ptr<Replica> replica_;
+  std::unique_ptr<ConnectionTable> table_;
+  std::unique_ptr<NetRingReader> net_reader_;
+  std::unique_ptr<Takeover> takeover_;
+  std::unique_ptr<Vip> vip_;
+  std::mutex fed_mutex_;
+  std::deque<Fed> fed_;
+  std::mutex end_mutex_;
+  std::condition_variable ended_changed_;
+  bool records_over_ = false;
+  std::atomic<bool> replica_over_{false}, released_{false}, taking_over_{false}, said_caught_up_{false}, closing_{false};
+  std::atomic<uint64_t> bytes_{0}, lost_at_ns_{0};
+  std::unique_ptr<MirrorReceiver> receiver_;
+  std::thread takeover_thread_, finisher_;
+};
+
+}  // namespace understudy::host

@@ -1,0 +1,84 @@
+// A primary: a recording whose events go to a backup before anything that follows from them is let out.
+//
+// Threads: the pump mirrors the journal, the gate's thread packets; the mirror's progress thread says what the backup holds, which
+// lets agents (Pair::held) and the gate go on. Nothing on these paths waits for JavaScript.
+//
+// Invariants:
+//  - Pair::held never passes what the backup has acknowledged, until go_unprotected(): then it is ~0 for good.
+//  - After fence() nothing of the service leaves this host, and Release is mirrored only after that.
+//  - A root process that is killed from outside ends nothing: its death is not recorded, the replica goes on.
+//
+// Must not: decide to go unprotected, or reconnect.
+#pragma once
+#include <deque>
+
+#include "mirror/sender.h"
+#include "net/gate.h"
+#include "net/guest_watch.h"
+#include "net/vip.h"
+#include "pair/records.h"
+#include "session.h"
+
+namespace understudy::host {
+
+struct NetworkOptions {
+  GateConfig gate;  // vip, prefix, interface, ports, queues
+};
+
+struct PrimaryOptions {
+  RecordOptions record;
+  std::string output_path;
+  std::optional<MirrorConfig> mirror;  // none: unprotected from the beginning
+  std::optional<NetworkOptions> network;
+  bool durable = false;  // outputs wait for the backup's disk, not for its memory only
+};
+
+class PrimarySession : public Session {
+ public:
+  PrimarySession(const PrimaryOptions& options, EmitEvent emit);
+  ~PrimarySession() override;
+  Plain::Object stats() override;
+  void kill(int signal) override;
+
+  void go_unprotected();
+  // Returns when nothing can leave any more. release: the backup is told.
+  void fence(const std::string& reason, bool release);
+
+ private:
+  struct Sent {
+    uint64_t position, ring_end;
+  };
+  void finish();
+  void tap(uint64_t first_seq, uint64_t count, const uint8_t* events, size_t len, uint64_t end);
+  void mirror_blob(const std::string& path, const Sha256& sha);
+  void on_watermarks(const Watermarks& marks);
+  void set_held(uint64_t held);
+  bool on_killed(bool root, int signal);
+  void on_fault();
+
+  EmitEvent emit_;
+  const bool durable_;
+  const uint64_t started_ns_;
+  MemoryFile memory_;
+  BlobStore blobs_;
+  SiteStore sites_;
+  Enclosure enclosure_;
+  SegmentWriter writer_;
+  std::unique_ptr<Guard> guard_;
+  std::unique_ptr<Launcher> launcher_;
+  std::unique_ptr<Warden> warden_;
+  std::unique_ptr<Vip> vip_;
+  std::unique_ptr<GuestWatch> watch_;
+  std::unique_ptr<MirrorSender> sender_;
+  std::unique_ptr<Gate> gate_;
+  std::unique_ptr<Pump> pump_;
+  std::unique_ptr<Service> service_;
+  std::mutex sent_mutex_;
+  std::deque<Sent> sent_;
+  std::mutex fence_mutex_;
+  std::atomic<bool> unprotected_{false}, fenced_{false}, killed_{false}, lost_guest_{false}, said_protected_{false};
+  std::atomic<uint64_t> held_{0};
+  std::thread finisher_;
+};
+
+}  // namespace understudy::host

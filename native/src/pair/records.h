@@ -1,0 +1,20 @@
+// What a pair's mirror carries: the types of its records (mirror.h knows only numbers and bytes).
+#pragma once
+#include <stdint.h>
+
+namespace understudy::host {
+
+enum class PairRecord : uint32_t {
+  // seq = the first event's; u64 count, then whole events, never ending inside a group (abi::Ring::group).
+  Journal = 1,
+  // A packet that the gate holds: u32 direction, u32 zero, the IP packet.
+  Packet = 2,
+  // A part of a mapped file's contents: sha256[32], u64 size of the whole, u64 offset, bytes. Before the FILE event that names it.
+  Blob = 3,
+  // The primary lets nothing out any more and never will: the backup is to go on. Text: why.
+  Release = 4,
+};
+
+inline constexpr uint64_t kBlobPiece = 256 << 10;
+
+}  // namespace understudy::host
