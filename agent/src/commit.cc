@@ -107,6 +107,8 @@ void commit_after(Thread* t, const Call& c, i64 ret) {
   follow_fd_kinds(t, c, ret);
 }
 
+bool names_endpoint(const Call& c) { return c.nr == kAccept || c.nr == kAccept4 || c.nr == kConnect; }
+
 void append_endpoint(Thread* t, const Call& c, i64 ret) {
   bool accepted = (c.nr == kAccept || c.nr == kAccept4) && !is_error(ret);
   bool connected = c.nr == kConnect && (ret == 0 || ret == -kEINPROGRESS || ret == -kEINTR);

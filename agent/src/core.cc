@@ -435,30 +435,33 @@ extern "C" [[noreturn]] void agent_on_syscall(Thread* t) {
   }
 
   if (US_UNLIKELY(t->pending_sig)) deliver_pending(t, kBeforeCall);
-  abi::Control& ctl = control();
+  bool pair = control().flags & abi::kFlagPair;
   u64 asked = c.args[2];
-  if (US_UNLIKELY(ctl.flags & abi::kFlagPair)) {
+  if (US_UNLIKELY(pair)) {
     commit_before(t, c);
     if (caps_input(t, c)) asked = kInputMax;
   }
-  if (FastPath f = g_fast[c.nr < kFastCalls ? c.nr : 0];
-      US_LIKELY(f.kind != kFastNone && c.nr < kFastCalls && ctl.live_threads == 1 && (i32)c.args[0] != ctl.guest_fd)) {
-    const u64 args[6] = {c.args[0], c.args[1], asked, c.args[3], c.args[4], c.args[5]};
-    i64 ret = US_INTERRUPTIBLE("3", c.nr, args);
-    if (US_LIKELY(ret != -kEINTR && ret != kNotMade)) {
-      if (US_UNLIKELY(!append_fast(t, f, ret))) leave_call(t, finish_recorded(t, c, ret));
-      if (US_UNLIKELY(ctl.flags & abi::kFlagPair)) commit_after(t, c, ret);
-      t->slot->events++;
-      t->regs.rax = (u64)ret;
-      t->regs.rcx = t->regs.rip;
-      t->regs.r11 = 0x246;
-      t->via_sud = 0;
-      if (US_UNLIKELY(t->pending_sig)) deliver_pending(t, kAfterCall);
-      agent_return(t);
+  if (const FastPath& f = g_fast[c.nr < kFastCalls ? c.nr : kFastCalls - 1]; US_LIKELY(fast_applies(f, c) && !(pair && names_endpoint(c)))) {
+    FastCall state;
+    if (US_LIKELY(!group_has_others() || fast_let_go(t, f, state))) {
+      const u64 args[6] = {c.args[0], c.args[1], asked, c.args[3], c.args[4], c.args[5]};
+      i64 ret = US_INTERRUPTIBLE("3", c.nr, args);
+      fast_take_back(t, f, state);
+      if (US_LIKELY(ret != -kEINTR && ret != kNotMade)) {
+        if (US_UNLIKELY(!append_fast(t, f, state, ret))) leave_call(t, finish_recorded(t, c, ret));
+        if (US_UNLIKELY(pair)) commit_after(t, c, ret);
+        t->slot->events++;
+        t->regs.rax = (u64)ret;
+        t->regs.rcx = t->regs.rip;
+        t->regs.r11 = 0x246;
+        t->via_sud = 0;
+        if (US_UNLIKELY(t->pending_sig)) deliver_pending(t, kAfterCall);
+        agent_return(t);
+      }
+      if (ret == kNotMade || pending_restarts(t)) deliver_pending(t, kBeforeCall);
+      if (ret == -kEINTR && t->pending_sig) leave_call(t, finish_recorded(t, c, ret));
+      // Only the agent was interrupted: the call is made again, the long way.
     }
-    if (ret == kNotMade || pending_restarts(t)) deliver_pending(t, kBeforeCall);
-    if (ret == -kEINTR && t->pending_sig) leave_call(t, finish_recorded(t, c, ret));
-    // Only the agent was interrupted: the call is made again, the long way.
   }
   if (SpecialHandler special = special_handler(c); US_UNLIKELY(special != nullptr)) leave_call(t, special(t));
 
@@ -486,7 +489,7 @@ again:
     if (lend) baton_lend(t);
   }
   u64 args[6] = {c.args[0], c.args[1], asked, c.args[3], c.args[4], c.args[5]};
-  u8* bounce_buffer = (u8*)t + (kThreadBlock - kBounceSize);
+  u8* bounce_buffer = bounce_buffer_of(t);
   if (bounce) args[bounce_arg] = (u64)bounce_buffer;
   i64 ret = US_INTERRUPTIBLE("", c.nr, args);
   if (US_UNLIKELY(release)) baton_acquire(t);
@@ -502,13 +505,16 @@ again:
     // Same lengths as the real outputs: visiting the bounced call says how much there is to copy.
     struct Copy {
       u8* to;
-    } copy{(u8*)bounce_arg_saved};
+      bool failed;
+    } copy{(u8*)bounce_arg_saved, false};
     visit_outputs(local, t->scratch, ret,
                   Visitor{[](void* self, void* addr, u64 len) {
                             Copy& k = *(Copy*)self;
-                            if (addr && len) copy_bytes(k.to, addr, len);
+                            if (addr && len && agent_copy_safe(k.to, addr, len)) k.failed = true;
                           },
                           &copy});
+    // The kernel would have said so, had it been given the guest's own buffer.
+    if (US_UNLIKELY(copy.failed)) ret = -kEFAULT;
   }
   leave_call(t, finish_recorded(t, c, ret));
 }
