@@ -130,7 +130,7 @@ export class ConfigSource {
       case 'enum':
         return this.add(path, `${name} must be one of ${(params['allowedValues'] as unknown[]).join(', ')}`);
       case 'type':
-        return this.add(path, `${name} must be a ${[params['type']].flat().join(' or a ')}`);
+        return this.add(path, `${name} must be ${[params['type']].flat().map((type) => TYPE_TEXT[String(type)] ?? String(type)).join(' or ')}`);
       case 'minimum':
       case 'maximum':
         return this.add(path, `${name} must be ${String(params['comparison'])} ${String(params['limit'])}`);
@@ -143,6 +143,15 @@ export class ConfigSource {
     }
   }
 }
+
+const TYPE_TEXT: Record<string, string> = {
+  string: 'text',
+  integer: 'a whole number',
+  number: 'a number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'a set of fields',
+};
 
 function patternText(pattern: string): string {
   const known: Record<string, string> = {

@@ -3,7 +3,7 @@
 // Must not: coerce or fill in. What is checked stays what it was, so that two sides never read one message differently.
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 
-const ajv = new Ajv({ allErrors: true, strict: true, allowUnionTypes: true });
+const ajv = new Ajv({ allErrors: true, strict: true, allowUnionTypes: true, verbose: true });
 
 export type Schema = Record<string, unknown>;
 export type Check = ValidateFunction;
