@@ -50,9 +50,6 @@ export interface PlaneOptions extends ServiceSpec {
   epoch: number;
   /** Of this start of the service; exists, empty. meta.json, segments/ and blobs/ are made in it. */
   journalDir: string;
-  cacheDir: string;
-  agentPath: string;
-  stubPath: string;
   /** The guest's standard output and error are appended to it; on a replica, from its going live on. */
   outputPath: string;
   mirror: {
@@ -67,6 +64,13 @@ export interface PlaneOptions extends ServiceSpec {
   };
   ringBytes: number;
   segmentBytes: number;
+}
+
+/** What native-plane.ts adds for the addon: where the built parts are. */
+export interface ProductPaths {
+  agentPath: string;
+  stubPath: string;
+  cacheDir: string;
 }
 
 export interface PrimaryOptions extends PlaneOptions {

@@ -2,7 +2,8 @@
 import { UnderstudyError } from '../../journal/src/errors.js';
 import { pairDataPlane } from '../../native/index.js';
 import { toUnderstudyError } from '../native-errors.js';
-import type { DataPlane } from './data-plane.js';
+import { agentPath, cacheDir, stubPath } from '../paths.js';
+import type { DataPlane, ProductPaths } from './data-plane.js';
 
 export function nativePlane(): DataPlane {
   const addon = mapped(() => pairDataPlane()) as DataPlane | undefined;
@@ -11,9 +12,11 @@ export function nativePlane(): DataPlane {
       hint: 'Run scripts/setup.',
     });
   }
+  const paths: ProductPaths = { agentPath: agentPath(), stubPath: stubPath(), cacheDir: cacheDir() };
   return {
-    startPrimary: (options, onEvent) => mapped(() => addon.startPrimary(options, onEvent), options.argv[0]),
-    startBackup: (options, onEvent) => mapped(() => addon.startBackup(options, onEvent)),
+    startPrimary: (options, onEvent) =>
+      mapped(() => addon.startPrimary({ ...options, ...paths }, onEvent), options.argv[0]),
+    startBackup: (options, onEvent) => mapped(() => addon.startBackup({ ...options, ...paths }, onEvent)),
     cleanLeftovers: (stateDir) => mapped(() => addon.cleanLeftovers(stateDir)),
   };
 }

@@ -5,6 +5,8 @@ import { ControlLink } from '../wire/client.js';
 import type { PeerIdentity } from '../wire/peer.js';
 import type { Log } from '../wire/server.js';
 
+const CONNECT_WAIT_MS = 2_000;
+
 export class PeerDirectory {
   private readonly links = new Map<string, { link: ControlLink; connected: boolean; reason: string }>();
 
@@ -31,6 +33,8 @@ export class PeerDirectory {
       throw new UnderstudyError('E_CONFIG', `this host has no peer '${name}' in its configuration`, {
         hint: `Known are: ${[...this.links.keys()].join(', ') || 'none'}. Add it to 'peers'.`,
       });
+    // Daemons that were started a moment ago, or whose connection just broke, find each other within this time.
+    await entry.link.connectedWithin(CONNECT_WAIT_MS);
     return await entry.link.request(method, params, timeoutMs);
   }
 

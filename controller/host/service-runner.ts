@@ -23,8 +23,8 @@ import {
   type PairEvent,
   type PairState,
   type TimerName,
+  type Versioned,
 } from '../pair/model.js';
-import { agentPath, cacheDir, stubPath } from '../paths.js';
 import type { PairKeys } from '../wire/key.js';
 import {
   NO_STATS,
@@ -43,6 +43,8 @@ import { lookUpUser } from './users.js';
 /** With RPO > 0 a takeover waits for the old primary's lease, plus what clocks may differ in rate, plus what scheduling may take. */
 const CLOCK_RATE_ERROR = 0.02;
 const LEASE_MARGIN_MS = 5;
+const REFRESH_WAIT_MS = 2_000;
+const REFRESH_RETRY_MS = 50;
 const PREPARE_TIMEOUT_MS = 15_000;
 /** Journals of earlier starts that are kept beside the current one, for looking into. */
 const OLD_JOURNALS_KEPT = 2;
@@ -122,8 +124,20 @@ export class ServiceRunner {
 
   /** Makes sure that what is decided next is decided on the newest record. */
   async refresh(): Promise<void> {
-    const current = await this.deps.coordinator.read(this.config.name);
+    const current = await this.read(Date.now() + REFRESH_WAIT_MS);
     if (current !== undefined) this.feed({ type: 'record', current });
+  }
+
+  private async read(deadline: number): Promise<Versioned | undefined> {
+    for (;;) {
+      try {
+        return await this.deps.coordinator.read(this.config.name);
+      } catch (error) {
+        // A daemon that was started a moment ago has not found it yet.
+        if (!(error instanceof UnderstudyError && error.code === 'E_COORDINATOR') || Date.now() > deadline) throw error;
+        await new Promise((resolve) => setTimeout(resolve, REFRESH_RETRY_MS));
+      }
+    }
   }
 
   /** Resolves with the first state that is as asked; rejects with E_SERVICE_STATE after a while. */
@@ -432,8 +446,12 @@ export class ServiceRunner {
   }
 
   private log(level: 'info' | 'warning' | 'error', text: string): void {
-    this.deps.store.addHistory(this.config.name, { at: new Date().toISOString(), level, text });
-    this.deps.log(level, `${this.config.name}: ${text}`);
+    const at = new Date().toISOString();
+    // A terminal or a disk that is slow must not stand between a loss and its takeover.
+    setImmediate(() => {
+      this.deps.store.addHistory(this.config.name, { at, level, text });
+      this.deps.log(level, `${this.config.name}: ${text}`);
+    });
   }
 
   // ---- Options of the data plane -------------------------------------------------------------------------------------
@@ -464,9 +482,6 @@ export class ServiceRunner {
       lagMax: config.lag,
       epoch,
       journalDir: this.newJournalDir(epoch),
-      cacheDir: cacheDir(),
-      agentPath: agentPath(),
-      stubPath: stubPath(),
       outputPath: this.outputPath,
       mirror: {
         provider: host.dataPlane.provider,

@@ -100,6 +100,7 @@ export class ControlLink {
   private ping: NodeJS.Timeout | undefined;
   private connected = false;
   private lastReason = 'not tried yet';
+  private readonly waiting = new Set<() => void>();
 
   constructor(
     private readonly to: ControlAddress,
@@ -117,6 +118,20 @@ export class ControlLink {
     if (this.peer?.isOpen !== true)
       return Promise.reject(unreachable(`${this.to.address}:${this.to.port} is not connected: ${this.lastReason}`));
     return this.peer.request(method, params, timeoutMs);
+  }
+
+  /** Waits for a connection that is being made; whether there is one now. */
+  connectedWithin(ms: number): Promise<boolean> {
+    if (this.connected || this.stopped) return Promise.resolve(this.connected);
+    return new Promise((resolve) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        this.waiting.delete(end);
+        resolve(this.connected);
+      };
+      const timer = setTimeout(end, ms);
+      this.waiting.add(end);
+    });
   }
 
   close(): void {
@@ -143,6 +158,7 @@ export class ControlLink {
         peer.request('ping', undefined, PING_TIMEOUT_MS).catch((error: unknown) => peer.close(messageOf(error)));
       }, PING_EVERY_MS);
       this.handlers.onState?.(true, 'connected');
+      for (const end of [...this.waiting]) end();
     } catch (error) {
       this.lost(messageOf(error));
     }
