@@ -61,9 +61,29 @@ function unkindness(world: World, random: Random): void {
   }
 }
 
+/** One thing goes wrong with a pair that is protected: what most failovers are. */
+function oneFault(world: World, random: Random): void {
+  world.run(random.between(60, 200));
+  const one = random.pick(NAMES);
+  switch (Math.floor(random.next() * 5)) {
+    case 0:
+      world.crash(one, random.chance(0.5));
+      break;
+    case 1:
+      world.freeze(one, random.between(40, 200));
+      break;
+    case 2:
+      world.cutLink('a', 'b', random.between(40, 200));
+      break;
+    default:
+      world.resetStreams();
+  }
+  world.run(world.now + 1_000);
+}
+
 function quiet(world: World): void {
   for (const name of NAMES) world.restart(name);
-  world.run(LASTS_MS + 15_000);
+  world.run(world.now + 10_000);
 }
 
 interface Total {
@@ -76,22 +96,24 @@ interface Total {
 function runAll(options: Omit<WorldOptions, 'seed'>): Total {
   const total: Total = { takeovers: 0, alone: 0, starts: 0, outputs: 0 };
   for (const seed of seeds) {
-    const world = new World({ ...options, seed });
-    world.run(5);
-    world.send('a', { type: 'start', backup: 'b' });
-    unkindness(world, new Random(seed * 7919));
-    quiet(world);
-    total.takeovers += world.takeovers;
-    total.alone += world.goneAlone;
-    total.starts += world.starts;
-    total.outputs += world.outputs.length;
-    // When everything works again, the record says what is: no host holds a role that the coordinator gave to nobody.
-    const record = world.record()?.record;
-    const committing = NAMES.filter((name) => world.canCommit(name));
-    if (committing.length === 1 && record?.primary !== committing[0])
-      world.fail(`${committing[0]} works, and the coordinator names ${record?.primary}`);
-    if (record?.outcome === 'active' && record.backup === null && committing.length === 0)
-      world.fail(`the coordinator names ${record.primary}, alone, and it does not work`);
+    for (const scenario of [oneFault, unkindness]) {
+      const world = new World({ ...options, seed });
+      world.run(5);
+      world.send('a', { type: 'start', backup: 'b' });
+      scenario(world, new Random(seed * 7919));
+      quiet(world);
+      total.takeovers += world.takeovers;
+      total.alone += world.goneAlone;
+      total.starts += world.starts;
+      total.outputs += world.outputs.length;
+      // When everything works again, the record says what is: no host holds a role that the coordinator gave to nobody.
+      const record = world.record()?.record;
+      const committing = NAMES.filter((name) => world.canCommit(name));
+      if (committing.length === 1 && record?.primary !== committing[0])
+        world.fail(`${committing[0]} works, and the coordinator names ${record?.primary}`);
+      if (record?.outcome === 'active' && record.backup === null && committing.length === 0)
+        world.fail(`the coordinator names ${record.primary}, alone, and it does not work`);
+    }
   }
   return total;
 }
@@ -114,6 +136,15 @@ describe('pair, simulated', () => {
   it('with RPO > 0: outputs of two epochs do not overlap in time, although clocks run at different rates', () => {
     const total = runAll({ rpoMs: 20, onBackupLoss: 'continue', driftMax: 0.01 });
     if (ONE === undefined) expect(total.takeovers).toBeGreaterThan(seeds.length / 8);
+  });
+
+  // A simulation that finds nothing may only be looking away.
+  it.each([
+    ['a replica that acknowledges on', { rpoMs: 0, broken: 'acknowledges-on' }],
+    ['a primary that goes on alone unasked', { rpoMs: 0, broken: 'alone-unasked' }],
+    ['a takeover that does not wait for the lease', { rpoMs: 20, broken: 'no-lease-wait' }],
+  ] as const)('notices %s', (_name, broken) => {
+    expect(() => runAll({ onBackupLoss: 'continue', driftMax: 0.01, ...broken })).toThrow(/seed \d+: /);
   });
 
   it('gives the same world for the same seed', () => {

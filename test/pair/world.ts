@@ -17,6 +17,8 @@ export interface WorldOptions {
   seed: number;
   rpoMs: number;
   onBackupLoss: 'continue' | 'stop';
+  /** Breaks the fence in one way, to see that the invariants notice. */
+  broken?: 'acknowledges-on' | 'no-lease-wait' | 'alone-unasked';
   /** Clocks of the hosts run at rates up to this far from true time. */
   driftMax: number;
 }
@@ -25,7 +27,8 @@ const DEADLINE_MS = 50;
 const HEARTBEAT_MS = 10;
 const LEASE_MS = 40;
 /** As controller/host/service-runner.ts computes it. */
-const leaseWait = (o: WorldOptions): number => (o.rpoMs > 0 ? LEASE_MS * 1.02 + 5 : 0);
+const leaseWait = (o: WorldOptions): number =>
+  o.rpoMs > 0 && o.broken !== 'no-lease-wait' ? LEASE_MS * 1.02 + 5 : 0;
 
 interface Primary {
   role: 'primary';
@@ -41,6 +44,8 @@ interface Primary {
   fenced: boolean;
   live: boolean;
   stream: Stream | undefined;
+  /** The one that it had as a replica. */
+  was: Stream | undefined;
   leaseUntil: number;
   oldestUnheldAt: number;
 }
@@ -52,12 +57,14 @@ interface Replica {
   acknowledging: boolean;
   synced: boolean;
   stream: Stream | undefined;
+  was: Stream | undefined;
   lost: boolean;
 }
 type Plane = Primary | Replica;
 
 class Stream {
-  open = true;
+  /** What each side knows: the other learns of an end later, or not at all. */
+  readonly ended: Record<Name, boolean> = { a: false, b: false };
   /** When each side last heard of the other. */
   heard: Record<Name, number>;
   /** What is on its way to each side. */
@@ -158,7 +165,8 @@ export class World {
 
   resetStreams(): void {
     this.note('mirror connections reset');
-    for (const { plane } of Object.values(this.hosts)) if (plane?.stream?.open) this.closeStream(plane.stream, 'a', true);
+    const streams = new Set(Object.values(this.hosts).map(({ plane }) => plane?.stream));
+    for (const stream of streams) if (stream !== undefined) this.closeStream(stream, undefined);
   }
 
   freeze(name: Name, forMs: number): void {
@@ -177,9 +185,7 @@ export class World {
     host.life++;
     host.timers.clear();
     host.frozenUntil = 0;
-    if (stream?.open) {
-      if (!whole) this.closeStream(stream, name, false);
-    }
+    if (stream !== undefined && !whole) this.closeStream(stream, name);
   }
 
   restart(name: Name): void {
@@ -206,7 +212,7 @@ export class World {
     this.note(`replica of ${name} diverges`);
     plane.lost = true;
     plane.acknowledging = false;
-    if (plane.stream?.open) this.closeStream(plane.stream, name, false);
+    if (plane.stream !== undefined) this.closeStream(plane.stream, name);
     this.later(this.hosts[name], 0.2, () => this.feed(this.hosts[name], { type: 'diverged', reason: 'made to' }));
   }
 
@@ -285,9 +291,10 @@ export class World {
     const { plane } = host;
     if (plane === undefined) return;
     const stream = plane.stream;
-    if (stream?.open === true) {
+    if (stream !== undefined && !stream.ended[host.name]) {
       const other = stream.primary === host.name ? stream.backup : stream.primary;
       if (this.now - stream.heard[host.name] > DEADLINE_MS) this.lose(host, stream, 'silent', 'deadline');
+      else if (this.random.chance(3 / HEARTBEAT_MS) && plane.role === 'backup') this.transmit(stream, other, () => undefined);
       else if (this.random.chance(3 / HEARTBEAT_MS) && plane.role === 'primary') {
         const sentAt = this.now;
         this.transmit(stream, other, () => {
@@ -307,7 +314,7 @@ export class World {
       if (plane.held === plane.log.length - 1) plane.oldestUnheldAt = this.now;
       const index = plane.log.length - 1;
       const id = plane.log[index]!;
-      if (stream?.open === true) {
+      if (stream !== undefined) {
         this.transmit(stream, stream.backup, () => this.received(stream, index, id));
       }
     }
@@ -316,6 +323,10 @@ export class World {
 
   private received(stream: Stream, index: number, id: string): void {
     const there = this.hosts[stream.backup].plane;
+    if (this.options.broken === 'acknowledges-on' && there?.role === 'primary' && there.was === stream) {
+      this.transmit(stream, stream.primary, () => this.acknowledged(stream, index));
+      return;
+    }
     if (there?.role !== 'backup' || there.stream !== stream || !there.acknowledging) return;
     if (there.log.length !== index) this.fail(`mirror out of order: ${index} after ${there.log.length}`);
     there.log.push(id);
@@ -323,15 +334,17 @@ export class World {
       there.synced = true;
       this.later(this.hosts[stream.backup], 0.3, () => this.feed(this.hosts[stream.backup], { type: 'caughtUp' }));
     }
-    this.transmit(stream, stream.primary, () => {
-      const host = this.hosts[stream.primary];
-      const plane = host.plane;
-      if (plane?.role !== 'primary' || plane.stream !== stream) return;
-      if (plane.held === 0) this.later(host, 0.1, () => this.feed(host, { type: 'mirrorProtected' }));
-      plane.held = Math.max(plane.held, index + 1);
-      plane.oldestUnheldAt = this.now;
-      this.flush(host, plane);
-    });
+    this.transmit(stream, stream.primary, () => this.acknowledged(stream, index));
+  }
+
+  private acknowledged(stream: Stream, index: number): void {
+    const host = this.hosts[stream.primary];
+    const plane = host.plane;
+    if (plane?.role !== 'primary' || plane.stream !== stream) return;
+    if (plane.held === 0) this.later(host, 0.1, () => this.feed(host, { type: 'mirrorProtected' }));
+    plane.held = Math.max(plane.held, index + 1);
+    plane.oldestUnheldAt = this.now;
+    this.flush(host, plane);
   }
 
   private flush(host: Host, plane: Primary): void {
@@ -341,7 +354,7 @@ export class World {
       const next = plane.released;
       if (next >= plane.log.length) return;
       const loose =
-        this.options.rpoMs > 0 && plane.stream?.open === true && this.now - plane.oldestUnheldAt < this.options.rpoMs;
+        this.options.rpoMs > 0 && plane.stream !== undefined && this.now - plane.oldestUnheldAt < this.options.rpoMs;
       if (!(plane.unprotected || next < plane.held || loose)) return;
       // With RPO > 0 the lease is what safety rests on; with RPO 0 it is not, and the simulation must hold without it.
       if (this.options.rpoMs > 0 && !leased) return;
@@ -353,31 +366,32 @@ export class World {
   private lose(host: Host, stream: Stream, kind: 'closed' | 'silent', reason: string): void {
     const { plane } = host;
     if (plane?.stream !== stream) return;
-    plane.stream = undefined;
     if (plane.role === 'backup') {
       if (plane.lost) return;
       plane.lost = true;
       plane.acknowledging = false;
+      plane.was = stream;
     }
-    if (kind === 'silent') this.closeStream(stream, host.name, false);
+    plane.stream = undefined;
+    if (plane.role === 'primary' && this.options.broken === 'alone-unasked') plane.unprotected = true;
+    stream.ended[host.name] = true;
+    if (kind === 'silent') this.closeStream(stream, host.name);
     this.later(host, this.random.between(0, 0.5), () =>
       this.feed(host, { type: plane.role === 'primary' ? 'mirrorLost' : 'streamLost', kind, reason }),
     );
   }
 
-  private closeStream(stream: Stream, by: Name, both: boolean): void {
-    if (!stream.open) return;
-    stream.open = false;
+  /** One side ends it (or, undefined, something between them does); the other learns of it later. */
+  private closeStream(stream: Stream, by: Name | undefined): void {
+    if (by !== undefined) stream.ended[by] = true;
     for (const name of NAMES) {
-      if (name === by && !both) continue;
+      if (name === by || stream.ended[name]) continue;
       const host = this.hosts[name];
-      // A cut link swallows the close as well; then the deadline finds it.
-      const tell = (): void => {
-        if (this.isCut('a', 'b')) {
-          this.later(host, DEADLINE_MS, () => this.lose(host, stream, 'silent', 'deadline'));
-        } else this.later(host, 0.1, () => this.lose(host, stream, 'closed', 'reset'));
-      };
-      this.schedule(this.random.between(0.05, 2), tell);
+      // A cut link swallows the word of it as well; then the deadline finds it.
+      const late = this.random.chance(0.2) ? this.random.between(2, 40) : this.random.between(0.05, 2);
+      this.schedule(late, () => {
+        if (!this.isCut('a', 'b')) this.later(host, 0.1, () => this.lose(host, stream, 'closed', 'reset'));
+      });
     }
   }
 
@@ -392,7 +406,8 @@ export class World {
   private arrive(stream: Stream, to: Name): void {
     const way = stream.way[to];
     const host = this.hosts[to];
-    if (host.plane?.stream !== stream) return;
+    const ghost = this.options.broken === 'acknowledges-on' && host.plane?.was === stream;
+    if (host.plane?.stream !== stream && !ghost) return;
     if (this.isCut('a', 'b') || host.frozenUntil > this.now) {
       return void this.schedule(Math.max(1, host.frozenUntil - this.now), () => this.arrive(stream, to));
     }
@@ -494,6 +509,7 @@ export class World {
           fenced: false,
           live: true,
           stream: undefined,
+          was: undefined,
           leaseUntil: 0,
           oldestUnheldAt: this.now,
         };
@@ -519,7 +535,7 @@ export class World {
           plane.fenced = true;
           plane.guest = 'gone';
           const stream = plane.stream;
-          if (effect.release && stream?.open === true) {
+          if (effect.release && stream !== undefined) {
             this.transmit(stream, stream.backup, () => {
               const there = this.hosts[stream.backup];
               if (there.plane?.role !== 'backup' || there.plane.stream !== stream || there.plane.lost) return;
@@ -527,7 +543,7 @@ export class World {
               there.plane.acknowledging = false;
               this.feed(there, { type: 'released', reason: effect.reason });
             });
-          } else if (stream?.open === true) this.closeStream(stream, host.name, false);
+          } else if (stream !== undefined) this.closeStream(stream, host.name);
         }
         return;
       case 'stopGuest':
@@ -538,7 +554,7 @@ export class World {
         if (plane === undefined) this.later(host, 0, () => this.feed(host, { type: 'guestEnded', status: 0 }));
         return;
       case 'closePrimary':
-        if (plane?.stream?.open === true) this.closeStream(plane.stream, host.name, false);
+        if (plane?.stream !== undefined) this.closeStream(plane.stream, host.name);
         host.plane = undefined;
         return;
       case 'startBackup':
@@ -550,6 +566,7 @@ export class World {
           acknowledging: true,
           synced: false,
           stream: undefined,
+          was: undefined,
           lost: false,
         };
         return this.later(host, 0.5, () => this.feed(host, { type: 'listening', port: 1 }));
@@ -557,12 +574,11 @@ export class World {
         if (plane?.role === 'backup') {
           plane.acknowledging = false;
           plane.lost = true;
-          if (plane.stream?.open === true) this.closeStream(plane.stream, host.name, false);
+          if (plane.stream !== undefined) this.closeStream(plane.stream, host.name);
         }
         return;
       case 'takeOver': {
         if (plane?.role !== 'backup') return;
-        if (plane.acknowledging) this.fail(`${host.name} takes over while it acknowledges`);
         if (plane.generation !== this.generation) this.fail(`${host.name} takes over with a replica of an earlier start`);
         this.takenOver(plane.log, effect.epoch);
         const made: Primary = {
@@ -577,6 +593,7 @@ export class World {
           fenced: false,
           live: false,
           stream: undefined,
+          was: plane.was ?? plane.stream,
           leaseUntil: 0,
           oldestUnheldAt: this.now,
         };
@@ -588,7 +605,7 @@ export class World {
         });
       }
       case 'stopBackup':
-        if (plane?.stream?.open === true) this.closeStream(plane.stream, host.name, false);
+        if (plane?.stream !== undefined) this.closeStream(plane.stream, host.name);
         host.plane = undefined;
         return;
     }
