@@ -52,6 +52,39 @@ module.exports = {
       '^(test|bench)/',
     ),
     {
+      name: 'pair-is-pure',
+      severity: 'error',
+      comment:
+        'The pair is decided by a function of state and event, which a simulation can run: a clock, a socket or a random source in it could not be simulated.',
+      from: { path: '^controller/pair/' },
+      to: { pathNot: '^controller/(pair/|coordinator/record\\.ts)' },
+    },
+    only(
+      'wire-carries-anything',
+      'How messages travel must not depend on what they say: witness, daemons and commands share it.',
+      '^controller/wire/',
+      '^controller/(pair|host|coordinator|config)/',
+    ),
+    only(
+      'coordinator-does-not-judge',
+      'It compares and sets. A rule about roles in it would be a second place that decides.',
+      '^controller/coordinator/',
+      '^controller/(pair|host|config)/',
+    ),
+    only(
+      'configuration-is-plain',
+      'A file must be checkable without a daemon, a coordinator or the addon.',
+      '^controller/config/',
+      '^(native/|controller/(pair|host|coordinator)/)',
+    ),
+    {
+      name: 'one-door-to-the-data-plane',
+      severity: 'error',
+      comment: 'The daemon runs with any data plane: a test gives it one without guests.',
+      from: { path: '^controller/(host|pair|coordinator|wire|config)/', pathNot: '^controller/host/native-plane\\.ts' },
+      to: { path: '^native/' },
+    },
+    {
       name: 'schema-is-the-root',
       severity: 'error',
       comment: 'The schema is the single source of truth: what is generated from it may not feed back into it.',

@@ -9,6 +9,7 @@
 import { Command, CommanderError, Option } from 'commander';
 
 import { parseNonNegative, parsePositive, parseSeconds, parseSizeBetween } from './format.js';
+import { addPairCommands } from './pair-commands.js';
 import { err, errJson, out, style } from './output.js';
 import { exitCodeOf, messageOf, UnderstudyError } from '../journal/src/errors.js';
 
@@ -30,7 +31,7 @@ const OUTPUT = {
 function build(): Command {
   const program = new Command('understudy');
   program
-    .description('Records an unmodified Linux program and replays it exactly.')
+    .description('Records an unmodified Linux program, replays it exactly, and lets a second host take it over.')
     .enablePositionalOptions()
     .showHelpAfterError("('understudy COMMAND --help' explains a command)")
     .configureOutput(OUTPUT)
@@ -47,6 +48,8 @@ Examples:
   understudy replay J                                   the same run again, without any outside effect
   understudy journal info J                             what was recorded, and how it ended
   understudy preflight -- ./server                      what of a program is covered, and what is not
+  understudy service apply orders.yaml                  a service on two hosts ('understudy host --help' first)
+  understudy list                                       the services of this host
 
 Exit codes: record and replay end as the guest did (128+n for signal n). understudy's own: 64 wrong usage, 70 the replay
 diverged, 74 the journal is damaged or cannot be written, 75 the journal ends early; all of them: docs/errors.md.`,
@@ -282,7 +285,8 @@ Examples:
       process.exitCode = await preflight(command, options);
     });
 
-  for (const command of [program, ...program.commands, ...journal.commands]) {
+  const pair = addPairCommands(program);
+  for (const command of new Set([program, ...program.commands, ...journal.commands, ...pair])) {
     command.exitOverride().configureOutput(OUTPUT);
     command.helpOption('-h, --help', 'explain this command').helpCommand(false);
   }

@@ -419,6 +419,12 @@ export function crc32c(buf: Uint8Array, seed = 0): number {
   return mapped(() => load().crc32c(buf, seed));
 }
 
+/** The data plane of pairs, as controller/host/data-plane.ts describes it; undefined when the addon was built without it. */
+export function pairDataPlane(): unknown {
+  const functions = load() as unknown as Record<string, unknown>;
+  return typeof functions['startPrimary'] === 'function' ? functions : undefined;
+}
+
 /** Version of the rewriting of text. A journal replays only where this is what it was when recorded. */
 export function sitesVersion(): number {
   return load().sitesVersion;

@@ -1,0 +1,196 @@
+// The commands of pairs: their arguments and their help. What they do is in commands/host.ts and commands/service.ts.
+//
+// Must not: import those at the top: `record` must not wait for a database to load.
+import { type Command, Option } from 'commander';
+
+import { parsePositive, parseSeconds } from './format.js';
+
+const TARGET_HELP = `
+Which daemon: the only one on this machine; --daemon NAME or the path of its socket; --host ADDRESS:PORT --key FILE elsewhere.`;
+
+/** Options that say which daemon is asked. */
+function asks(command: Command): Command {
+  return command
+    .option('--daemon <name>', 'a daemon on this machine, by name or by the path of its socket')
+    .option('--host <address:port>', 'a daemon elsewhere, by its control port')
+    .option('--key <file>', 'the key file of the pair, with --host')
+    .option('--json', 'as JSON');
+}
+
+type Given = Record<string, unknown>;
+
+export function addPairCommands(program: Command): Command[] {
+  const host = program.command('host').description('the daemon that runs services on this machine');
+  host.addHelpText(
+    'after',
+    `
+Examples:
+  understudy host key pair.key                   once; the same key on every host and on the witness
+  understudy host example >host-a.yaml
+  understudy host check host-a.yaml
+  understudy host start --config host-a.yaml`,
+  );
+  host
+    .command('start')
+    .description('run the daemon of this host, in the foreground')
+    .requiredOption('-c, --config <file>', 'its configuration')
+    .option('--json', 'log lines as JSON')
+    .addHelpText(
+      'after',
+      `
+Ctrl-C or SIGTERM hands protected services over to their backups, stops the others, and removes what the daemon made on
+this machine. A daemon that dies takes its guests with it; the backups take over.`,
+    )
+    .action(async (options: { config: string; json?: boolean }) => {
+      process.exitCode = await (await import('./commands/host.js')).hostStart(options);
+    });
+  host
+    .command('check')
+    .description('check a configuration, without starting anything')
+    .argument('<file>')
+    .option('--json', 'print it as it is understood')
+    .action(async (file: string, options: Given) => {
+      process.exitCode = (await import('./commands/host.js')).hostCheck(file, options);
+    });
+  asks(host.command('status').description('the daemon, its coordinator, its peers')).action(async (options: Given) => {
+    process.exitCode = await (await import('./commands/host.js')).hostStatus(options);
+  });
+  host
+    .command('key')
+    .description('make a new pre-shared key')
+    .argument('<file>')
+    .action(async (file: string) => {
+      process.exitCode = (await import('./commands/host.js')).hostKey(file);
+    });
+  host
+    .command('example')
+    .description('print a configuration to begin with')
+    .action(async () => {
+      process.exitCode = (await import('./commands/host.js')).hostExample();
+    });
+
+  const witness = program.command('witness').description('the third, data-less member that decides on roles');
+  witness
+    .command('start')
+    .description('run the witness, in the foreground')
+    .requiredOption('-l, --listen <address:port>', 'where hosts reach it')
+    .requiredOption('-d, --data <dir>', 'directory for its records')
+    .requiredOption('-k, --key <file>', 'the key file of the pair')
+    .option('--json', 'log lines as JSON')
+    .addHelpText('after', '\nIt belongs on a third machine: one that fails with neither host.')
+    .action(async (options: { listen: string; data: string; key: string; json?: boolean }) => {
+      process.exitCode = await (await import('./commands/host.js')).witnessStart(options);
+    });
+
+  const service = program.command('service').description('start, stop and look into services');
+  service.addHelpText(
+    'after',
+    `
+Examples:
+  understudy service example >orders.yaml
+  understudy service check orders.yaml
+  understudy service apply orders.yaml
+  understudy service logs orders --follow
+  understudy service stop orders`,
+  );
+  asks(
+    service
+      .command('apply')
+      .description('start a service as its file says: a replica on one host, the primary on the other')
+      .argument('<file>'),
+  )
+    .addHelpText('after', TARGET_HELP)
+    .action(async (file: string, options: Given) => {
+      process.exitCode = await (await import('./commands/service.js')).serviceApply(file, options);
+    });
+  service
+    .command('check')
+    .description('check a definition, without starting anything')
+    .argument('<file>')
+    .option('--json', 'print it as it is understood')
+    .action(async (file: string, options: Given) => {
+      process.exitCode = (await import('./commands/service.js')).serviceCheck(file, options);
+    });
+  service
+    .command('example')
+    .description('print a definition to begin with')
+    .action(async () => {
+      process.exitCode = (await import('./commands/service.js')).serviceExample();
+    });
+  asks(
+    service
+      .command('stop')
+      .description('end a service on both hosts')
+      .argument('<service>')
+      .option('--force', 'its recorded primary is off for good: forget it'),
+  ).action(async (name: string, options: Given) => {
+    process.exitCode = await (await import('./commands/service.js')).serviceStop(name, options);
+  });
+  asks(
+    service
+      .command('remove')
+      .description('forget a stopped service, with its journals, output and history, on both hosts')
+      .argument('<service>'),
+  ).action(async (name: string, options: Given) => {
+    process.exitCode = await (await import('./commands/service.js')).serviceRemove(name, options);
+  });
+  asks(
+    service
+      .command('logs')
+      .description("what the service wrote to its standard output and error on the asked daemon's host")
+      .argument('<service>')
+      .option('-f, --follow', 'go on as more is written'),
+  ).action(async (name: string, options: Given) => {
+    process.exitCode = await (await import('./commands/service.js')).serviceLogs(name, options);
+  });
+  asks(
+    service
+      .command('history')
+      .description('what happened to a service, on both hosts')
+      .argument('<service>')
+      .addOption(new Option('-n, --lines <n>', 'so many of the newest').default(50).argParser(parsePositive)),
+  ).action(async (name: string, options: Given) => {
+    process.exitCode = await (await import('./commands/service.js')).serviceHistory(name, options as { lines: number });
+  });
+
+  const list = asks(
+    program
+      .command('list')
+      .description('the services of a host: role, state, epoch, lag, what could be lost')
+      .option('-w, --watch', 'again and again')
+      .addOption(new Option('--every <seconds>', 'with --watch').default(1).argParser(parseSeconds)),
+  )
+    .addHelpText('after', `${TARGET_HELP}\n\nExamples:\n  understudy list\n  understudy list -w\n  understudy list --json`)
+    .action(async (options: Given) => {
+      process.exitCode = await (await import('./commands/service.js')).list(options as { every: number });
+    });
+  const failover = asks(
+    program
+      .command('failover')
+      .description('move a protected service to its backup now')
+      .argument('<service>')
+      .option('--force', 'asked of the host with the replica: take over without the primary'),
+  )
+    .addHelpText(
+      'after',
+      `${TARGET_HELP}
+
+The primary stops letting anything out, then the backup takes over. With --force the replica's host asks the coordinator at
+once; that is as safe: the old primary can let out nothing new from then on.
+
+Examples:
+  understudy failover orders
+  understudy failover orders --force --daemon host-b`,
+    )
+    .action(async (name: string, options: Given) => {
+      process.exitCode = await (await import('./commands/service.js')).failover(name, options);
+    });
+  const explain = asks(
+    program.command('explain').description('the last failover of a service, step by step').argument('<service>'),
+  )
+    .addHelpText('after', `${TARGET_HELP}\n\nExamples:\n  understudy explain orders`)
+    .action(async (name: string, options: Given) => {
+      process.exitCode = await (await import('./commands/service.js')).explain(name, options);
+    });
+  return [host, ...host.commands, witness, ...witness.commands, service, ...service.commands, list, failover, explain];
+}

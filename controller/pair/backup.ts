@@ -1,0 +1,154 @@
+// The backup's side of the state machine: from the preparation of a replica to the takeover, or to its being given up.
+//
+// Must not: claim while the replica still acknowledges. stopAcknowledging comes before every claim; that order is the fence
+// (docs/pair.md).
+import { REVISION_UNKNOWN } from '../coordinator/record.js';
+import { after, claim, finish, go, isEntitled, log } from './claims.js';
+import type { PairEffect, PairEvent, PairState, Step } from './model.js';
+
+/** How long a prepared replica waits to be named by the coordinator. */
+const UNLISTED_WAIT_MS = 15_000;
+/** How long a replica whose guest has ended waits for the primary to say so to the coordinator. */
+const ENDED_WAIT_MS = 2_000;
+
+const dropTimers: PairEffect[] = [
+  { type: 'cancelTimer', name: 'lease' },
+  { type: 'cancelTimer', name: 'unlisted' },
+];
+
+export function backupStep(state: PairState, event: PairEvent): Step {
+  if (state.role === 'none') {
+    return event.type === 'prepare' ? prepare(state, event) : go(state, {});
+  }
+  switch (event.type) {
+    case 'prepare':
+      return after([{ type: 'stopBackup', reason: 'a new one was asked for' }], prepare(state, event));
+    case 'cancel':
+      if (event.epoch !== state.epoch || isEntitled(state)) return go(state, {});
+      return giveUp(state, 'idle', 'info', 'the primary does not need it');
+    case 'listening':
+      return state.phase === 'starting' ? go(state, { phase: 'synchronising' }) : go(state, {});
+    case 'startFailed':
+      return giveUp(state, 'failed', 'error', `it could not be set up: ${event.reason}`);
+    case 'caughtUp':
+      if (state.phase !== 'synchronising' && state.phase !== 'starting') return go(state, {});
+      if (!isEntitled(state)) return go(state, { phase: 'synchronising', synced: true });
+      return go(
+        state,
+        { phase: 'protected', synced: true },
+        log('info', `protected: this host holds the replica, epoch ${state.epoch}`),
+      );
+    case 'streamLost':
+      return streamLost(state, `the primary ${state.peer} is lost (${event.kind}: ${event.reason})`, false);
+    case 'released':
+      return streamLost(state, `${state.peer} hands over: ${event.reason}`, true);
+    case 'failover':
+      if (!event.force || !state.synced) return go(state, {});
+      return streamLost(state, 'asked for, without the primary', false);
+    case 'diverged':
+    case 'takeOverFailed':
+      return diverged(state, event.reason);
+    case 'guestEnded':
+      if (state.phase !== 'protected' && state.phase !== 'synchronising') return go(state, { guestGone: true });
+      return go(state, { guestGone: true }, { type: 'startTimer', name: 'unlisted', ms: ENDED_WAIT_MS });
+    case 'timer':
+      return timer(state, event.name);
+    case 'stop':
+      return go(state, {});
+    case 'shutdown':
+      return giveUp(state, 'idle', 'warning', `the daemon of ${state.self} ends`);
+    default:
+      return go(state, {});
+  }
+}
+
+function prepare(state: PairState, event: { primary: string; epoch: number }): Step {
+  return go(
+    state,
+    {
+      role: 'backup',
+      phase: 'starting',
+      epoch: event.epoch,
+      peer: event.primary,
+      synced: false,
+      guestGone: false,
+      claim: null,
+      reason: '',
+    },
+    ...dropTimers,
+    { type: 'startBackup', epoch: event.epoch, primary: event.primary },
+    { type: 'startTimer', name: 'unlisted', ms: UNLISTED_WAIT_MS },
+  );
+}
+
+function giveUp(state: PairState, phase: 'idle' | 'failed', level: 'info' | 'warning' | 'error', reason: string): Step {
+  return go(
+    state,
+    { role: 'none', phase, peer: null, synced: false, claim: null, reason },
+    ...dropTimers,
+    { type: 'cancelTimer', name: 'retryClaim' },
+    { type: 'stopBackup', reason },
+    log(level, `the replica here is given up: ${reason}`),
+  );
+}
+
+function streamLost(state: PairState, why: string, released: boolean): Step {
+  // Waiting for the lease to end: the primary says that it has stopped, so there is nothing left to wait for.
+  if (state.phase === 'claiming' && state.claim === null && released) return takeOver(state, why);
+  if (!['starting', 'synchronising', 'protected'].includes(state.phase)) return go(state, {});
+  // The journal ended with the guest: the primary's connection has no reason to stay.
+  if (state.guestGone) return go(state, {});
+  if (!state.synced) {
+    return giveUp(state, 'failed', 'error', `${why}, before the replica was complete: it cannot take over`);
+  }
+  const fenceFirst: PairEffect[] = [...dropTimers, { type: 'stopAcknowledging' }];
+  if (!released && state.policy.leaseWaitMs > 0) {
+    return go(
+      state,
+      { phase: 'claiming', reason: why },
+      ...fenceFirst,
+      log('warning', `${why}; with RPO > 0 its lease must end first (${state.policy.leaseWaitMs} ms)`),
+      { type: 'startTimer', name: 'lease', ms: state.policy.leaseWaitMs },
+    );
+  }
+  return after(fenceFirst, takeOver(state, why));
+}
+
+function takeOver(state: PairState, why: string): Step {
+  if (!isEntitled(state)) {
+    if ((state.known?.record.epoch ?? 0) >= state.epoch) {
+      return giveUp(state, 'failed', 'error', `${why}, and the coordinator does not name this host as its backup`);
+    }
+    // The watch is behind: the primary runs, so a record of this epoch exists. The answer to this claim tells it.
+    return claim(
+      { ...state, known: state.known === null ? null : { ...state.known, revision: REVISION_UNKNOWN } },
+      'takeOver',
+      { primary: state.self, reason: why },
+      { phase: 'claiming' },
+    );
+  }
+  return claim(state, 'takeOver', { primary: state.self, reason: why }, { phase: 'claiming' });
+}
+
+function diverged(state: PairState, reason: string): Step {
+  if (state.phase === 'claiming' && state.claim !== null) {
+    // The claim may have been written already; what follows from that is said when its outcome is known.
+    return go(state, { guestGone: true }, log('error', `the replica failed while the coordinator was asked: ${reason}`));
+  }
+  return giveUp(state, 'failed', 'error', reason);
+}
+
+function timer(state: PairState, name: string): Step {
+  if (name === 'lease' && state.phase === 'claiming' && state.claim === null) {
+    return takeOver(state, state.reason);
+  }
+  if (name !== 'unlisted') return go(state, {});
+  if (state.guestGone) {
+    return after(
+      [{ type: 'stopBackup', reason: 'the guest ended' }],
+      finish(state, 'ended', 'the guest ended, and the primary with it'),
+    );
+  }
+  if (isEntitled(state)) return go(state, {});
+  return giveUp(state, 'idle', 'warning', 'the coordinator does not name this host as its backup');
+}

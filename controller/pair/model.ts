@@ -1,0 +1,190 @@
+// The words in which the pair's state machine speaks: state, events, effects. Plain data.
+//
+// Must not: contain behaviour. machine.ts, primary.ts and backup.ts have it.
+import type { PairOutcome, PairRecord, Versioned } from '../coordinator/record.js';
+
+export interface PairPolicy {
+  /** What a primary does that has lost its backup: go on unprotected, or end. */
+  onBackupLoss: 'continue' | 'stop';
+  /**
+   * How long a takeover waits after the last acknowledgement, when the old primary has not said that it stopped. 0 with RPO 0, where
+   * no waiting is needed; with RPO > 0 the primary's lease and a margin (docs/pair.md).
+   */
+  leaseWaitMs: number;
+}
+
+export type Phase =
+  /** Nothing runs here. */
+  | 'idle'
+  /** Primary: being agreed upon and launched. Backup: being set up. */
+  | 'starting'
+  /** The replica is not complete yet: it could not take over. */
+  | 'synchronising'
+  | 'protected'
+  /** Primary that lost its backup: outputs are held until the coordinator says who goes on. */
+  | 'suspended'
+  /** Backup that lost its primary, and waits for the lease to end or for the coordinator. */
+  | 'claiming'
+  | 'takingOver'
+  /** Runs without a backup. */
+  | 'unprotected'
+  /** Old primary that has fenced itself, and asked the backup to take over. */
+  | 'releasing'
+  /** Being stopped on request. */
+  | 'stopping'
+  /** Old primary: another epoch has begun elsewhere, everything here is stopped. */
+  | 'fenced'
+  /** The guest ended by itself, or was stopped. */
+  | 'ended'
+  | 'failed';
+
+export type Role = 'none' | 'primary' | 'backup';
+
+/** What a compare-and-set is for: decides what its outcome means. */
+export type ClaimPurpose = 'start' | 'goUnprotected' | 'takeOver' | 'finish';
+
+export interface Claim {
+  id: string;
+  purpose: ClaimPurpose;
+  expectedRevision: number;
+  record: PairRecord;
+  /** Failed attempts to reach the coordinator. */
+  attempts: number;
+}
+
+export interface Backup {
+  host: string;
+  address: string;
+  port: number;
+}
+
+export interface PairState {
+  readonly service: string;
+  readonly self: string;
+  readonly policy: PairPolicy;
+  readonly role: Role;
+  readonly phase: Phase;
+  /** Of the role held here, or last held. */
+  readonly epoch: number;
+  /** The other host of this epoch. */
+  readonly peer: string | null;
+  /** The newest that is known of the coordinator's record. */
+  readonly known: Versioned | null;
+  readonly claim: Claim | null;
+  /** Primary: where the replica listens, between its preparation and the start of the guest. */
+  readonly backup: Backup | null;
+  /** Backup: the replica is complete. */
+  readonly synced: boolean;
+  /** The guest is gone, whatever becomes of the claim that is under way. */
+  readonly guestGone: boolean;
+  /** The claim that will be made when the lease has ended. */
+  readonly reason: string;
+  /** Counter for claims' names. */
+  readonly claims: number;
+  /** Makes claims of this life of the daemon different from those of an earlier one. */
+  readonly incarnation: string;
+}
+
+export type LossKind = 'closed' | 'silent' | 'refused' | 'error';
+
+export type PairEvent =
+  // From the operator, or from the other daemon on his behalf.
+  | { type: 'start'; backup: string | null }
+  | { type: 'prepare'; primary: string; epoch: number }
+  /** The primary does not need the replica that it had asked for. */
+  | { type: 'cancel'; epoch: number }
+  | { type: 'failover'; force: boolean }
+  | { type: 'stop' }
+  /** Nothing runs here, and the operator says that what the record names is gone for good. */
+  | { type: 'forget' }
+  /** The daemon ends. */
+  | { type: 'shutdown' }
+  // Answers to effects.
+  | { type: 'backupPrepared'; backup: Backup }
+  | { type: 'backupRefused'; reason: string }
+  | { type: 'claimWon'; id: string; revision: number }
+  | { type: 'claimLost'; id: string; current: Versioned | null }
+  | { type: 'claimUnknown'; id: string; reason: string }
+  | { type: 'timer'; name: TimerName }
+  // From the coordinator's watch.
+  | { type: 'record'; current: Versioned }
+  // From the data plane, primary.
+  | { type: 'guestStarted'; pid: number }
+  | { type: 'startFailed'; reason: string }
+  | { type: 'mirrorProtected' }
+  | { type: 'mirrorLost'; kind: LossKind; reason: string }
+  | { type: 'guestEnded'; status: number }
+  /** Killed from outside: the replica is to go on. */
+  | { type: 'guestLost'; signal: number }
+  | { type: 'journalError'; reason: string }
+  // From the data plane, backup.
+  | { type: 'listening'; port: number }
+  | { type: 'caughtUp' }
+  | { type: 'streamLost'; kind: LossKind; reason: string }
+  | { type: 'released'; reason: string }
+  | { type: 'diverged'; reason: string }
+  | { type: 'live' }
+  | { type: 'takeOverFailed'; reason: string };
+
+export type TimerName = 'retryClaim' | 'lease' | 'release' | 'unlisted';
+
+export type Level = 'info' | 'warning' | 'error';
+
+export type PairEffect =
+  /** Ask the peer to set up a replica for this epoch; answered by backupPrepared or backupRefused. */
+  | { type: 'prepareBackup'; host: string; epoch: number }
+  | { type: 'cancelBackup'; host: string; epoch: number }
+  | { type: 'claim'; claim: Claim }
+  | { type: 'startTimer'; name: TimerName; ms: number }
+  | { type: 'cancelTimer'; name: TimerName }
+  // Data plane, primary.
+  | { type: 'startPrimary'; epoch: number; backup: Backup | null }
+  | { type: 'goUnprotected'; epoch: number }
+  /** Nothing leaves this host any more, from now; `release`: then tell the replica to take over. The guest is ended. */
+  | { type: 'fence'; reason: string; release: boolean }
+  | { type: 'stopGuest' }
+  /** The guest is gone: rules, address and journal are put in order. */
+  | { type: 'closePrimary' }
+  // Data plane, backup.
+  | { type: 'startBackup'; epoch: number; primary: string }
+  | { type: 'stopAcknowledging' }
+  | { type: 'takeOver'; epoch: number }
+  | { type: 'stopBackup'; reason: string }
+  | { type: 'log'; level: Level; text: string };
+
+export interface Step {
+  state: PairState;
+  effects: PairEffect[];
+}
+
+export function initialState(given: {
+  service: string;
+  self: string;
+  policy: PairPolicy;
+  incarnation: string;
+}): PairState {
+  return {
+    ...given,
+    role: 'none',
+    phase: 'idle',
+    epoch: 0,
+    peer: null,
+    known: null,
+    claim: null,
+    backup: null,
+    synced: false,
+    guestGone: false,
+    reason: '',
+    claims: 0,
+  };
+}
+
+/** Whether a guest (or what is left of one) is this host's as primary. */
+export function holdsPrimary(state: PairState): boolean {
+  return (
+    state.role === 'primary' &&
+    ['starting', 'synchronising', 'protected', 'suspended', 'unprotected', 'releasing', 'stopping'].includes(state.phase)
+  );
+}
+
+export type { PairOutcome, PairRecord, Versioned };

@@ -1,0 +1,286 @@
+// A data plane without guests, for tests of the daemon: a "guest" is a counter, its mirror a TCP connection on which lines of JSON go.
+// Keeps the promises of controller/host/data-plane.ts as far as a daemon can tell. Tests make it fail through its handles.
+import { appendFileSync, mkdirSync } from 'node:fs';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { dirname } from 'node:path';
+
+import {
+  NO_STATS,
+  type BackupOptions,
+  type BackupPlane,
+  type BackupPlaneEvent,
+  type DataPlane,
+  type PlaneStats,
+  type PrimaryOptions,
+  type PrimaryPlane,
+  type PrimaryPlaneEvent,
+  type TimelineStage,
+} from '../../controller/host/data-plane.js';
+
+const nowNs = (): number => Number(process.hrtime.bigint());
+const TICK_MS = 5;
+
+export class FakePrimary implements PrimaryPlane {
+  count: number;
+  released: number;
+  held = 0;
+  unprotected: boolean;
+  fenced = false;
+  closed = false;
+  private socket: Socket | undefined;
+  private heardAt = Date.now();
+  private readonly ticker: NodeJS.Timeout;
+
+  constructor(
+    readonly options: PrimaryOptions,
+    private readonly emit: (event: PrimaryPlaneEvent) => void,
+    taken?: { count: number },
+  ) {
+    this.count = taken?.count ?? 0;
+    this.released = this.count;
+    this.unprotected = options.backup === undefined;
+    mkdirSync(dirname(options.outputPath), { recursive: true });
+    this.ticker = setInterval(() => this.tick(), TICK_MS);
+    if (taken === undefined) setImmediate(() => this.say({ type: 'started', pid: 4711 }));
+    if (options.backup !== undefined) this.connect(options.backup.address, options.backup.port);
+    if (options.argv[0] === '/no/such') setImmediate(() => this.say({ type: 'startFailed', reason: 'there is no /no/such' }));
+  }
+
+  /** As a guest that was killed from outside. */
+  dieBy(signal: number): void {
+    clearInterval(this.ticker);
+    this.say({ type: 'guestLost', signal });
+  }
+
+  endWith(code: number): void {
+    clearInterval(this.ticker);
+    this.say({ type: 'guestEnded', status: code << 8, expected: true });
+  }
+
+  cutMirror(): void {
+    this.socket?.destroy();
+  }
+
+  stats(): PlaneStats {
+    return { ...NO_STATS, events: this.count, bytes: this.count * 64, receivedBytes: this.held * 64 };
+  }
+
+  attachBackup(): void {
+    throw new Error('the fake does not');
+  }
+
+  detachBackup(): void {
+    this.cutMirror();
+  }
+
+  goUnprotected(): void {
+    this.unprotected = true;
+    this.tick();
+  }
+
+  fence(reason: string, release: boolean): Promise<void> {
+    this.fenced = true;
+    clearInterval(this.ticker);
+    if (!release) this.socket?.destroy();
+    else this.socket?.write(`${JSON.stringify({ release: reason })}\n`);
+    return Promise.resolve();
+  }
+
+  stop(): void {
+    clearInterval(this.ticker);
+    setTimeout(() => this.say({ type: 'guestEnded', status: 0, expected: true }), 10);
+  }
+
+  kill(): void {
+    this.dieBy(9);
+  }
+
+  close(): Promise<void> {
+    this.closed = true;
+    clearInterval(this.ticker);
+    this.socket?.destroy();
+    return Promise.resolve();
+  }
+
+  private tick(): void {
+    if (this.fenced || this.closed) return;
+    if (this.socket !== undefined && Date.now() - this.heardAt > this.options.mirror.deadlineMs)
+      return this.lost('silent', 'deadline');
+    this.count++;
+    this.socket?.write(`${JSON.stringify({ n: this.count })}\n`);
+    this.flush();
+  }
+
+  private flush(): void {
+    while (this.released < (this.unprotected ? this.count : this.held)) {
+      this.released++;
+      appendFileSync(this.options.outputPath, `${this.options.service} ${this.released}\n`);
+    }
+  }
+
+  private connect(address: string, port: number): void {
+    const socket = connect(port, address);
+    this.socket = socket;
+    let rest = '';
+    socket.on('connect', () => {
+      this.heardAt = Date.now();
+      socket.write(`${JSON.stringify({ n: this.count })}\n`);
+      this.say({ type: 'mirror', state: 'connected' });
+    });
+    socket.on('data', (chunk) => {
+      this.heardAt = Date.now();
+      rest += chunk.toString();
+      const lines = rest.split('\n');
+      rest = lines.pop()!;
+      const first = this.held === 0;
+      for (const line of lines) this.held = Math.max(this.held, (JSON.parse(line) as { held: number }).held);
+      if (first) this.say({ type: 'protected' });
+      this.flush();
+    });
+    socket.on('error', () => undefined);
+    socket.on('close', () => this.lost('closed', 'the connection ended'));
+  }
+
+  private lost(kind: 'closed' | 'silent', reason: string): void {
+    if (this.socket === undefined) return;
+    this.socket.destroy();
+    this.socket = undefined;
+    this.say({ type: 'mirror', state: 'lost', kind, reason });
+  }
+
+  private say(event: PrimaryPlaneEvent): void {
+    if (!this.closed) this.emit(event);
+  }
+}
+
+export class FakeBackup implements BackupPlane {
+  port = 0;
+  count = 0;
+  acknowledging = true;
+  primary: FakePrimary | undefined;
+  private readonly server: Server;
+  private socket: Socket | undefined;
+  private heardAt = Date.now();
+  private over = false;
+  private readonly ticker: NodeJS.Timeout;
+
+  constructor(
+    readonly options: BackupOptions,
+    private readonly emit: (event: BackupPlaneEvent) => void,
+    private readonly onPrimary: (primary: FakePrimary) => void,
+  ) {
+    this.server = createServer((socket) => this.accept(socket));
+    this.server.listen(options.listen.port, options.listen.address, () => {
+      this.port = (this.server.address() as { port: number }).port;
+      this.say({ type: 'listening', port: this.port });
+    });
+    this.ticker = setInterval(() => {
+      if (this.socket !== undefined && Date.now() - this.heardAt > options.mirror.deadlineMs)
+        this.lose({ type: 'lost', kind: 'silent', reason: 'deadline', atNs: nowNs(), silentMs: Date.now() - this.heardAt });
+    }, TICK_MS);
+  }
+
+  diverge(): void {
+    this.stopAcknowledging();
+    this.socket?.destroy();
+    this.say({ type: 'diverged', reason: 'the test wanted it', seq: this.count });
+    this.over = true;
+  }
+
+  stats(): PlaneStats {
+    return { ...NO_STATS, events: this.count, receivedBytes: this.count * 64 };
+  }
+
+  stopAcknowledging(): void {
+    this.acknowledging = false;
+  }
+
+  takeOver(
+    epoch: number,
+    onEvent: (event: PrimaryPlaneEvent) => void,
+  ): Promise<{ primary: PrimaryPlane; timeline: TimelineStage[] }> {
+    if (this.acknowledging) throw new Error('a takeover while it acknowledges');
+    const at = nowNs();
+    this.over = true;
+    clearInterval(this.ticker);
+    this.server.close();
+    const { listen: _listen, primary: _primary, ...options } = this.options;
+    this.primary = new FakePrimary({ ...options, epoch }, onEvent, { count: this.count });
+    this.onPrimary(this.primary);
+    return Promise.resolve({
+      primary: this.primary,
+      timeline: ['drain', 'probe', 'repair', 'vip'].map((stage, i) => ({ stage, atNs: at + i * 1000 })),
+    });
+  }
+
+  close(): Promise<void> {
+    this.over = true;
+    this.acknowledging = false;
+    clearInterval(this.ticker);
+    this.socket?.destroy();
+    return new Promise((resolve) => this.server.close(() => resolve()));
+  }
+
+  private accept(socket: Socket): void {
+    this.socket = socket;
+    this.heardAt = Date.now();
+    let rest = '';
+    let first = true;
+    this.say({ type: 'connected', peer: this.options.primary });
+    socket.on('data', (chunk) => {
+      this.heardAt = Date.now();
+      rest += chunk.toString();
+      const lines = rest.split('\n');
+      rest = lines.pop()!;
+      for (const line of lines) {
+        const { n, release } = JSON.parse(line) as { n?: number; release?: string };
+        if (!this.acknowledging) return;
+        if (n !== undefined) this.count = n;
+        if (release !== undefined) return this.lose({ type: 'release', reason: release, atNs: nowNs() });
+      }
+      socket.write(`${JSON.stringify({ held: this.count })}\n`);
+      if (first) this.say({ type: 'caughtUp' });
+      first = false;
+    });
+    socket.on('error', () => undefined);
+    socket.on('close', () =>
+      this.lose({ type: 'lost', kind: 'closed', reason: 'the connection ended', atNs: nowNs(), silentMs: 0 }),
+    );
+  }
+
+  private lose(event: BackupPlaneEvent): void {
+    if (this.over || this.socket === undefined) return;
+    this.acknowledging = false;
+    const socket = this.socket;
+    this.socket = undefined;
+    socket.destroy();
+    this.say(event);
+  }
+
+  private say(event: BackupPlaneEvent): void {
+    if (!this.over) this.emit(event);
+  }
+}
+
+export class FakePlane implements DataPlane {
+  readonly primaries: FakePrimary[] = [];
+  readonly backups: FakeBackup[] = [];
+  cleaned = 0;
+
+  startPrimary(options: PrimaryOptions, onEvent: (event: PrimaryPlaneEvent) => void): PrimaryPlane {
+    const made = new FakePrimary(options, onEvent);
+    this.primaries.push(made);
+    return made;
+  }
+
+  startBackup(options: BackupOptions, onEvent: (event: BackupPlaneEvent) => void): BackupPlane {
+    const made = new FakeBackup(options, onEvent, (primary) => this.primaries.push(primary));
+    this.backups.push(made);
+    return made;
+  }
+
+  cleanLeftovers(): Promise<string[]> {
+    this.cleaned++;
+    return Promise.resolve([]);
+  }
+}

@@ -1,0 +1,720 @@
+// A simulated world for the pair's state machine: two hosts with a data plane each, a coordinator, a network between them that
+// delays, cuts and resets, hosts that crash, freeze and are started again. Virtual time; everything from one seed.
+//
+// What is real: controller/pair. What is modelled here: the data plane's promises (controller/host/data-plane.ts), as little of them as
+// the invariants need. A violated invariant throws, with the seed and the last things that happened.
+//
+// The model of a service: a log of events with unique names, one output for each. `history` is what clients may rely on.
+import type { Versioned } from '../../controller/coordinator/record.js';
+import { refusal, step } from '../../controller/pair/machine.js';
+import { initialState, type PairEffect, type PairEvent, type PairState } from '../../controller/pair/model.js';
+import { Random } from './random.js';
+
+export const NAMES = ['a', 'b'] as const;
+export type Name = (typeof NAMES)[number];
+
+export interface WorldOptions {
+  seed: number;
+  rpoMs: number;
+  onBackupLoss: 'continue' | 'stop';
+  /** Breaks the fence in one way, to see that the invariants notice. */
+  broken?: 'acknowledges-on' | 'no-lease-wait' | 'alone-unasked';
+  /** Clocks of the hosts run at rates up to this far from true time. */
+  driftMax: number;
+}
+
+const DEADLINE_MS = 50;
+const HEARTBEAT_MS = 10;
+const LEASE_MS = 40;
+/** As controller/host/service-runner.ts computes it. */
+const leaseWait = (o: WorldOptions): number =>
+  o.rpoMs > 0 && o.broken !== 'no-lease-wait' ? LEASE_MS * 1.02 + 5 : 0;
+
+interface Primary {
+  role: 'primary';
+  epoch: number;
+  generation: number;
+  log: string[];
+  /** Events that the backup holds. */
+  held: number;
+  /** Outputs that have left. */
+  released: number;
+  unprotected: boolean;
+  guest: 'starting' | 'runs' | 'gone';
+  fenced: boolean;
+  live: boolean;
+  stream: Stream | undefined;
+  /** The one that it had as a replica. */
+  was: Stream | undefined;
+  leaseUntil: number;
+  oldestUnheldAt: number;
+}
+interface Replica {
+  role: 'backup';
+  epoch: number;
+  generation: number;
+  log: string[];
+  acknowledging: boolean;
+  synced: boolean;
+  stream: Stream | undefined;
+  was: Stream | undefined;
+  lost: boolean;
+}
+type Plane = Primary | Replica;
+
+class Stream {
+  /** What each side knows: the other learns of an end later, or not at all. */
+  readonly ended: Record<Name, boolean> = { a: false, b: false };
+  /** When each side last heard of the other. */
+  heard: Record<Name, number>;
+  /** What is on its way to each side. */
+  readonly way: Record<Name, { at: number; deliver: () => void }[]> = { a: [], b: [] };
+  constructor(
+    readonly primary: Name,
+    readonly backup: Name,
+    now: number,
+  ) {
+    this.heard = { a: now, b: now };
+  }
+}
+
+interface Host {
+  name: Name;
+  state: PairState;
+  plane: Plane | undefined;
+  up: boolean;
+  frozenUntil: number;
+  incarnation: number;
+  clockRate: number;
+  /** Bumped at a crash: whatever was under way for the life before is dropped. */
+  life: number;
+  timers: Map<string, number>;
+}
+
+interface Output {
+  t: number;
+  host: Name;
+  epoch: number;
+  generation: number;
+  index: number;
+  id: string;
+}
+
+export class World {
+  now = 0;
+  readonly random: Random;
+  readonly hosts: Record<Name, Host>;
+  readonly outputs: Output[] = [];
+  readonly trace: string[] = [];
+  takeovers = 0;
+  goneAlone = 0;
+  starts = 0;
+  private queue: { t: number; n: number; run: () => void }[] = [];
+  private n = 0;
+  private stored: Versioned | undefined;
+  private revision = 0;
+  private timerNumber = 0;
+  private events = 0;
+  private generation = 0;
+  private readonly cut: Record<string, number> = {};
+  /** Of the current generation: what the last takeover began with, and in which epoch. */
+  private base: { epoch: number; log: string[] } = { epoch: 0, log: [] };
+  private firstOfEpoch = new Map<string, number>();
+
+  constructor(readonly options: WorldOptions) {
+    this.random = new Random(options.seed);
+    this.hosts = { a: this.newHost('a'), b: this.newHost('b') };
+    for (const host of Object.values(this.hosts)) {
+      this.watch(host);
+      this.tick(host);
+    }
+  }
+
+  run(untilMs: number): void {
+    while (this.queue.length > 0) {
+      let best = 0;
+      for (let i = 1; i < this.queue.length; i++) {
+        const x = this.queue[i]!;
+        const y = this.queue[best]!;
+        if (x.t < y.t || (x.t === y.t && x.n < y.n)) best = i;
+      }
+      const next = this.queue[best]!;
+      if (next.t > untilMs) break;
+      this.queue.splice(best, 1);
+      this.now = next.t;
+      next.run();
+      this.check();
+    }
+    this.now = untilMs;
+  }
+
+  // ---- What a test does to the world -------------------------------------------------------------------------------
+
+  send(name: Name, event: PairEvent): string | undefined {
+    const host = this.hosts[name];
+    if (!host.up || host.frozenUntil > this.now) return 'not there';
+    const why = refusal(host.state, event);
+    if (why === undefined) this.feed(host, event);
+    return why;
+  }
+
+  cutLink(x: string, y: string, forMs: number): void {
+    this.note(`link ${x}-${y} cut for ${forMs.toFixed(0)} ms`);
+    this.cut[linkName(x, y)] = this.now + forMs;
+  }
+
+  resetStreams(): void {
+    this.note('mirror connections reset');
+    const streams = new Set(Object.values(this.hosts).map(({ plane }) => plane?.stream));
+    for (const stream of streams) if (stream !== undefined) this.closeStream(stream, undefined);
+  }
+
+  freeze(name: Name, forMs: number): void {
+    this.note(`${name} frozen for ${forMs.toFixed(0)} ms`);
+    this.hosts[name].frozenUntil = this.now + forMs;
+  }
+
+  /** The whole host, or the daemon only (then the kernel closes its connections). */
+  crash(name: Name, whole: boolean): void {
+    const host = this.hosts[name];
+    if (!host.up) return;
+    this.note(`${name} crashes (${whole ? 'host' : 'daemon'})`);
+    const stream = host.plane?.stream;
+    host.up = false;
+    host.plane = undefined;
+    host.life++;
+    host.timers.clear();
+    host.frozenUntil = 0;
+    if (stream !== undefined && !whole) this.closeStream(stream, name);
+  }
+
+  restart(name: Name): void {
+    if (this.hosts[name].up) return;
+    this.note(`${name} is started again`);
+    const { incarnation, life, clockRate } = this.hosts[name];
+    this.hosts[name] = { ...this.newHost(name), incarnation: incarnation + 1, life: life + 1, clockRate };
+    this.hosts[name].state = { ...this.hosts[name].state, incarnation: `${name}${incarnation + 1}` };
+    this.watch(this.hosts[name]);
+    this.tick(this.hosts[name]);
+  }
+
+  killGuest(name: Name): void {
+    const { plane } = this.hosts[name];
+    if (plane?.role !== 'primary' || plane.guest !== 'runs' || !plane.live) return;
+    this.note(`guest of ${name} killed`);
+    plane.guest = 'gone';
+    this.later(this.hosts[name], 0.2, () => this.feed(this.hosts[name], { type: 'guestLost', signal: 9 }));
+  }
+
+  divergeReplica(name: Name): void {
+    const { plane } = this.hosts[name];
+    if (plane?.role !== 'backup' || plane.lost) return;
+    this.note(`replica of ${name} diverges`);
+    plane.lost = true;
+    plane.acknowledging = false;
+    if (plane.stream !== undefined) this.closeStream(plane.stream, name);
+    this.later(this.hosts[name], 0.2, () => this.feed(this.hosts[name], { type: 'diverged', reason: 'made to' }));
+  }
+
+  /** Whether a host could let out a new output now. */
+  canCommit(name: Name): boolean {
+    const { plane } = this.hosts[name];
+    if (plane?.role !== 'primary' || plane.fenced || plane.guest !== 'runs' || !plane.live) return false;
+    if (plane.unprotected) return true;
+    const stream = plane.stream;
+    if (stream === undefined) return false;
+    const other = this.hosts[stream.backup].plane;
+    return other?.role === 'backup' && other.stream === stream && other.acknowledging;
+  }
+
+  record(): Versioned | undefined {
+    return this.stored;
+  }
+
+  // ---- The invariants ------------------------------------------------------------------------------------------------
+
+  private check(): void {
+    if (this.canCommit('a') && this.canCommit('b')) this.fail('two hosts can commit outputs');
+  }
+
+  fail(what: string): never {
+    throw new Error(
+      `seed ${this.options.seed}: ${what} at ${this.now.toFixed(2)} ms (${JSON.stringify(this.options)})\n${this.trace.slice(-60).join('\n')}`,
+    );
+  }
+
+  private release(host: Host, plane: Primary, index: number): void {
+    const id = plane.log[index]!;
+    const out: Output = { t: this.now, host: host.name, epoch: plane.epoch, generation: plane.generation, index, id };
+    if (plane.generation !== this.generation) this.fail(`${host.name} lets out ${id} of a service that was started anew since`);
+    // A takeover may have happened since: what comes after it from the old primary must be what the new one holds too.
+    if (this.options.rpoMs === 0) {
+      if (plane.epoch < this.base.epoch && this.base.log[index] !== id)
+        this.fail(`${host.name} lets out ${id} (output ${index}) in epoch ${plane.epoch}; epoch ${this.base.epoch} has ${this.base.log[index] ?? 'nothing'} there`);
+    } else {
+      for (const [key, first] of this.firstOfEpoch) {
+        const [generation, epoch] = key.split('/').map(Number) as [number, number];
+        if (generation === plane.generation && epoch > plane.epoch)
+          this.fail(`${host.name} lets out ${id} in epoch ${plane.epoch}, after epoch ${epoch} began to at ${first.toFixed(2)}`);
+      }
+    }
+    const key = `${plane.generation}/${plane.epoch}`;
+    if (!this.firstOfEpoch.has(key)) this.firstOfEpoch.set(key, this.now);
+    this.outputs.push(out);
+  }
+
+  private takenOver(log: string[], epoch: number): void {
+    this.takeovers++;
+    if (this.options.rpoMs === 0) {
+      for (const out of this.outputs) {
+        if (out.generation === this.generation && log[out.index] !== out.id)
+          this.fail(`epoch ${epoch} begins without ${out.id} (output ${out.index}), which epoch ${out.epoch} had let out`);
+      }
+    }
+    this.base = { epoch, log: [...log] };
+  }
+
+  // ---- The data planes -----------------------------------------------------------------------------------------------
+
+  private tick(host: Host): void {
+    const life = host.life;
+    const every = (): void => {
+      if (host.life !== life || this.hosts[host.name] !== host) return;
+      this.schedule(this.random.between(1, 5), every);
+      if (!host.up || host.frozenUntil > this.now) return;
+      this.work(host);
+    };
+    this.schedule(this.random.between(0, 3), every);
+  }
+
+  private work(host: Host): void {
+    const { plane } = host;
+    if (plane === undefined) return;
+    const stream = plane.stream;
+    if (stream !== undefined && !stream.ended[host.name]) {
+      const other = stream.primary === host.name ? stream.backup : stream.primary;
+      if (this.now - stream.heard[host.name] > DEADLINE_MS) this.lose(host, stream, 'silent', 'deadline');
+      else if (this.random.chance(3 / HEARTBEAT_MS) && plane.role === 'backup') this.transmit(stream, other, () => undefined);
+      else if (this.random.chance(3 / HEARTBEAT_MS) && plane.role === 'primary') {
+        const sentAt = this.now;
+        this.transmit(stream, other, () => {
+          const there = this.hosts[other].plane;
+          if (there?.role === 'backup' && there.stream === stream && there.acknowledging) {
+            this.transmit(stream, host.name, () => {
+              // Counted from when the heartbeat was sent: an answer that lay in a buffer while this host hung gives no lease.
+              plane.leaseUntil = Math.max(plane.leaseUntil, sentAt + LEASE_MS * host.clockRate);
+            });
+          }
+        });
+      }
+    }
+    if (plane.role !== 'primary' || plane.guest !== 'runs' || plane.fenced || !plane.live) return;
+    if (plane.log.length - plane.released < 50) {
+      plane.log.push(`${host.name}${plane.epoch}.${++this.events}`);
+      if (plane.held === plane.log.length - 1) plane.oldestUnheldAt = this.now;
+      const index = plane.log.length - 1;
+      const id = plane.log[index]!;
+      if (stream !== undefined) {
+        this.transmit(stream, stream.backup, () => this.received(stream, index, id));
+      }
+    }
+    this.flush(host, plane);
+  }
+
+  private received(stream: Stream, index: number, id: string): void {
+    const there = this.hosts[stream.backup].plane;
+    if (this.options.broken === 'acknowledges-on' && there?.role === 'primary' && there.was === stream) {
+      this.transmit(stream, stream.primary, () => this.acknowledged(stream, index));
+      return;
+    }
+    if (there?.role !== 'backup' || there.stream !== stream || !there.acknowledging) return;
+    if (there.log.length !== index) this.fail(`mirror out of order: ${index} after ${there.log.length}`);
+    there.log.push(id);
+    if (!there.synced) {
+      there.synced = true;
+      this.later(this.hosts[stream.backup], 0.3, () => this.feed(this.hosts[stream.backup], { type: 'caughtUp' }));
+    }
+    this.transmit(stream, stream.primary, () => this.acknowledged(stream, index));
+  }
+
+  private acknowledged(stream: Stream, index: number): void {
+    const host = this.hosts[stream.primary];
+    const plane = host.plane;
+    if (plane?.role !== 'primary' || plane.stream !== stream) return;
+    if (plane.held === 0) this.later(host, 0.1, () => this.feed(host, { type: 'mirrorProtected' }));
+    plane.held = Math.max(plane.held, index + 1);
+    plane.oldestUnheldAt = this.now;
+    this.flush(host, plane);
+  }
+
+  private flush(host: Host, plane: Primary): void {
+    if (plane.fenced || plane.guest !== 'runs') return;
+    const leased = plane.unprotected || this.now < plane.leaseUntil;
+    for (;;) {
+      const next = plane.released;
+      if (next >= plane.log.length) return;
+      const loose =
+        this.options.rpoMs > 0 && plane.stream !== undefined && this.now - plane.oldestUnheldAt < this.options.rpoMs;
+      if (!(plane.unprotected || next < plane.held || loose)) return;
+      // With RPO > 0 the lease is what safety rests on; with RPO 0 it is not, and the simulation must hold without it.
+      if (this.options.rpoMs > 0 && !leased) return;
+      this.release(host, plane, next);
+      plane.released++;
+    }
+  }
+
+  private lose(host: Host, stream: Stream, kind: 'closed' | 'silent', reason: string): void {
+    const { plane } = host;
+    if (plane?.stream !== stream) return;
+    if (plane.role === 'backup') {
+      if (plane.lost) return;
+      plane.lost = true;
+      plane.acknowledging = false;
+      plane.was = stream;
+    }
+    plane.stream = undefined;
+    if (plane.role === 'primary' && this.options.broken === 'alone-unasked') plane.unprotected = true;
+    stream.ended[host.name] = true;
+    if (kind === 'silent') this.closeStream(stream, host.name);
+    this.later(host, this.random.between(0, 0.5), () =>
+      this.feed(host, { type: plane.role === 'primary' ? 'mirrorLost' : 'streamLost', kind, reason }),
+    );
+  }
+
+  /** One side ends it (or, undefined, something between them does); the other learns of it later. */
+  private closeStream(stream: Stream, by: Name | undefined): void {
+    if (by !== undefined) stream.ended[by] = true;
+    for (const name of NAMES) {
+      if (name === by || stream.ended[name]) continue;
+      const host = this.hosts[name];
+      // A cut link swallows the word of it as well; then the deadline finds it.
+      const late = this.random.chance(0.2) ? this.random.between(2, 40) : this.random.between(0.05, 2);
+      this.schedule(late, () => {
+        if (!this.isCut('a', 'b')) this.later(host, 0.1, () => this.lose(host, stream, 'closed', 'reset'));
+      });
+    }
+  }
+
+  /** In order; what meets a cut link, or a host that hangs, waits, and so does all that was sent after it: as TCP does. */
+  private transmit(stream: Stream, to: Name, deliver: () => void): void {
+    const slow = this.random.chance(0.01) ? this.random.between(5, 120) : this.random.between(0.02, 0.4);
+    const way = stream.way[to];
+    way.push({ at: this.now + slow, deliver });
+    if (way.length === 1) this.schedule(slow, () => this.arrive(stream, to));
+  }
+
+  private arrive(stream: Stream, to: Name): void {
+    const way = stream.way[to];
+    const host = this.hosts[to];
+    const ghost = this.options.broken === 'acknowledges-on' && host.plane?.was === stream;
+    if (host.plane?.stream !== stream && !ghost) return;
+    if (this.isCut('a', 'b') || host.frozenUntil > this.now) {
+      return void this.schedule(Math.max(1, host.frozenUntil - this.now), () => this.arrive(stream, to));
+    }
+    stream.heard[to] = this.now;
+    way.shift()!.deliver();
+    const next = way[0];
+    if (next !== undefined) this.schedule(Math.max(0.001, next.at - this.now), () => this.arrive(stream, to));
+  }
+
+  // ---- Hosts ---------------------------------------------------------------------------------------------------------
+
+  private newHost(name: Name): Host {
+    const { driftMax, onBackupLoss } = this.options;
+    return {
+      name,
+      state: initialState({
+        service: 's',
+        self: name,
+        incarnation: `${name}0`,
+        policy: { onBackupLoss, leaseWaitMs: leaseWait(this.options) },
+      }),
+      plane: undefined,
+      up: true,
+      frozenUntil: 0,
+      incarnation: 0,
+      clockRate: 1 + this.random.between(-driftMax, driftMax),
+      life: 0,
+      timers: new Map(),
+    };
+  }
+
+  feed(host: Host, event: PairEvent): void {
+    if (this.hosts[host.name] !== host || !host.up) return;
+    const before = host.state;
+    const { state, effects } = step(before, event);
+    host.state = state;
+    if (event.type !== 'record' || before.phase !== state.phase)
+      this.note(
+        `${host.name}: ${event.type}${event.type === 'timer' ? ` ${event.name}` : ''} -> ${state.role}/${state.phase} epoch ${state.epoch} [${effects.map((e) => e.type).join(' ')}]`,
+      );
+    for (const effect of effects) this.carryOut(host, effect);
+  }
+
+  private carryOut(host: Host, effect: PairEffect): void {
+    const { plane } = host;
+    switch (effect.type) {
+      case 'log':
+        return;
+      case 'prepareBackup': {
+        const other = this.hosts[effect.host as Name];
+        const refuse = (reason: string): void => this.feed(host, { type: 'backupRefused', reason });
+        const life = host.life;
+        const timeout = this.schedule(200, () => {
+          if (host.life === life) this.later(host, 0, () => refuse('no answer'));
+        });
+        return this.message('a', 'b', other, () => {
+          const event: PairEvent = { type: 'prepare', primary: host.name, epoch: effect.epoch };
+          const why = refusal(other.state, event);
+          if (why === undefined) this.feed(other, event);
+          this.message('a', 'b', host, () => {
+            if (host.life !== life) return;
+            timeout();
+            if (why === undefined)
+              this.feed(host, { type: 'backupPrepared', backup: { host: effect.host, address: 'x', port: 1 } });
+            else refuse(why);
+          });
+        });
+      }
+      case 'cancelBackup': {
+        const other = this.hosts[effect.host as Name];
+        return this.message('a', 'b', other, () => this.feed(other, { type: 'cancel', epoch: effect.epoch }));
+      }
+      case 'claim':
+        return this.compareAndSet(host, effect.claim.id, effect.claim.expectedRevision, effect.claim.record);
+      case 'startTimer': {
+        const n = ++this.timerNumber;
+        host.timers.set(effect.name, n);
+        return this.laterTimer(host, effect.ms / host.clockRate, () => {
+          if (host.timers.get(effect.name) !== n) return;
+          host.timers.delete(effect.name);
+          this.feed(host, { type: 'timer', name: effect.name });
+        });
+      }
+      case 'cancelTimer':
+        return void host.timers.delete(effect.name);
+      case 'startPrimary': {
+        this.starts++;
+        this.generation++;
+        this.base = { epoch: 0, log: [] };
+        const made: Primary = {
+          role: 'primary',
+          epoch: effect.epoch,
+          generation: this.generation,
+          log: [],
+          held: 0,
+          released: 0,
+          unprotected: effect.backup === null,
+          guest: 'starting',
+          fenced: false,
+          live: true,
+          stream: undefined,
+          was: undefined,
+          leaseUntil: 0,
+          oldestUnheldAt: this.now,
+        };
+        host.plane = made;
+        this.later(host, this.random.between(1, 10), () => {
+          if (host.plane !== made || made.fenced) return;
+          made.guest = 'runs';
+          this.feed(host, { type: 'guestStarted', pid: 1 });
+        });
+        if (effect.backup !== null) this.connect(host, made, effect.backup.host as Name);
+        return;
+      }
+      case 'goUnprotected':
+        if (plane?.role === 'primary') {
+          plane.unprotected = true;
+          plane.epoch = effect.epoch;
+          plane.stream = undefined;
+          this.goneAlone++;
+        }
+        return;
+      case 'fence':
+        if (plane?.role === 'primary') {
+          plane.fenced = true;
+          plane.guest = 'gone';
+          const stream = plane.stream;
+          if (effect.release && stream !== undefined) {
+            this.transmit(stream, stream.backup, () => {
+              const there = this.hosts[stream.backup];
+              if (there.plane?.role !== 'backup' || there.plane.stream !== stream || there.plane.lost) return;
+              there.plane.lost = true;
+              there.plane.acknowledging = false;
+              this.feed(there, { type: 'released', reason: effect.reason });
+            });
+          } else if (stream !== undefined) this.closeStream(stream, host.name);
+        }
+        return;
+      case 'stopGuest':
+        if (plane?.role === 'primary' && plane.guest !== 'gone') {
+          plane.guest = 'gone';
+          return this.later(host, 2, () => this.feed(host, { type: 'guestEnded', status: 0 }));
+        }
+        if (plane === undefined) this.later(host, 0, () => this.feed(host, { type: 'guestEnded', status: 0 }));
+        return;
+      case 'closePrimary':
+        if (plane?.stream !== undefined) this.closeStream(plane.stream, host.name);
+        host.plane = undefined;
+        return;
+      case 'startBackup':
+        host.plane = {
+          role: 'backup',
+          epoch: effect.epoch,
+          generation: 0,
+          log: [],
+          acknowledging: true,
+          synced: false,
+          stream: undefined,
+          was: undefined,
+          lost: false,
+        };
+        return this.later(host, 0.5, () => this.feed(host, { type: 'listening', port: 1 }));
+      case 'stopAcknowledging':
+        if (plane?.role === 'backup') {
+          plane.acknowledging = false;
+          plane.lost = true;
+          if (plane.stream !== undefined) this.closeStream(plane.stream, host.name);
+        }
+        return;
+      case 'takeOver': {
+        if (plane?.role !== 'backup') return;
+        if (plane.generation !== this.generation) this.fail(`${host.name} takes over with a replica of an earlier start`);
+        this.takenOver(plane.log, effect.epoch);
+        const made: Primary = {
+          role: 'primary',
+          epoch: effect.epoch,
+          generation: plane.generation,
+          log: [...plane.log],
+          held: 0,
+          released: plane.log.length,
+          unprotected: true,
+          guest: 'runs',
+          fenced: false,
+          live: false,
+          stream: undefined,
+          was: plane.was ?? plane.stream,
+          leaseUntil: 0,
+          oldestUnheldAt: this.now,
+        };
+        host.plane = made;
+        return this.later(host, this.random.between(0.5, 8), () => {
+          if (host.plane !== made) return;
+          made.live = true;
+          this.feed(host, { type: 'live' });
+        });
+      }
+      case 'stopBackup':
+        if (plane?.stream !== undefined) this.closeStream(plane.stream, host.name);
+        host.plane = undefined;
+        return;
+    }
+  }
+
+  private connect(host: Host, primary: Primary, to: Name): void {
+    this.message('a', 'b', this.hosts[to], () => {
+      const there = this.hosts[to];
+      if (there.plane?.role !== 'backup' || there.plane.epoch !== primary.epoch || there.plane.stream !== undefined) return;
+      if (host.plane !== primary || there.plane.lost) return;
+      const stream = new Stream(host.name, to, this.now);
+      primary.stream = stream;
+      there.plane.stream = stream;
+      there.plane.generation = primary.generation;
+      primary.log.forEach((id, index) => this.transmit(stream, to, () => this.received(stream, index, id)));
+    });
+    this.later(host, 150, () => {
+      if (host.plane === primary && primary.stream === undefined && !primary.unprotected && !primary.fenced && primary.held === 0)
+        this.feed(host, { type: 'mirrorLost', kind: 'refused', reason: 'no connection' });
+    });
+  }
+
+  // ---- The coordinator -----------------------------------------------------------------------------------------------
+
+  private compareAndSet(host: Host, id: string, expected: number, record: Versioned['record']): void {
+    const life = host.life;
+    let answered = false;
+    const answer = (event: PairEvent): void => {
+      if (answered || host.life !== life) return;
+      answered = true;
+      this.feed(host, event);
+    };
+    const giveUp = (): void => this.later(host, 0, () => answer({ type: 'claimUnknown', id, reason: 'no answer' }));
+    this.schedule(this.random.between(30, 60), giveUp);
+    this.message(host.name, 'w', undefined, () => {
+      let reply: PairEvent;
+      if ((this.stored?.revision ?? 0) === expected) {
+        if (this.stored !== undefined && record.epoch <= this.stored.record.epoch) this.fail('an epoch was given twice');
+        this.stored = { record: { ...record, at: 'now' }, revision: ++this.revision };
+        this.note(`coordinator: epoch ${record.epoch}, primary ${record.primary}, backup ${record.backup} (${record.outcome}: ${record.reason})`);
+        for (const other of Object.values(this.hosts)) this.tellWatcher(other);
+        reply = { type: 'claimWon', id, revision: this.revision };
+      } else reply = { type: 'claimLost', id, current: this.stored ?? null };
+      this.message('w', host.name, host, () => answer(reply));
+    });
+  }
+
+  private watch(host: Host): void {
+    const life = host.life;
+    const again = (): void => {
+      if (this.hosts[host.name] !== host || host.life !== life) return;
+      this.tellWatcher(host);
+      this.schedule(100, again);
+    };
+    again();
+  }
+
+  private tellWatcher(host: Host): void {
+    const seen = this.stored;
+    if (seen === undefined) return;
+    this.message('w', host.name, host, () => this.feed(host, { type: 'record', current: seen }));
+  }
+
+  // ---- Time and messages ---------------------------------------------------------------------------------------------
+
+  /** One message, that a cut link or chance may lose. */
+  private message(from: string, to: string, host: Host | undefined, deliver: () => void): void {
+    if (this.random.chance(0.03)) return;
+    const delay = this.random.chance(0.05) ? this.random.between(5, 80) : this.random.between(0.1, 1.5);
+    this.schedule(delay, () => {
+      if (this.isCut(from, to)) return;
+      if (host === undefined) deliver();
+      else this.later(host, 0, deliver);
+    });
+  }
+
+  private isCut(x: string, y: string): boolean {
+    return (this.cut[linkName(x, y)] ?? 0) > this.now;
+  }
+
+  /** On a host: not while it is frozen, and not after the life in which it was asked for. */
+  private later(host: Host, ms: number, run: () => void): void {
+    const life = host.life;
+    const attempt = (): void => {
+      if (host.life !== life || !host.up || this.hosts[host.name] !== host) return;
+      if (host.frozenUntil > this.now) return void this.schedule(host.frozenUntil - this.now, attempt);
+      run();
+    };
+    this.schedule(ms, attempt);
+  }
+
+  private laterTimer(host: Host, ms: number, run: () => void): void {
+    this.later(host, ms, run);
+  }
+
+  private schedule(ms: number, run: () => void): () => void {
+    const entry = { t: this.now + Math.max(0, ms), n: this.n++, run };
+    this.queue.push(entry);
+    return () => {
+      entry.run = () => undefined;
+    };
+  }
+
+  private note(text: string): void {
+    this.trace.push(`${this.now.toFixed(2).padStart(9)}  ${text}`);
+    if (this.trace.length > 400) this.trace.splice(0, 200);
+  }
+}
+
+function linkName(x: string, y: string): string {
+  return x < y ? `${x}-${y}` : `${y}-${x}`;
+}
