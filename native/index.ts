@@ -315,7 +315,7 @@ function toNativeError(error: unknown): unknown {
   );
 }
 
-function mapped<T>(call: () => T): T {
+export function mapped<T>(call: () => T): T {
   try {
     return call();
   } catch (error) {
@@ -419,10 +419,9 @@ export function crc32c(buf: Uint8Array, seed = 0): number {
   return mapped(() => load().crc32c(buf, seed));
 }
 
-/** The data plane of pairs, as controller/host/data-plane.ts describes it; undefined when the addon was built without it. */
-export function pairDataPlane(): unknown {
-  const functions = load() as unknown as Record<string, unknown>;
-  return typeof functions['startPrimary'] === 'function' ? functions : undefined;
+/** For the other modules of this folder. */
+export function loadAddon(): object {
+  return load();
 }
 
 /** Version of the rewriting of text. A journal replays only where this is what it was when recorded. */

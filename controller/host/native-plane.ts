@@ -1,25 +1,129 @@
-// The real data plane: the addon's, with its errors as the product's.
-import { UnderstudyError } from '../../journal/src/errors.js';
-import { pairDataPlane } from '../../native/index.js';
-import { toUnderstudyError } from '../native-errors.js';
-import { agentPath, cacheDir, stubPath } from '../paths.js';
-import type { DataPlane, ProductPaths } from './data-plane.js';
+// The real data plane: the addon's pairs, as the interface of data-plane.ts.
+//
+// Invariants:
+//  - The numbers of packet queues belong to one service each; this daemon is the only one in its network namespace that uses them.
+//  - What a service needs to be cleaned up after a crash is on disk before anything of it is installed.
+//
+// Must not: decide what an event means.
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 
-export function nativePlane(): DataPlane {
-  const addon = mapped(() => pairDataPlane()) as DataPlane | undefined;
-  if (addon === undefined) {
-    throw new UnderstudyError('E_NATIVE_UNAVAILABLE', 'the native addon here was built without the data plane of pairs', {
-      hint: 'Run scripts/setup.',
-    });
-  }
-  const paths: ProductPaths = { agentPath: agentPath(), stubPath: stubPath(), cacheDir: cacheDir() };
+import type { Isolation } from '../../native/index.js';
+import {
+  cleanService,
+  startBackup,
+  startPrimary,
+  type NativeBackup,
+  type NativeLossKind,
+  type NativeNetwork,
+  type NativePrimary,
+} from '../../native/pair.js';
+import { toUnderstudyError } from '../native-errors.js';
+import { initPath } from '../paths.js';
+import type { LossKind } from '../pair/model.js';
+import {
+  NO_STATS,
+  type BackupOptions,
+  type BackupPlane,
+  type BackupPlaneEvent,
+  type DataPlane,
+  type PlaneOptions,
+  type PlaneStats,
+  type PrimaryOptions,
+  type PrimaryPlane,
+  type PrimaryPlaneEvent,
+  type TimelineStage,
+} from './data-plane.js';
+
+const FIRST_QUEUE = 20_000;
+const KICK_AFTER_MS = 2;
+const SIGTERM = 15;
+const SIGKILL = 9;
+
+export function nativePlane(stateDir: string): DataPlane {
+  const queues = new Map<string, number>();
+  const left = join(stateDir, 'network');
+
+  const networkOf = (options: PlaneOptions): NativeNetwork | undefined => {
+    if (options.vip === undefined) return undefined;
+    let first = queues.get(options.service);
+    if (first === undefined) {
+      first = FIRST_QUEUE + 2 * queues.size;
+      queues.set(options.service, first);
+    }
+    const network = {
+      service: options.service,
+      vip: options.vip.address,
+      prefix: options.vip.prefix,
+      interface: options.vip.interface,
+      tcpPorts: options.tcpPorts,
+      udpPorts: options.udpPorts,
+      outward: true,
+      queueIn: first,
+      queueOut: first + 1,
+      leaseMs: options.mirror.leaseMs,
+    };
+    mkdirSync(left, { recursive: true, mode: 0o700 });
+    writeFileSync(join(left, `${options.service}.json`), JSON.stringify(network));
+    return network;
+  };
+
   return {
-    startPrimary: (options, onEvent) =>
-      mapped(() => addon.startPrimary({ ...options, ...paths }, onEvent), options.argv[0]),
-    startBackup: (options, onEvent) => mapped(() => addon.startBackup({ ...options, ...paths }, onEvent)),
-    cleanLeftovers: (stateDir) => mapped(() => addon.cleanLeftovers(stateDir)),
+    startPrimary: (options, onEvent) => primaryPlane(options, networkOf(options), onEvent),
+    startBackup: (options, onEvent) => backupPlane(options, networkOf(options), onEvent),
+    cleanLeftovers: () => {
+      const found: string[] = [];
+      let names: string[] = [];
+      try {
+        names = readdirSync(left);
+      } catch {
+        // Nothing has ever been started here.
+      }
+      for (const name of names) {
+        const network = JSON.parse(readFileSync(join(left, name), 'utf8')) as NativeNetwork;
+        if (cleanService(network)) found.push(`the address ${network.vip} of ${network.service}`);
+        rmSync(join(left, name));
+      }
+      return Promise.resolve(found);
+    },
   };
 }
+
+function isolationOf(options: PlaneOptions): Isolation {
+  return {
+    initPath: initPath(),
+    ...options.namespaces,
+    hostname: options.hostname,
+    binds: options.storage.flatMap(({ path, source }) =>
+      source === undefined || source === path ? [] : [{ source, target: path }],
+    ),
+    ...(options.user === undefined ? {} : { user: { ...options.user, groups: [...options.user.groups] } }),
+  };
+}
+
+function common(options: PlaneOptions, network: NativeNetwork | undefined) {
+  return {
+    journalDir: options.journalDir,
+    cacheDir: options.cacheDir,
+    agentPath: options.agentPath,
+    outputPath: options.outputPath,
+    ringBytes: options.ringBytes,
+    segmentBytes: options.segmentBytes,
+    epoch: options.epoch,
+    kickAfterMs: KICK_AFTER_MS,
+    isolation: isolationOf(options),
+    durable: options.outputCommit === 'durable',
+    ...(network === undefined ? {} : { network }),
+  };
+}
+
+function mirrorOf(options: PlaneOptions, at: { address: string; port: number }) {
+  const { provider, encryption, key, heartbeatMs, deadlineMs } = options.mirror;
+  return { provider, encryption, key, heartbeatMs, deadlineMs, ...at, service: options.service, epoch: options.epoch };
+}
+
+/** What the bytes on the mirror turn out not to be is the mirror's error. */
+const lossKind = (kind: NativeLossKind): LossKind => (kind === 'corrupt' ? 'error' : kind);
 
 function mapped<T>(call: () => T, command?: string): T {
   try {
@@ -27,4 +131,207 @@ function mapped<T>(call: () => T, command?: string): T {
   } catch (error) {
     throw toUnderstudyError(error, command);
   }
+}
+
+class Ending {
+  private done!: () => void;
+  readonly ended = new Promise<void>((resolve) => (this.done = resolve));
+  over = false;
+  finish(): void {
+    this.over = true;
+    this.done();
+  }
+}
+
+function primaryPlane(
+  options: PrimaryOptions,
+  network: NativeNetwork | undefined,
+  onEvent: (event: PrimaryPlaneEvent) => void,
+): PrimaryPlane {
+  const ending = new Ending();
+  let closed = false;
+  const say = (event: PrimaryPlaneEvent): void => {
+    if (!closed) onEvent(event);
+  };
+  const native: NativePrimary = mapped(
+    () =>
+      startPrimary(
+        {
+          ...common(options, network),
+          argv: options.argv,
+          env: options.env,
+          cwd: options.cwd,
+          rpoMs: options.rpo.ms,
+          rpoBytes: options.rpo.bytes,
+          ...(options.backup === undefined ? {} : { mirror: mirrorOf(options, options.backup) }),
+        },
+        (event) => {
+          switch (event.type) {
+            case 'ended':
+              ending.finish();
+              if (!event.lost) say({ type: 'guestEnded', status: event.status, expected: !event.killed });
+              return;
+            case 'mirror':
+              if (event.state === 'connected') return say({ type: 'mirror', state: 'connected' });
+              return say({ type: 'mirror', state: 'lost', kind: lossKind(event.kind), reason: event.reason });
+            case 'guestLost':
+              return say({ type: 'guestLost', signal: event.signal });
+            default:
+              return say(event);
+          }
+        },
+      ),
+    options.argv[0],
+  );
+  let grace: NodeJS.Timeout | undefined;
+  void ending.ended.then(() => clearTimeout(grace));
+  return {
+    stats: () => {
+      if (ending.over) return NO_STATS;
+      const s = native.stats();
+      return {
+        ...NO_STATS,
+        events: s.events,
+        bytes: s.appendedBytes,
+        receivedBytes: s.heldBytes,
+        lagEvents: s.lagEvents,
+        lagBytes: s.mirror === undefined ? 0 : s.mirror.appended - s.mirror.applied,
+        lagMs: s.lagMs,
+        rpoBytes: s.rpoBytes,
+        rpoMs: s.rpoMs,
+        processes: s.processes,
+        threads: s.threads,
+      };
+    },
+    attachBackup: () => {
+      throw toUnderstudyError(new Error('a running guest needs a checkpoint to get a new backup'));
+    },
+    detachBackup: () => undefined,
+    goUnprotected: () => native.goUnprotected(),
+    fence: (reason, release) => {
+      native.fence(reason, release);
+      return Promise.resolve();
+    },
+    stop: (graceMs) => {
+      native.kill(SIGTERM);
+      grace ??= setTimeout(() => native.kill(SIGKILL), graceMs);
+    },
+    kill: () => native.kill(SIGKILL),
+    close: async () => {
+      closed = true;
+      if (!ending.over) native.kill(SIGKILL);
+      await ending.ended;
+    },
+  };
+}
+
+function backupPlane(
+  options: BackupOptions,
+  network: NativeNetwork | undefined,
+  onEvent: (event: BackupPlaneEvent) => void,
+): BackupPlane {
+  const ending = new Ending();
+  let closed = false;
+  let onLive: ((event: PrimaryPlaneEvent) => void) | undefined;
+  let takeover: { resolve: (timeline: TimelineStage[]) => void; reject: (error: Error) => void } | undefined;
+  const say = (event: BackupPlaneEvent): void => {
+    if (!closed) onEvent(event);
+  };
+  const scratchDir = join(options.journalDir, 'scratch');
+  mkdirSync(scratchDir, { recursive: true });
+  const native: NativeBackup = mapped(() =>
+    startBackup(
+      {
+        ...common(options, network),
+        stubPath: options.stubPath,
+        scratchDir,
+        sharedPaths: options.storage.filter((rule) => rule.class === 'shared').map((rule) => rule.path),
+        mirror: mirrorOf(options, options.listen),
+        lagBytesMax: options.lagMax.bytes,
+      },
+      (event) => {
+        switch (event.type) {
+          case 'ended':
+            ending.finish();
+            takeover?.reject(new Error('the replica has ended'));
+            return;
+          case 'live':
+            takeover?.resolve(event.timeline);
+            return;
+          case 'takeoverFailed':
+            takeover?.reject(new Error(event.reason));
+            return;
+          case 'guestEnded':
+            if (event.live) onLive?.({ type: 'guestEnded', status: event.status, expected: true });
+            else say({ type: 'guestEnded', status: event.status, expected: event.expected });
+            return;
+          case 'journalError':
+            onLive?.(event);
+            return;
+          case 'message':
+            if (onLive === undefined) say(event);
+            else onLive(event);
+            return;
+          case 'lost':
+            return say({ ...event, kind: lossKind(event.kind) });
+          default:
+            return say(event);
+        }
+      },
+    ),
+  );
+  const close = async (): Promise<void> => {
+    closed = true;
+    onLive = undefined;
+    if (!ending.over) native.kill(SIGKILL);
+    await ending.ended;
+  };
+  const stats = (): PlaneStats => {
+    if (ending.over) return NO_STATS;
+    const s = native.stats();
+    return {
+      ...NO_STATS,
+      events: s.live ? s.appliedEvents : s.events,
+      bytes: s.fedBytes,
+      receivedBytes: s.fedBytes,
+      appliedBytes: s.appliedBytes,
+      lagEvents: s.live ? 0 : s.events - s.appliedEvents,
+      lagBytes: s.live ? 0 : s.fedBytes - s.appliedBytes,
+      connections: s.network?.connections ?? 0,
+    };
+  };
+  let grace: NodeJS.Timeout | undefined;
+  void ending.ended.then(() => clearTimeout(grace));
+  return {
+    port: native.port,
+    stats,
+    stopAcknowledging: () => native.stopAcknowledging('this host takes over'),
+    takeOver: async (epoch, onPrimaryEvent) => {
+      onLive = onPrimaryEvent;
+      const timeline = await new Promise<TimelineStage[]>((resolve, reject) => {
+        takeover = { resolve, reject };
+        native.takeOver(epoch);
+      });
+      const primary: PrimaryPlane = {
+        stats,
+        attachBackup: () => {
+          throw toUnderstudyError(new Error('a running guest needs a checkpoint to get a new backup'));
+        },
+        detachBackup: () => undefined,
+        goUnprotected: () => undefined,
+        fence: (reason) => {
+          native.fence(reason);
+          return Promise.resolve();
+        },
+        stop: (graceMs) => {
+          native.kill(SIGTERM);
+          grace ??= setTimeout(() => native.kill(SIGKILL), graceMs);
+        },
+        kill: () => native.fence('killed'),
+        close,
+      };
+      return { primary, timeline };
+    },
+    close,
+  };
 }

@@ -1,214 +1,20 @@
 // The Node-API surface: index.ts's `Addon` interface, value by value.
 //
 // Invariants:
-//  - Sessions live in a registry until their `ended` event is delivered: a handle that JavaScript forgets must not end a recording.
-//  - Callbacks run on the main thread only (ThreadSafeFunction).
+//  - Everything that runs on is a session (addon_sessions.h); the rest returns at once.
 //
 // Must not: hold policy, or anything that a test without Node could not reach elsewhere.
 #include <grp.h>
-#include <napi.h>
 #include <pwd.h>
 
 #include <algorithm>
-#include <set>
 
+#include "addon_sessions.h"
 #include "elf_info.h"
-#include "session.h"
+#include "pair/addon_pair.h"
 
 namespace understudy::host {
 namespace {
-
-Napi::Value to_js(Napi::Env env, const Plain& plain);
-
-Napi::Object to_js(Napi::Env env, const Plain::Object& fields) {
-  Napi::Object out = Napi::Object::New(env);
-  for (const auto& [name, value] : fields) out.Set(name, to_js(env, value));
-  return out;
-}
-
-Napi::Value to_js(Napi::Env env, const Plain& plain) {
-  struct Visitor {
-    Napi::Env env;
-    Napi::Value operator()(bool v) const { return Napi::Boolean::New(env, v); }
-    Napi::Value operator()(double v) const { return Napi::Number::New(env, v); }
-    Napi::Value operator()(BigUnsigned v) const { return Napi::BigInt::New(env, v.value); }
-    Napi::Value operator()(BigSigned v) const { return Napi::BigInt::New(env, v.value); }
-    Napi::Value operator()(const std::string& v) const { return Napi::String::New(env, v); }
-    Napi::Value operator()(const Plain::List& v) const {
-      Napi::Array out = Napi::Array::New(env, v.size());
-      for (uint32_t i = 0; i < v.size(); i++) out.Set(i, to_js(env, v[i]));
-      return out;
-    }
-    Napi::Value operator()(const Plain::Object& v) const { return to_js(env, v); }
-  };
-  return std::visit(Visitor{env}, plain.value);
-}
-
-[[noreturn]] void throw_js(Napi::Env env, const HostError& error) {
-  Napi::Error js = Napi::Error::New(env, error.what());
-  js.Set("code", error.code);
-  if (error.error != 0) js.Set("errnoName", errno_name(error.error));
-  if (!error.path.empty()) js.Set("path", error.path);
-  throw js;
-}
-
-std::string get_string(const Napi::Object& object, const char* name) {
-  Napi::Value value = object.Get(name);
-  if (!value.IsString()) throw Napi::TypeError::New(object.Env(), std::string(name) + " must be a string");
-  return value.As<Napi::String>().Utf8Value();
-}
-
-double get_number(const Napi::Object& object, const char* name) {
-  Napi::Value value = object.Get(name);
-  if (!value.IsNumber()) throw Napi::TypeError::New(object.Env(), std::string(name) + " must be a number");
-  return value.As<Napi::Number>().DoubleValue();
-}
-
-uint64_t get_count(const Napi::Object& object, const char* name) {
-  const double value = get_number(object, name);
-  if (!(value >= 0 && value <= 9007199254740991.0))
-    throw Napi::RangeError::New(object.Env(), std::string(name) + " is out of range");
-  return uint64_t(value);
-}
-
-std::vector<std::string> get_strings(const Napi::Object& object, const char* name) {
-  Napi::Value value = object.Get(name);
-  if (!value.IsArray()) throw Napi::TypeError::New(object.Env(), std::string(name) + " must be an array of strings");
-  auto array = value.As<Napi::Array>();
-  std::vector<std::string> out;
-  for (uint32_t i = 0; i < array.Length(); i++) {
-    Napi::Value item = array.Get(i);
-    if (!item.IsString()) throw Napi::TypeError::New(object.Env(), std::string(name) + " must be an array of strings");
-    out.push_back(item.As<Napi::String>().Utf8Value());
-  }
-  return out;
-}
-
-uint32_t id_of(const Napi::Env& env, const Napi::Value& value, const char* what) {
-  const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
-  if (!(number >= 0 && number < 4294967295.0) || number != double(uint32_t(number)))
-    throw Napi::TypeError::New(env, std::string(what) + " must be a user's or group's number");
-  return uint32_t(number);
-}
-
-// index.ts's Isolation; absent: none.
-std::optional<Namespaces> get_isolation(const Napi::Object& object) {
-  Napi::Value value = object.Get("isolation");
-  if (value.IsUndefined()) return std::nullopt;
-  Napi::Env env = object.Env();
-  if (!value.IsObject()) throw Napi::TypeError::New(env, "isolation must be an object");
-  auto given = value.As<Napi::Object>();
-  Namespaces out;
-  out.init_path = get_string(given, "initPath");
-  auto flag = [&](const char* name, bool* to) {
-    if (!given.Get(name).IsUndefined()) *to = given.Get(name).ToBoolean();
-  };
-  flag("pid", &out.pid);
-  flag("mount", &out.mount);
-  flag("ipc", &out.ipc);
-  flag("uts", &out.uts);
-  if (!given.Get("hostname").IsUndefined()) out.hostname = get_string(given, "hostname");
-  if (Napi::Value binds = given.Get("binds"); !binds.IsUndefined()) {
-    if (!binds.IsArray()) throw Napi::TypeError::New(env, "isolation.binds must be an array");
-    auto array = binds.As<Napi::Array>();
-    for (uint32_t i = 0; i < array.Length(); i++) {
-      Napi::Value item = array.Get(i);
-      if (!item.IsObject()) throw Napi::TypeError::New(env, "isolation.binds must hold objects");
-      auto bind = item.As<Napi::Object>();
-      out.binds.push_back({get_string(bind, "source"), get_string(bind, "target"), bind.Get("readOnly").ToBoolean()});
-    }
-  }
-  if (Napi::Value user = given.Get("user"); !user.IsUndefined()) {
-    if (!user.IsObject()) throw Napi::TypeError::New(env, "isolation.user must be an object");
-    auto fields = user.As<Napi::Object>();
-    User as;
-    as.uid = id_of(env, fields.Get("uid"), "isolation.user.uid");
-    as.gid = id_of(env, fields.Get("gid"), "isolation.user.gid");
-    if (Napi::Value groups = fields.Get("groups"); !groups.IsUndefined()) {
-      if (!groups.IsArray()) throw Napi::TypeError::New(env, "isolation.user.groups must be an array");
-      auto array = groups.As<Napi::Array>();
-      for (uint32_t i = 0; i < array.Length(); i++)
-        as.groups.push_back(id_of(env, array.Get(i), "isolation.user.groups"));
-    }
-    out.user = as;
-  }
-  return out;
-}
-
-// ---- Sessions ----------------------------------------------------------------------------------------------------------
-
-struct Registry {
-  std::set<std::shared_ptr<Session>> sessions;
-};
-
-// What is shared between a session's threads and the main thread.
-struct Delivery {
-  Napi::ThreadSafeFunction function;
-  Registry* registry;
-  std::weak_ptr<Session> session;
-  std::atomic<bool> closing{false};
-};
-
-EmitEvent make_emit(const std::shared_ptr<Delivery>& delivery) {
-  return [delivery](Plain::Object event) {
-    if (delivery->closing) return;
-    auto heap = std::make_unique<Plain::Object>(std::move(event));
-    auto call = [delivery](Napi::Env env, Napi::Function callback, Plain::Object* data) {
-      std::unique_ptr<Plain::Object> owned(data);
-      // The environment may be going away.
-      if (static_cast<napi_env>(env) == nullptr) return;
-      const std::string* type = std::get_if<std::string>(&owned->front().second.value);
-      const bool ended = type != nullptr && *type == "ended";
-      if (ended) {
-        // Released before the callback, which may throw.
-        delivery->closing = true;
-        if (auto session = delivery->session.lock()) delivery->registry->sessions.erase(session);
-        delivery->function.Release();
-      }
-      callback.Call({to_js(env, *owned)});
-    };
-    // On success the call above owns it.
-    if (delivery->function.NonBlockingCall(heap.get(), call) == napi_ok) static_cast<void>(heap.release());
-    else delivery->closing = true;
-  };  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks)
-}
-
-template <class SessionType, class Options>
-Napi::Value start(const Napi::CallbackInfo& info, const Options& options) {
-  Napi::Env env = info.Env();
-  auto* registry = env.GetInstanceData<Registry>();
-  auto delivery = std::make_shared<Delivery>();
-  delivery->registry = registry;
-  delivery->function = Napi::ThreadSafeFunction::New(env, info[1].As<Napi::Function>(), "understudy", 0, 1);
-  std::shared_ptr<Session> session;
-  try {
-    session = std::make_shared<SessionType>(options, make_emit(delivery));
-  } catch (const HostError& error) {
-    delivery->closing = true;
-    delivery->function.Release();
-    throw_js(env, error);
-  }
-  delivery->session = session;
-  registry->sessions.insert(session);
-
-  Napi::Object handle = Napi::Object::New(env);
-  handle.Set("pid", Napi::Number::New(env, session->pid()));
-  handle.Set("stats", Napi::Function::New(env, [session](const Napi::CallbackInfo& call) -> Napi::Value {
-               return to_js(call.Env(), session->stats());
-             }));
-  handle.Set("kill", Napi::Function::New(env, [session](const Napi::CallbackInfo& call) {
-               if (call.Length() < 1 || !call[0].IsNumber())
-                 throw Napi::TypeError::New(call.Env(), "kill needs a signal number");
-               session->kill(call[0].As<Napi::Number>().Int32Value());
-             }));
-  return handle;
-}
-
-Napi::Object options_of(const Napi::CallbackInfo& info) {
-  if (info.Length() < 2 || !info[0].IsObject() || !info[1].IsFunction())
-    throw Napi::TypeError::New(info.Env(), "expected (options, onEvent)");
-  return info[0].As<Napi::Object>();
-}
 
 Napi::Value start_record(const Napi::CallbackInfo& info) {
   Napi::Object o = options_of(info);
@@ -323,6 +129,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   env.AddCleanupHook([registry] { registry->sessions.clear(); });
   exports.Set("startRecord", Napi::Function::New(env, start_record));
   exports.Set("startReplay", Napi::Function::New(env, start_replay));
+  add_pair(env, exports);
   exports.Set("analyseElf", Napi::Function::New(env, analyse_elf));
   exports.Set("lookupUser", Napi::Function::New(env, lookup_user));
   exports.Set("crc32c", Napi::Function::New(env, crc32c_js));

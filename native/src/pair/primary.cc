@@ -16,6 +16,8 @@ constexpr uint32_t kFarewellMs = 500;
 PrimarySession::PrimarySession(const PrimaryOptions& options, EmitEvent emit)
     : emit_(std::move(emit)),
       durable_(options.durable),
+      rpo_ns_(options.rpo_ms * 1000000),
+      rpo_bytes_(options.rpo_bytes),
       started_ns_(monotonic_ns()),
       memory_(abi::kModeRecord, options.record.agent_path, options.record.ring_bytes),
       blobs_(options.record.journal_dir, options.record.cache_dir),
@@ -154,7 +156,10 @@ void PrimarySession::tap(uint64_t first_seq, uint64_t count, const uint8_t* even
   if (position == 0) return;  // lost: nothing that depends on these events will be let out
   {
     std::lock_guard lock(sent_mutex_);
-    sent_.push_back({position, end});
+    const Sent entry{position, end, first_seq + count - 1, monotonic_ns()};
+    sent_.push_back(entry);
+    unapplied_.push_back(entry);
+    if (rpo_bytes_ != 0) relax_locked(end);
   }
   // Only now, so that the answer finds the entry.
   sender_->flush();
@@ -182,7 +187,17 @@ void PrimarySession::mirror_blob(const std::string& path, const Sha256& sha) {
 void PrimarySession::set_held(uint64_t held) {
   abi::Pair& pair = memory_.control().pair;
   held_ = held;
-  __atomic_store_n(&pair.held, held, __ATOMIC_SEQ_CST);
+  // With an RPO it may be ahead already.
+  if (held > load_acquire(pair.held)) __atomic_store_n(&pair.held, held, __ATOMIC_SEQ_CST);
+  if (__atomic_load_n(&pair.sleepers, __ATOMIC_SEQ_CST) != 0) futex_bump(&pair.held_wake);
+}
+
+// RPO > 0: what is on its way counts as held as long as it is little and young.
+void PrimarySession::relax_locked(uint64_t end) {
+  const Sent& oldest = sent_.front();
+  if (fenced_ || sender_->lost() || end - held_ > rpo_bytes_ || monotonic_ns() - oldest.at_ns > rpo_ns_) return;
+  abi::Pair& pair = memory_.control().pair;
+  __atomic_store_n(&pair.held, end, __ATOMIC_SEQ_CST);
   if (__atomic_load_n(&pair.sleepers, __ATOMIC_SEQ_CST) != 0) futex_bump(&pair.held_wake);
 }
 
@@ -195,6 +210,7 @@ void PrimarySession::on_watermarks(const Watermarks& marks) {
       held = sent_.front().ring_end;
       sent_.pop_front();
     }
+    while (!unapplied_.empty() && unapplied_.front().position <= marks.applied) unapplied_.pop_front();
   }
   if (unprotected_ || fenced_) return;
   if (held != 0) set_held(held);
@@ -262,8 +278,22 @@ Plain::Object PrimarySession::stats() {
   abi::Control& control = memory_.control();
   const uint64_t appended = load_acquire(control.ring.head);
   const uint64_t held = unprotected_ ? appended : held_.load();
+  uint64_t lag_events = 0, lag_ns = 0, rpo_ns = 0;
+  {
+    std::lock_guard lock(sent_mutex_);
+    const uint64_t now = monotonic_ns();
+    if (!unapplied_.empty()) {
+      lag_events = unapplied_.back().seq - unapplied_.front().seq + 1;
+      lag_ns = now - unapplied_.front().at_ns;
+    }
+    if (!sent_.empty()) rpo_ns = now - sent_.front().at_ns;
+  }
   Plain::Object out{{"events", pump_->events()},
                     {"bytes", pump_->bytes()},
+                    {"lagEvents", lag_events},
+                    {"lagMs", double(lag_ns) / 1e6},
+                    {"rpoMs", rpo_bytes_ == 0 ? 0.0 : double(rpo_ns) / 1e6},
+                    {"rpoBytes", rpo_bytes_ == 0 || unprotected_ ? 0.0 : double(load_acquire(control.pair.held) - held)},
                     {"appendedBytes", appended},
                     {"heldBytes", held},
                     {"journalBytes", writer_.journal_bytes()},

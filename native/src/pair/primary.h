@@ -31,6 +31,8 @@ struct PrimaryOptions {
   std::optional<MirrorConfig> mirror;  // none: unprotected from the beginning
   std::optional<NetworkOptions> network;
   bool durable = false;  // outputs wait for the backup's disk, not for its memory only
+  // RPO > 0: outputs go on while no more than this is on its way. Both 0: nothing may be lost.
+  uint64_t rpo_ms = 0, rpo_bytes = 0;
 };
 
 class PrimarySession : public Session {
@@ -46,18 +48,20 @@ class PrimarySession : public Session {
 
  private:
   struct Sent {
-    uint64_t position, ring_end;
+    uint64_t position, ring_end, seq, at_ns;
   };
   void finish();
   void tap(uint64_t first_seq, uint64_t count, const uint8_t* events, size_t len, uint64_t end);
   void mirror_blob(const std::string& path, const Sha256& sha);
   void on_watermarks(const Watermarks& marks);
   void set_held(uint64_t held);
+  void relax_locked(uint64_t end);
   bool on_killed(bool root, int signal);
   void on_fault();
 
   EmitEvent emit_;
   const bool durable_;
+  const uint64_t rpo_ns_, rpo_bytes_;
   const uint64_t started_ns_;
   MemoryFile memory_;
   BlobStore blobs_;
@@ -74,7 +78,8 @@ class PrimarySession : public Session {
   std::unique_ptr<Pump> pump_;
   std::unique_ptr<Service> service_;
   std::mutex sent_mutex_;
-  std::deque<Sent> sent_;
+  std::deque<Sent> sent_;       // not held yet
+  std::deque<Sent> unapplied_;  // not executed by the replica yet
   std::mutex fence_mutex_;
   std::atomic<bool> unprotected_{false}, fenced_{false}, killed_{false}, lost_guest_{false}, said_protected_{false};
   std::atomic<uint64_t> held_{0};

@@ -1,0 +1,174 @@
+// The addon's part that is about pairs, typed. controller/host/native-plane.ts makes the daemon's data plane of it.
+//
+// Must not: decide anything. Events are plain data; every callback comes from the event loop.
+import { loadAddon, mapped, type Isolation, type MessageLevel } from './index.js';
+
+export interface NativeMirror {
+  provider: string;
+  /** Backup: where to listen. Primary: the backup's. */
+  address: string;
+  port: number;
+  service: string;
+  epoch: number;
+  key: Uint8Array;
+  encryption: boolean;
+  heartbeatMs: number;
+  deadlineMs: number;
+}
+
+export interface NativeNetwork {
+  service: string;
+  vip: string;
+  prefix: number;
+  interface: string;
+  tcpPorts: readonly number[];
+  udpPorts: readonly number[];
+  /** The guest opens connections from the VIP. */
+  outward: boolean;
+  /** Numbers of packet queues of this service alone, in its network namespace. */
+  queueIn: number;
+  queueOut: number;
+  leaseMs: number;
+}
+
+interface Common {
+  journalDir: string;
+  cacheDir: string;
+  agentPath: string;
+  outputPath: string;
+  ringBytes: number;
+  segmentBytes: number;
+  epoch: number;
+  kickAfterMs: number;
+  isolation?: Isolation;
+  network?: NativeNetwork;
+  /** Outputs wait for the backup's disk (primary); it syncs and says so (backup). */
+  durable: boolean;
+}
+
+export interface NativePrimaryOptions extends Common {
+  argv: readonly string[];
+  env: readonly string[];
+  cwd: string;
+  /** Absent: unprotected from the beginning. */
+  mirror?: NativeMirror;
+  rpoMs: number;
+  rpoBytes: number;
+}
+
+export interface NativeBackupOptions extends Common {
+  stubPath: string;
+  scratchDir: string;
+  sharedPaths: readonly string[];
+  mirror: NativeMirror;
+  lagBytesMax: number;
+}
+
+export type NativeLossKind = 'closed' | 'silent' | 'refused' | 'error' | 'corrupt';
+
+export type NativePrimaryEvent =
+  | { type: 'started'; pid: number }
+  | { type: 'mirror'; state: 'connected'; peer: string }
+  | { type: 'mirror'; state: 'lost'; kind: NativeLossKind; reason: string; atNs: number; silentMs: number }
+  | { type: 'protected' }
+  | { type: 'guestLost'; signal: number; atNs: number }
+  | { type: 'journalError'; code: string; path: string; text: string }
+  | { type: 'message'; level: MessageLevel; text: string }
+  /** The last. `lost`: the guest was killed from outside; otherwise `status` is its own end, as wait4 gives it. */
+  | { type: 'ended'; status: number; lost: boolean; killed: boolean; events: number };
+
+export interface NativeStage {
+  stage: string;
+  atNs: number;
+  detail?: string;
+}
+
+export type NativeBackupEvent =
+  | { type: 'listening'; port: number }
+  | { type: 'connected'; peer: string }
+  | { type: 'caughtUp' }
+  | { type: 'lost'; kind: NativeLossKind; reason: string; atNs: number; silentMs: number }
+  | { type: 'release'; reason: string; atNs: number }
+  | { type: 'diverged'; reason: string; seq: number; divergence: Record<string, unknown> }
+  | { type: 'live'; timeline: NativeStage[]; network: Record<string, unknown> }
+  | { type: 'takeoverFailed'; reason: string }
+  | { type: 'guestEnded'; status: number; live: boolean; expected: boolean }
+  | { type: 'journalError'; code: string; path: string; text: string }
+  | { type: 'message'; level: MessageLevel; text: string }
+  | { type: 'ended'; status: number; live: boolean };
+
+export interface NativePrimaryStats {
+  events: number;
+  bytes: number;
+  appendedBytes: number;
+  heldBytes: number;
+  journalBytes: number;
+  processes: number;
+  threads: number;
+  commits: number;
+  commitWaits: number;
+  commitWaitNs: number;
+  lagEvents: number;
+  lagMs: number;
+  rpoMs: number;
+  rpoBytes: number;
+  mirror?: { connected: boolean; appended: number; received: number; durable: number; applied: number; roundTripNs: number };
+  gate?: { packetsIn: number; bytesIn: number; packetsOut: number; held: number; droppedFins: number };
+}
+
+export interface NativeBackupStats {
+  events: number;
+  appliedEvents: number;
+  bytes: number;
+  fedBytes: number;
+  appliedBytes: number;
+  journalBytes: number;
+  received: number;
+  live: boolean;
+  network?: { connections: number; halfOpen: number; listeners: number; bufferedBytes: number; strays: number };
+}
+
+export interface NativePrimary {
+  readonly pid: number;
+  stats(): NativePrimaryStats;
+  /** SIGKILL ends the whole group; any other goes to the root process. */
+  kill(signal: number): void;
+  goUnprotected(): void;
+  /** When it returns, nothing of the service leaves this host any more. */
+  fence(reason: string, release: boolean): void;
+}
+
+export interface NativeBackup {
+  readonly pid: number;
+  readonly port: number;
+  stats(): NativeBackupStats;
+  kill(signal: number): void;
+  stopAcknowledging(why: string): void;
+  /** `live` or `takeoverFailed` follows. */
+  takeOver(epoch: number): void;
+  fence(reason: string): void;
+}
+
+interface PairAddon {
+  startPrimary(options: NativePrimaryOptions, onEvent: (event: NativePrimaryEvent) => void): NativePrimary;
+  startBackup(options: NativeBackupOptions, onEvent: (event: NativeBackupEvent) => void): NativeBackup;
+  cleanService(network: NativeNetwork): boolean;
+}
+
+const addon = (): PairAddon => loadAddon() as unknown as PairAddon;
+
+export function startPrimary(
+  options: NativePrimaryOptions,
+  onEvent: (event: NativePrimaryEvent) => void,
+): NativePrimary {
+  return mapped(() => addon().startPrimary(options, onEvent));
+}
+
+export function startBackup(options: NativeBackupOptions, onEvent: (event: NativeBackupEvent) => void): NativeBackup {
+  return mapped(() => addon().startBackup(options, onEvent));
+}
+
+/** Removes what a daemon that crashed left of a service: rules, and the address. True: the address was here. */
+export function cleanService(network: NativeNetwork): boolean {
+  return mapped(() => addon().cleanService(network));
+}
