@@ -56,7 +56,11 @@ export class WitnessClient implements Coordinator {
 
   private async beginWatch(service: string): Promise<void> {
     try {
-      const current = (await this.link.request('coordinator.watch', { service }, COORDINATOR_TIMEOUT_MS)) as Versioned | null;
+      const current = (await this.link.request(
+        'coordinator.watch',
+        { service },
+        COORDINATOR_TIMEOUT_MS,
+      )) as Versioned | null;
       if (current !== null) this.tell(current);
     } catch (error) {
       // Not connected: the next connection begins every watch again. An answer that never came is a connection that will end.

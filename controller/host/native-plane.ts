@@ -8,9 +8,13 @@ import type { DataPlane, ProductPaths } from './data-plane.js';
 export function nativePlane(): DataPlane {
   const addon = mapped(() => pairDataPlane()) as DataPlane | undefined;
   if (addon === undefined) {
-    throw new UnderstudyError('E_NATIVE_UNAVAILABLE', 'the native addon here was built without the data plane of pairs', {
-      hint: 'Run scripts/setup.',
-    });
+    throw new UnderstudyError(
+      'E_NATIVE_UNAVAILABLE',
+      'the native addon here was built without the data plane of pairs',
+      {
+        hint: 'Run scripts/setup.',
+      },
+    );
   }
   const paths: ProductPaths = { agentPath: agentPath(), stubPath: stubPath(), cacheDir: cacheDir() };
   return {

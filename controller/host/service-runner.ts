@@ -166,7 +166,11 @@ export class ServiceRunner {
 
   /** The replica's place, once it listens. */
   async untilListening(): Promise<{ address: string; port: number }> {
-    const state = await this.until('listening', (s) => s.phase !== 'starting' || s.role !== 'backup', PREPARE_TIMEOUT_MS);
+    const state = await this.until(
+      'listening',
+      (s) => s.phase !== 'starting' || s.role !== 'backup',
+      PREPARE_TIMEOUT_MS,
+    );
     if (state.role !== 'backup' || this.current?.kind !== 'backup')
       throw new UnderstudyError('E_SERVICE_STATE', `${this.config.name}: no replica here: ${state.reason}`);
     return { address: this.deps.host.dataPlane.address, port: this.current.plane.port };
@@ -209,7 +213,9 @@ export class ServiceRunner {
       case 'cancelBackup':
         return void this.deps
           .askPeer(effect.host, 'pair.cancel', { service: this.config.name, epoch: effect.epoch })
-          .catch((error: unknown) => this.log('info', `${effect.host} was not told that no replica is needed: ${messageOf(error)}`));
+          .catch((error: unknown) =>
+            this.log('info', `${effect.host} was not told that no replica is needed: ${messageOf(error)}`),
+          );
       case 'claim':
         return void this.claim(effect.claim);
       case 'startTimer': {
@@ -263,7 +269,8 @@ export class ServiceRunner {
   }
 
   private async claim(claim: Claim): Promise<void> {
-    if (claim.purpose === 'takeOver' && claim.attempts === 0) this.mark('claim', `epoch ${claim.record.epoch} is asked for`);
+    if (claim.purpose === 'takeOver' && claim.attempts === 0)
+      this.mark('claim', `epoch ${claim.record.epoch} is asked for`);
     try {
       const at = new Date().toISOString();
       const result = await this.deps.coordinator.compareAndSet(claim.expectedRevision, { ...claim.record, at });
@@ -318,7 +325,9 @@ export class ServiceRunner {
     this.mark('epoch', `the coordinator gave epoch ${epoch}`);
     try {
       if (this.current?.kind !== 'backup') throw new Error('there is no replica');
-      const { primary, timeline } = await this.current.plane.takeOver(epoch, (event) => this.onPrimary(generation, event));
+      const { primary, timeline } = await this.current.plane.takeOver(epoch, (event) =>
+        this.onPrimary(generation, event),
+      );
       if (this.generation !== generation) return await primary.close();
       this.current = { kind: 'primary', plane: primary };
       this.saveTimeline(epoch, timeline);
@@ -423,7 +432,9 @@ export class ServiceRunner {
       to: this.deps.host.name,
       reason: detail,
       stages: [
-        ...(silentMs > 0 ? [{ stage: 'silence', atNs: atNs - silentMs * 1e6, detail: 'the last word of the primary' }] : []),
+        ...(silentMs > 0
+          ? [{ stage: 'silence', atNs: atNs - silentMs * 1e6, detail: 'the last word of the primary' }]
+          : []),
         { stage: 'detect', atNs, detail },
       ],
     };
@@ -440,7 +451,11 @@ export class ServiceRunner {
   private saveTimeline(epoch: number, stages: TimelineStage[]): void {
     if (this.timeline === undefined) return;
     this.timeline.epoch = epoch;
-    this.timeline.stages.push(...stages, { stage: 'live', atNs: Number(process.hrtime.bigint()), detail: 'the guest goes on here' });
+    this.timeline.stages.push(...stages, {
+      stage: 'live',
+      atNs: Number(process.hrtime.bigint()),
+      detail: 'the guest goes on here',
+    });
     this.timeline.stages.sort((a, b) => a.atNs - b.atNs);
     this.deps.store.putTimeline(this.timeline);
   }
@@ -472,7 +487,9 @@ export class ServiceRunner {
       ...(config.user === undefined ? {} : { user: lookUpUser(config.user) }),
       // The same on every host: the guest must not see where it is.
       hostname: config.name,
-      ...(config.vip === undefined ? {} : { vip: { ...config.vip, interface: own?.interface ?? config.vip.interface } }),
+      ...(config.vip === undefined
+        ? {}
+        : { vip: { ...config.vip, interface: own?.interface ?? config.vip.interface } }),
       tcpPorts: config.ports.tcp,
       udpPorts: config.ports.udp,
       storage: config.storage,

@@ -117,7 +117,9 @@ export async function listenControl(
   // Before the handshake, strangers' connections are all that there is to bound.
   server.on('connection', (socket: Socket) => {
     if (sockets.size >= CONNECTIONS_MAX) {
-      strangers.report(`${socket.remoteAddress ?? 'a stranger'} refused: ${CONNECTIONS_MAX} control connections are open`);
+      strangers.report(
+        `${socket.remoteAddress ?? 'a stranger'} refused: ${CONNECTIONS_MAX} control connections are open`,
+      );
       socket.destroy();
       return;
     }

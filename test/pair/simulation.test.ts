@@ -4,7 +4,8 @@
 import { describe, expect, it } from 'vitest';
 
 import { Random } from './random.js';
-import { NAMES, World, type WorldOptions } from './world.js';
+import { NAMES, type WorldOptions } from './world-model.js';
+import { World } from './world.js';
 
 const SEEDS = Number(process.env['UNDERSTUDY_SEEDS'] ?? 300);
 const ONE = process.env['UNDERSTUDY_SEED'];

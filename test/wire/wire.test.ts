@@ -51,7 +51,9 @@ describe('a connection', () => {
   });
 
   /** A peer of ours, and a raw socket that plays the other side. */
-  async function raw(handlers: PeerHandlers = {}): Promise<{ peer: Peer; socket: Socket; heard: () => string; closed: string[] }> {
+  async function raw(
+    handlers: PeerHandlers = {},
+  ): Promise<{ peer: Peer; socket: Socket; heard: () => string; closed: string[] }> {
     const closed: string[] = [];
     let peer!: Peer;
     const made = new Promise<void>((done) => {
@@ -119,7 +121,8 @@ describe('a connection', () => {
     await until('the answers', () => heard().includes('42'));
     expect(heard()).toMatch(/"id":2,"error":\{"code":"E_REFUSED"/);
     expect(heard()).toMatch(/"id":3,"error":\{"code":"E_REFUSED"/);
-    for (let id = 10; id < 210; id++) socket.write(encodeFrame({ t: 'request', id, method: 'double', params: { n: id } }));
+    for (let id = 10; id < 210; id++)
+      socket.write(encodeFrame({ t: 'request', id, method: 'double', params: { n: id } }));
     await until('the last answer', () => heard().includes('"id":209'));
     expect(most).toBeLessThanOrEqual(64);
     expect(heard()).toContain('more than 64 requests at once');
