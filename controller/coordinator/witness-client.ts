@@ -76,9 +76,10 @@ export class WitnessClient implements Coordinator {
     try {
       return await this.link.request(method, params, COORDINATOR_TIMEOUT_MS);
     } catch (error) {
-      if (error instanceof UnderstudyError && error.code === 'E_HOST_UNREACHABLE')
-        throw coordinatorUnreachable(this.description, error.message, error);
-      throw error;
+      if (!(error instanceof UnderstudyError && error.code === 'E_HOST_UNREACHABLE')) throw error;
+      // After a cut, TCP would wait for longer and longer before it tries this connection again; a new one finds the way at once.
+      this.link.restart(error.message);
+      throw coordinatorUnreachable(this.description, error.message, error);
     }
   }
 }

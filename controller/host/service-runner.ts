@@ -194,7 +194,7 @@ export class ServiceRunner {
         const { state, effects } = step(before, next);
         this.state = state;
         if (before.phase !== state.phase) this.since = new Date().toISOString();
-        for (const effect of effects) this.carryOut(effect);
+        for (const effect of effects) this.carryOutOrStop(effect);
       }
     } finally {
       this.draining = false;
@@ -203,6 +203,19 @@ export class ServiceRunner {
   }
 
   // ---- Effects -------------------------------------------------------------------------------------------------------
+
+  /**
+   * What the machine has decided is true only once it was done: a replica that could not be stopped may still acknowledge. So the
+   * rest of the step is not begun when one of its effects fails, and nothing here outlives the failure.
+   */
+  private carryOutOrStop(effect: PairEffect): void {
+    try {
+      this.carryOut(effect);
+    } catch (error) {
+      this.deps.failStop(`${this.config.name}: '${effect.type}' failed: ${messageOf(error)}`);
+      throw error;
+    }
+  }
 
   private carryOut(effect: PairEffect): void {
     switch (effect.type) {

@@ -53,7 +53,7 @@ function unkindness(world: World, random: Random): void {
         world.send(name, { type: 'failover', force: random.chance(0.3) });
         break;
       case 11:
-        if (random.chance(0.2)) world.send(name, { type: 'stop' });
+        if (random.chance(0.4)) world.send(name, { type: random.pick(['stop', 'shutdown']) });
         break;
       default:
         // A host that runs nothing is asked to start; it refuses while somebody else may have the service.

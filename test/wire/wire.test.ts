@@ -162,4 +162,42 @@ describe('a link', () => {
     await expect(stranger).rejects.toMatchObject({ code: 'E_HOST_UNREACHABLE', message: /refused the key/ });
     await server.close();
   });
+
+  it('cannot be replayed', async () => {
+    const log: string[] = [];
+    let asked = 0;
+    const count = method(objectSchema({}), () => ++asked);
+    const server = await listenControl(
+      { address: '127.0.0.1', port: 0, key },
+      identity,
+      { onRequest: dispatcher({ count }) },
+      (_level, text) => log.push(text),
+    );
+    // Somebody in between, who keeps what a host says.
+    const kept: Buffer[] = [];
+    const between = createServer((client) => {
+      const onward = connect(server.port, '127.0.0.1');
+      client.on('data', (chunk) => kept.push(chunk));
+      client.on('error', () => undefined);
+      onward.on('error', () => undefined);
+      client.pipe(onward).pipe(client);
+    });
+    await new Promise<void>((done) => between.listen(0, '127.0.0.1', done));
+    const { port } = between.address() as { port: number };
+    const peer = await connectControl({ address: '127.0.0.1', port, key }, identity);
+    expect(await peer.request('count')).toBe(1);
+    peer.close();
+
+    const again = connect(server.port, '127.0.0.1');
+    again.on('error', () => undefined);
+    for (const chunk of kept) {
+      again.write(chunk);
+      await new Promise((done) => setTimeout(done, 20));
+    }
+    await until('word of it', () => log.some((line) => line.includes('refused')));
+    expect(asked).toBe(1);
+    again.destroy();
+    between.close();
+    await server.close();
+  });
 });
