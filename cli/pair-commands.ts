@@ -160,7 +160,10 @@ Examples:
       .option('-w, --watch', 'again and again')
       .addOption(new Option('--every <seconds>', 'with --watch').default(1).argParser(parseSeconds)),
   )
-    .addHelpText('after', `${TARGET_HELP}\n\nExamples:\n  understudy list\n  understudy list -w\n  understudy list --json`)
+    .addHelpText(
+      'after',
+      `${TARGET_HELP}\n\nExamples:\n  understudy list\n  understudy list -w\n  understudy list --json`,
+    )
     .action(async (options: Given) => {
       process.exitCode = await (await import('./commands/service.js')).list(options as { every: number });
     });

@@ -49,14 +49,17 @@ export async function hostStart(options: { config: string; json?: boolean }): Pr
   const asked = untilAsked(log);
   const daemon = await HostDaemon.start({
     config,
-    plane: nativePlane(),
+    plane: nativePlane(config.stateDir),
     log,
     failStop: (reason) => {
       log('error', `${reason}. The daemon ends, and everything of it`);
       process.exit(FAIL_STOP_EXIT_CODE);
     },
   });
-  log('info', `host ${config.name} is ready: control ${config.control.address}:${config.control.port}, socket ${daemon.socket}`);
+  log(
+    'info',
+    `host ${config.name} is ready: control ${config.control.address}:${config.control.port}, socket ${daemon.socket}`,
+  );
   await asked;
   await daemon.stop();
   return 0;
@@ -66,7 +69,10 @@ export function hostCheck(file: string, options: { json?: boolean }): number {
   const config = readHostConfig(file);
   readPairKeys(config.key);
   if (options.json === true) outJson(config);
-  else outLine(`${file}: ok (host ${config.name}, ${config.peers.length} peers, coordinator ${config.coordinator.driver})`);
+  else
+    outLine(
+      `${file}: ok (host ${config.name}, ${config.peers.length} peers, coordinator ${config.coordinator.driver})`,
+    );
   return 0;
 }
 
@@ -79,7 +85,9 @@ export async function hostStatus(options: Target & { json?: boolean }): Promise<
   const { green, red } = style(1);
   const state = (up: boolean, reason: string): string => (up ? green('reachable') : red(`not reachable: ${reason}`));
   outLine(`host         ${status.name} (process ${status.pid}, since ${status.startedAt}, ${status.product})`);
-  outLine(`coordinator  ${status.coordinator.description}: ${state(status.coordinator.reachable, status.coordinator.reason)}`);
+  outLine(
+    `coordinator  ${status.coordinator.description}: ${state(status.coordinator.reachable, status.coordinator.reason)}`,
+  );
   for (const { name, connected, reason } of status.peers) outLine(`peer         ${name}: ${state(connected, reason)}`);
   return 0;
 }
@@ -95,7 +103,12 @@ export function hostExample(): number {
   return 0;
 }
 
-export async function witnessStart(options: { listen: string; data: string; key: string; json?: boolean }): Promise<number> {
+export async function witnessStart(options: {
+  listen: string;
+  data: string;
+  key: string;
+  json?: boolean;
+}): Promise<number> {
   const at = parseEndpoint(options.listen);
   if (at === undefined) throw new UnderstudyError('E_USAGE', `--listen ${options.listen}: ADDRESS:PORT is wanted`);
   const log = logger(options.json === true);

@@ -165,8 +165,12 @@ export async function failover(service: string, options: Options & { force?: boo
   const params = { service, force: options.force === true };
   const answer = await askDaemon<FailoverAnswer>(options, 'service.failover', params, FAILOVER_TIMEOUT_MS);
   if (options.json === true) outJson(answer);
-  else if (answer.to === null) outLine(`${service} has no primary now (epoch ${answer.epoch}); see 'understudy service history ${service}'`);
-  else outLine(`${service} moved from ${answer.from} to ${answer.to}, epoch ${answer.epoch}, in ${duration(answer.tookMs)}`);
+  else if (answer.to === null)
+    outLine(`${service} has no primary now (epoch ${answer.epoch}); see 'understudy service history ${service}'`);
+  else
+    outLine(
+      `${service} moved from ${answer.from} to ${answer.to}, epoch ${answer.epoch}, in ${duration(answer.tookMs)}`,
+    );
   return answer.to === null ? 1 : 0;
 }
 

@@ -55,6 +55,13 @@ export function hostConfig(source: ConfigSource): HostConfig {
       `'detection.heartbeatMs' (${detection.heartbeatMs}) must be at most half of 'detection.leaseMs' (${detection.leaseMs})`,
     );
   }
+  const mirrorAddress = given.dataPlane?.address ?? given.control.address;
+  if (['0.0.0.0', '::', '*'].includes(mirrorAddress)) {
+    source.add(
+      given.dataPlane?.address === undefined ? ['control', 'address'] : ['dataPlane', 'address'],
+      `mirrors cannot connect to ${mirrorAddress}: give 'dataPlane.address', one by which the other hosts reach this one`,
+    );
+  }
   const peers = given.peers ?? [];
   const names = new Set([given.name]);
   peers.forEach((peer, i) => {

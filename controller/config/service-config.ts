@@ -43,10 +43,10 @@ export function serviceConfig(source: ConfigSource): ServiceConfig {
   const given = source.checked('service') as Given;
   const names = new Set<string>();
   const hosts = given.hosts.map((host, i): ServiceHost => {
-    if (names.has(host.name!)) source.add(['hosts', i, 'name'], `'${host.name}' is named twice`);
-    names.add(host.name!);
+    if (names.has(host.name)) source.add(['hosts', i, 'name'], `'${host.name}' is named twice`);
+    names.add(host.name);
     // As listed, where no priority is given.
-    return { ...host, name: host.name!, priority: host.priority ?? 100 - i };
+    return { ...host, name: host.name, priority: host.priority ?? 100 - i };
   });
   const ports = { tcp: given.ports?.tcp ?? [], udp: given.ports?.udp ?? [] };
   if (given.vip !== undefined) {

@@ -58,7 +58,8 @@ export class ConfigSource {
         cause: error,
       });
     }
-    if (text.length > FILE_BYTES_MAX) throw new UnderstudyError('E_CONFIG', `${file} is too long to be a configuration`);
+    if (text.length > FILE_BYTES_MAX)
+      throw new UnderstudyError('E_CONFIG', `${file} is too long to be a configuration`);
     return ConfigSource.parse(file, text);
   }
 
@@ -102,7 +103,8 @@ export class ConfigSource {
     // The place of what is there: a missing field is missing from the nearest thing that exists.
     for (let length = path.length; length >= 0; length--) {
       const node = this.document.getIn(path.slice(0, length), true);
-      if (isNode(node) && node.range !== null && node.range !== undefined) return this.lines.linePos(node.range[0]).line;
+      if (isNode(node) && node.range !== null && node.range !== undefined)
+        return this.lines.linePos(node.range[0]).line;
     }
     return 1;
   }
@@ -130,7 +132,13 @@ export class ConfigSource {
       case 'enum':
         return this.add(path, `${name} must be one of ${(params['allowedValues'] as unknown[]).join(', ')}`);
       case 'type':
-        return this.add(path, `${name} must be ${[params['type']].flat().map((type) => TYPE_TEXT[String(type)] ?? String(type)).join(' or ')}`);
+        return this.add(
+          path,
+          `${name} must be ${[params['type']]
+            .flat()
+            .map((type) => TYPE_TEXT[String(type)] ?? String(type))
+            .join(' or ')}`,
+        );
       case 'minimum':
       case 'maximum':
         return this.add(path, `${name} must be ${String(params['comparison'])} ${String(params['limit'])}`);

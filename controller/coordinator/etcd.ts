@@ -35,7 +35,7 @@ interface TxnAnswer {
 
 export class EtcdCoordinator implements Coordinator {
   readonly description: string;
-  private readonly agent = new Agent({ keepAlive: true, maxSockets: 4, noDelay: true } as ConstructorParameters<typeof Agent>[0]);
+  private readonly agent = new Agent({ keepAlive: true, maxSockets: 4, noDelay: true });
   private readonly listeners: ((reachable: boolean, reason: string) => void)[] = [];
   private readonly probe: NodeJS.Timeout;
   private readonly stops = new Set<() => void>();
@@ -127,7 +127,7 @@ export class EtcdCoordinator implements Coordinator {
       throw coordinatorUnreachable(this.description, 'a record there is not ours', error);
     }
     if (!checkRecord(record)) throw coordinatorUnreachable(this.description, 'a record there is not ours');
-    return { record: record as unknown as PairRecord, revision: Number(kv.mod_revision) };
+    return { record: record as PairRecord, revision: Number(kv.mod_revision) };
   }
 
   private async probeNow(): Promise<void> {

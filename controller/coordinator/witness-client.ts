@@ -56,7 +56,11 @@ export class WitnessClient implements Coordinator {
 
   private async beginWatch(service: string): Promise<void> {
     try {
-      const current = (await this.link.request('coordinator.watch', { service }, COORDINATOR_TIMEOUT_MS)) as Versioned | null;
+      const current = (await this.link.request(
+        'coordinator.watch',
+        { service },
+        COORDINATOR_TIMEOUT_MS,
+      )) as Versioned | null;
       if (current !== null) this.tell(current);
     } catch (error) {
       // Not connected: the next connection begins every watch again. An answer that never came is a connection that will end.
@@ -72,9 +76,10 @@ export class WitnessClient implements Coordinator {
     try {
       return await this.link.request(method, params, COORDINATOR_TIMEOUT_MS);
     } catch (error) {
-      if (error instanceof UnderstudyError && error.code === 'E_HOST_UNREACHABLE')
-        throw coordinatorUnreachable(this.description, error.message, error);
-      throw error;
+      if (!(error instanceof UnderstudyError && error.code === 'E_HOST_UNREACHABLE')) throw error;
+      // After a cut, TCP would wait for longer and longer before it tries this connection again; a new one finds the way at once.
+      this.link.restart(error.message);
+      throw coordinatorUnreachable(this.description, error.message, error);
     }
   }
 }

@@ -43,7 +43,8 @@ export class Witness {
     } catch (error) {
       const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
       throw new UnderstudyError('E_COORDINATOR', `the witness cannot open ${dataDir}: ${messageOf(cause)}`, {
-        hint: errnoOf(cause) === 'LEVEL_LOCKED' ? 'Another witness has it open.' : 'Check the path and its permissions.',
+        hint:
+          errnoOf(cause) === 'LEVEL_LOCKED' ? 'Another witness has it open.' : 'Check the path and its permissions.',
         cause: error,
       });
     }

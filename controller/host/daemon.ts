@@ -85,7 +85,8 @@ export class HostDaemon {
     const store = await HostStore.open(join(config.stateDir, 'store'), (error) =>
       log('error', `the daemon's store cannot be written: ${messageOf(error)}`),
     );
-    for (const text of await plane.cleanLeftovers(config.stateDir)) log('warning', `left by an earlier daemon, removed: ${text}`);
+    for (const text of await plane.cleanLeftovers(config.stateDir))
+      log('warning', `left by an earlier daemon, removed: ${text}`);
     const identity: PeerIdentity = { name: config.name, product: `understudy ${productVersion()}` };
     const coordinator = openCoordinator(config, keys.control, identity);
     const peers = new PeerDirectory(config.peers, keys.control, identity, log);

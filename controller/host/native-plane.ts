@@ -19,7 +19,7 @@ import {
   type NativePrimary,
 } from '../../native/pair.js';
 import { toUnderstudyError } from '../native-errors.js';
-import { initPath } from '../paths.js';
+import { agentPath, cacheDir, initPath, stubPath } from '../paths.js';
 import type { LossKind } from '../pair/model.js';
 import {
   NO_STATS,
@@ -104,8 +104,8 @@ function isolationOf(options: PlaneOptions): Isolation {
 function common(options: PlaneOptions, network: NativeNetwork | undefined) {
   return {
     journalDir: options.journalDir,
-    cacheDir: options.cacheDir,
-    agentPath: options.agentPath,
+    cacheDir: cacheDir(),
+    agentPath: agentPath(),
     outputPath: options.outputPath,
     ringBytes: options.ringBytes,
     segmentBytes: options.segmentBytes,
@@ -243,7 +243,7 @@ function backupPlane(
     startBackup(
       {
         ...common(options, network),
-        stubPath: options.stubPath,
+        stubPath: stubPath(),
         scratchDir,
         sharedPaths: options.storage.filter((rule) => rule.class === 'shared').map((rule) => rule.path),
         mirror: mirrorOf(options, options.listen),

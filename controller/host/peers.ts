@@ -19,7 +19,10 @@ export class PeerDirectory {
           onState: (connected, reason) => {
             entry.connected = connected;
             entry.reason = reason;
-            log(connected ? 'info' : 'warning', `host ${name} ${connected ? 'is connected' : `is not connected: ${reason}`}`);
+            log(
+              connected ? 'info' : 'warning',
+              `host ${name} ${connected ? 'is connected' : `is not connected: ${reason}`}`,
+            );
           },
         }),
       };

@@ -166,7 +166,11 @@ export class ServiceRunner {
 
   /** The replica's place, once it listens. */
   async untilListening(): Promise<{ address: string; port: number }> {
-    const state = await this.until('listening', (s) => s.phase !== 'starting' || s.role !== 'backup', PREPARE_TIMEOUT_MS);
+    const state = await this.until(
+      'listening',
+      (s) => s.phase !== 'starting' || s.role !== 'backup',
+      PREPARE_TIMEOUT_MS,
+    );
     if (state.role !== 'backup' || this.current?.kind !== 'backup')
       throw new UnderstudyError('E_SERVICE_STATE', `${this.config.name}: no replica here: ${state.reason}`);
     return { address: this.deps.host.dataPlane.address, port: this.current.plane.port };
@@ -190,7 +194,7 @@ export class ServiceRunner {
         const { state, effects } = step(before, next);
         this.state = state;
         if (before.phase !== state.phase) this.since = new Date().toISOString();
-        for (const effect of effects) this.carryOut(effect);
+        for (const effect of effects) this.carryOutOrStop(effect);
       }
     } finally {
       this.draining = false;
@@ -199,6 +203,19 @@ export class ServiceRunner {
   }
 
   // ---- Effects -------------------------------------------------------------------------------------------------------
+
+  /**
+   * What the machine has decided is true only once it was done: a replica that could not be stopped may still acknowledge. So the
+   * rest of the step is not begun when one of its effects fails, and nothing here outlives the failure.
+   */
+  private carryOutOrStop(effect: PairEffect): void {
+    try {
+      this.carryOut(effect);
+    } catch (error) {
+      this.deps.failStop(`${this.config.name}: '${effect.type}' failed: ${messageOf(error)}`);
+      throw error;
+    }
+  }
 
   private carryOut(effect: PairEffect): void {
     switch (effect.type) {
@@ -209,7 +226,9 @@ export class ServiceRunner {
       case 'cancelBackup':
         return void this.deps
           .askPeer(effect.host, 'pair.cancel', { service: this.config.name, epoch: effect.epoch })
-          .catch((error: unknown) => this.log('info', `${effect.host} was not told that no replica is needed: ${messageOf(error)}`));
+          .catch((error: unknown) =>
+            this.log('info', `${effect.host} was not told that no replica is needed: ${messageOf(error)}`),
+          );
       case 'claim':
         return void this.claim(effect.claim);
       case 'startTimer': {
@@ -263,7 +282,8 @@ export class ServiceRunner {
   }
 
   private async claim(claim: Claim): Promise<void> {
-    if (claim.purpose === 'takeOver' && claim.attempts === 0) this.mark('claim', `epoch ${claim.record.epoch} is asked for`);
+    if (claim.purpose === 'takeOver' && claim.attempts === 0)
+      this.mark('claim', `epoch ${claim.record.epoch} is asked for`);
     try {
       const at = new Date().toISOString();
       const result = await this.deps.coordinator.compareAndSet(claim.expectedRevision, { ...claim.record, at });
@@ -318,7 +338,9 @@ export class ServiceRunner {
     this.mark('epoch', `the coordinator gave epoch ${epoch}`);
     try {
       if (this.current?.kind !== 'backup') throw new Error('there is no replica');
-      const { primary, timeline } = await this.current.plane.takeOver(epoch, (event) => this.onPrimary(generation, event));
+      const { primary, timeline } = await this.current.plane.takeOver(epoch, (event) =>
+        this.onPrimary(generation, event),
+      );
       if (this.generation !== generation) return await primary.close();
       this.current = { kind: 'primary', plane: primary };
       this.saveTimeline(epoch, timeline);
@@ -423,7 +445,9 @@ export class ServiceRunner {
       to: this.deps.host.name,
       reason: detail,
       stages: [
-        ...(silentMs > 0 ? [{ stage: 'silence', atNs: atNs - silentMs * 1e6, detail: 'the last word of the primary' }] : []),
+        ...(silentMs > 0
+          ? [{ stage: 'silence', atNs: atNs - silentMs * 1e6, detail: 'the last word of the primary' }]
+          : []),
         { stage: 'detect', atNs, detail },
       ],
     };
@@ -440,7 +464,11 @@ export class ServiceRunner {
   private saveTimeline(epoch: number, stages: TimelineStage[]): void {
     if (this.timeline === undefined) return;
     this.timeline.epoch = epoch;
-    this.timeline.stages.push(...stages, { stage: 'live', atNs: Number(process.hrtime.bigint()), detail: 'the guest goes on here' });
+    this.timeline.stages.push(...stages, {
+      stage: 'live',
+      atNs: Number(process.hrtime.bigint()),
+      detail: 'the guest goes on here',
+    });
     this.timeline.stages.sort((a, b) => a.atNs - b.atNs);
     this.deps.store.putTimeline(this.timeline);
   }
@@ -472,7 +500,9 @@ export class ServiceRunner {
       ...(config.user === undefined ? {} : { user: lookUpUser(config.user) }),
       // The same on every host: the guest must not see where it is.
       hostname: config.name,
-      ...(config.vip === undefined ? {} : { vip: { ...config.vip, interface: own?.interface ?? config.vip.interface } }),
+      ...(config.vip === undefined
+        ? {}
+        : { vip: { ...config.vip, interface: own?.interface ?? config.vip.interface } }),
       tcpPorts: config.ports.tcp,
       udpPorts: config.ports.udp,
       storage: config.storage,

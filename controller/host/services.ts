@@ -40,7 +40,8 @@ export class Services {
 
   /** Those that were applied before: watched, not started. What ran here ended with the daemon before this one. */
   async load(): Promise<void> {
-    for (const config of await this.deps.store.services()) this.runners.set(config.name, new ServiceRunner(config, this.deps));
+    for (const config of await this.deps.store.services())
+      this.runners.set(config.name, new ServiceRunner(config, this.deps));
   }
 
   // ---- Start ---------------------------------------------------------------------------------------------------------
@@ -51,9 +52,13 @@ export class Services {
     const self = this.deps.host.name;
     const known = config.hosts.map(({ name }) => name);
     if (!known.includes(self)) {
-      throw new UnderstudyError('E_CONFIG', `${config.name}: this host, ${self}, is not one of its hosts (${known.join(', ')})`, {
-        hint: 'Apply it at one of them, or add this one.',
-      });
+      throw new UnderstudyError(
+        'E_CONFIG',
+        `${config.name}: this host, ${self}, is not one of its hosts (${known.join(', ')})`,
+        {
+          hint: 'Apply it at one of them, or add this one.',
+        },
+      );
     }
     const running = await this.findRunning(config);
     if (running !== undefined) return running;
@@ -92,9 +97,13 @@ export class Services {
     const runner = this.runners.get(config.name);
     if (runner === undefined || runner.pair.role === 'none') return undefined;
     if (JSON.stringify(runner.config) !== JSON.stringify(config)) {
-      throw new UnderstudyError('E_SERVICE_STATE', `${config.name} runs with another definition (${runner.pair.phase})`, {
-        hint: `A running service keeps its definition: 'understudy service stop ${config.name}' first.`,
-      });
+      throw new UnderstudyError(
+        'E_SERVICE_STATE',
+        `${config.name} runs with another definition (${runner.pair.phase})`,
+        {
+          hint: `A running service keeps its definition: 'understudy service stop ${config.name}' first.`,
+        },
+      );
     }
     if (runner.pair.role === 'primary') return this.applied(config.name, runner.pair, false);
     const primary = runner.pair.peer!;
@@ -118,7 +127,10 @@ export class Services {
     if (old !== undefined && JSON.stringify(old.config) === JSON.stringify(config)) return old;
     if (old !== undefined) {
       if (old.pair.role !== 'none')
-        throw new UnderstudyError('E_SERVICE_STATE', `${config.name} is ${old.pair.phase} here, with another definition`);
+        throw new UnderstudyError(
+          'E_SERVICE_STATE',
+          `${config.name} is ${old.pair.phase} here, with another definition`,
+        );
       await old.close();
     }
     await this.deps.store.putService(config);
@@ -161,7 +173,11 @@ export class Services {
     const state =
       from.role === 'primary'
         ? await runner.until('taken over', (s) => (s.known?.record.epoch ?? 0) > from.epoch, FAILOVER_TIMEOUT_MS)
-        : await runner.until('taken over', (s) => ['unprotected', 'failed', 'idle'].includes(s.phase), FAILOVER_TIMEOUT_MS);
+        : await runner.until(
+            'taken over',
+            (s) => ['unprotected', 'failed', 'idle'].includes(s.phase),
+            FAILOVER_TIMEOUT_MS,
+          );
     const record = state.known!.record;
     return { service, from: old, to: record.primary, epoch: record.epoch, tookMs: performance.now() - begun };
   }
@@ -180,7 +196,12 @@ export class Services {
       if (record?.outcome !== 'active') return { service, state: phase };
       const elsewhere = record.primary !== this.deps.host.name && this.peers.isConnected(record.primary ?? '');
       if (elsewhere && !here) {
-        return (await this.peers.ask(record.primary!, 'service.stop', { service, force, here: true }, START_TIMEOUT_MS)) as {
+        return (await this.peers.ask(
+          record.primary!,
+          'service.stop',
+          { service, force, here: true },
+          START_TIMEOUT_MS,
+        )) as {
           service: string;
           state: string;
         };
@@ -217,7 +238,9 @@ export class Services {
       if (!here) {
         for (const { name } of runner.config.hosts.filter(({ name: host }) => host !== this.deps.host.name)) {
           try {
-            const answer = (await this.peers.ask(name, 'service.remove', { service, here: true })) as { removed: string[] };
+            const answer = (await this.peers.ask(name, 'service.remove', { service, here: true })) as {
+              removed: string[];
+            };
             removed.push(...answer.removed);
           } catch (error) {
             this.deps.log('warning', `${service} could not be removed from ${name}: ${messageOf(error)}`);
@@ -275,7 +298,9 @@ export class Services {
     }));
     if (!here) {
       for (const { name } of runner.config.hosts.filter(({ name: host }) => this.peers.isConnected(host))) {
-        lines.push(...((await this.peers.ask(name, 'service.history', { service, limit, here: true })) as HistoryAnswer));
+        lines.push(
+          ...((await this.peers.ask(name, 'service.history', { service, limit, here: true })) as HistoryAnswer),
+        );
       }
     }
     return lines.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0)).slice(-Math.min(limit, HISTORY_LINES));

@@ -10,9 +10,13 @@ const PATH_BYTES_MAX = 107;
 export function socketPath(stateDir: string): string {
   const path = join(stateDir, 'control.sock');
   if (Buffer.byteLength(path) > PATH_BYTES_MAX) {
-    throw new UnderstudyError('E_CONFIG', `the path of the control socket, ${path}, is longer than ${PATH_BYTES_MAX} bytes`, {
-      hint: "Choose a shorter 'stateDir'.",
-    });
+    throw new UnderstudyError(
+      'E_CONFIG',
+      `the path of the control socket, ${path}, is longer than ${PATH_BYTES_MAX} bytes`,
+      {
+        hint: "Choose a shorter 'stateDir'.",
+      },
+    );
   }
   return path;
 }

@@ -74,7 +74,8 @@ export class HostStore {
   async removeService(name: string): Promise<void> {
     await this.writes;
     await this.db.del(`service!${name}`);
-    for (const kind of ['history', 'timeline']) await this.db.clear({ gte: `${kind}!${name}!`, lt: `${kind}!${name}"` });
+    for (const kind of ['history', 'timeline'])
+      await this.db.clear({ gte: `${kind}!${name}!`, lt: `${kind}!${name}"` });
   }
 
   addHistory(service: string, line: HistoryLine): void {

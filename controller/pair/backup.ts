@@ -133,7 +133,11 @@ function takeOver(state: PairState, why: string): Step {
 function diverged(state: PairState, reason: string): Step {
   if (state.phase === 'claiming' && state.claim !== null) {
     // The claim may have been written already; what follows from that is said when its outcome is known.
-    return go(state, { guestGone: true }, log('error', `the replica failed while the coordinator was asked: ${reason}`));
+    return go(
+      state,
+      { guestGone: true },
+      log('error', `the replica failed while the coordinator was asked: ${reason}`),
+    );
   }
   return giveUp(state, 'failed', 'error', reason);
 }

@@ -46,7 +46,11 @@ export function step(state: PairState, event: PairEvent): Step {
     case 'start':
       return startPrimary(state, event.backup);
     case 'forget':
-      return claim(state, 'finish', { primary: null, outcome: 'stopped', reason: `given up by the operator of ${state.self}` });
+      return claim(state, 'finish', {
+        primary: null,
+        outcome: 'stopped',
+        reason: `given up by the operator of ${state.self}`,
+      });
     default:
   }
   return state.role === 'primary' ? primaryStep(state, event) : backupStep(state, event);
@@ -76,7 +80,9 @@ export function refusal(state: PairState, event: PairEvent): string | undefined 
       return undefined;
     case 'failover':
       if (state.role === 'primary')
-        return state.phase === 'protected' ? undefined : `it is ${state.phase}: there is no replica that could take over`;
+        return state.phase === 'protected'
+          ? undefined
+          : `it is ${state.phase}: there is no replica that could take over`;
       if (state.role === 'backup') {
         if (!event.force) return 'this host holds the replica; ask the primary, or force it';
         return state.synced && isEntitled(state) ? undefined : 'the replica here is not complete';
@@ -107,7 +113,11 @@ function recordSeen(state: PairState, seen: Versioned): Step {
     return after(gone.effects, leftBehind(gone.state));
   }
   if (state.role === 'backup' && state.phase === 'synchronising' && state.synced && isEntitled(knowing)) {
-    return go(knowing, { phase: 'protected' }, log('info', `protected: this host holds the replica, epoch ${state.epoch}`));
+    return go(
+      knowing,
+      { phase: 'protected' },
+      log('info', `protected: this host holds the replica, epoch ${state.epoch}`),
+    );
   }
   if (state.role === 'none' && pending === null) return leftBehind(knowing);
   return go(knowing, {});
@@ -150,13 +160,18 @@ function leftBehind(state: PairState): Step {
   const { record } = state.known!;
   if (record.outcome !== 'active' || record.primary !== state.self) return go(state, {});
   if (record.backup === null) {
-    const reason = isMine(state, record) ? 'it could not be started' : `the daemon of ${state.self} ended, and with it the only copy`;
+    const reason = isMine(state, record)
+      ? 'it could not be started'
+      : `the daemon of ${state.self} ended, and with it the only copy`;
     return after([log('error', `the service is down: ${reason}`)], finish(state, 'failed', reason));
   }
   return go(
     state,
     { phase: 'fenced', epoch: record.epoch },
-    log('warning', `this host was its primary in epoch ${record.epoch}, and is not any more; ${record.backup} holds the replica`),
+    log(
+      'warning',
+      `this host was its primary in epoch ${record.epoch}, and is not any more; ${record.backup} holds the replica`,
+    ),
   );
 }
 
@@ -166,12 +181,11 @@ function claimWon(state: PairState, purpose: 'start' | 'goUnprotected' | 'takeOv
   const { epoch, reason } = state.known!.record;
   switch (purpose) {
     case 'start':
-      return go(
-        state,
-        { epoch, synced: false, guestGone: false },
-        log('info', `starting as primary, epoch ${epoch}`),
-        { type: 'startPrimary', epoch, backup: state.backup },
-      );
+      return go(state, { epoch, synced: false, guestGone: false }, log('info', `starting as primary, epoch ${epoch}`), {
+        type: 'startPrimary',
+        epoch,
+        backup: state.backup,
+      });
     case 'goUnprotected':
       if (state.guestGone) {
         return after(
@@ -183,7 +197,10 @@ function claimWon(state: PairState, purpose: 'start' | 'goUnprotected' | 'takeOv
         state,
         { epoch, phase: 'unprotected', peer: null, backup: null, synced: false },
         { type: 'goUnprotected', epoch },
-        log('error', `UNPROTECTED: ${reason}. The service goes on here alone, epoch ${epoch}; if this host fails, it is lost`),
+        log(
+          'error',
+          `UNPROTECTED: ${reason}. The service goes on here alone, epoch ${epoch}; if this host fails, it is lost`,
+        ),
       );
     case 'takeOver':
       if (state.guestGone) {
@@ -224,10 +241,15 @@ function claimLost(state: PairState, id: string, current: Versioned | null): Ste
   const mayAskAgain =
     current.revision > pending.expectedRevision &&
     (isMine(state, current.record) ||
-      (pending.purpose === 'takeOver' ? isEntitled(knowing) : pending.purpose !== 'start' && current.record.epoch <= state.epoch));
+      (pending.purpose === 'takeOver'
+        ? isEntitled(knowing)
+        : pending.purpose !== 'start' && current.record.epoch <= state.epoch));
   if (mayAskAgain) return claimAgain(knowing, pending);
   if (pending.purpose === 'start' || state.role === 'none') {
-    return giveUp({ ...state, known: current }, `${current.record.primary ?? 'another host'} changed its record meanwhile`);
+    return giveUp(
+      { ...state, known: current },
+      `${current.record.primary ?? 'another host'} changed its record meanwhile`,
+    );
   }
   return superseded(knowing);
 }
@@ -241,7 +263,10 @@ function claimUnknown(state: PairState, id: string, reason: string): Step {
 
 /** Nothing was started yet, or nothing is left: the claim is dropped. */
 function giveUp(state: PairState, reason: string): Step {
-  const cancel = state.backup === null ? [] : [{ type: 'cancelBackup' as const, host: state.backup.host, epoch: (state.known?.record.epoch ?? 0) + 1 }];
+  const cancel =
+    state.backup === null
+      ? []
+      : [{ type: 'cancelBackup' as const, host: state.backup.host, epoch: (state.known?.record.epoch ?? 0) + 1 }];
   const wasStarting = state.role === 'primary' && state.phase === 'starting';
   const given = go(
     state,

@@ -183,7 +183,9 @@ export function initialState(given: {
 export function holdsPrimary(state: PairState): boolean {
   return (
     state.role === 'primary' &&
-    ['starting', 'synchronising', 'protected', 'suspended', 'unprotected', 'releasing', 'stopping'].includes(state.phase)
+    ['starting', 'synchronising', 'protected', 'suspended', 'unprotected', 'releasing', 'stopping'].includes(
+      state.phase,
+    )
   );
 }
 

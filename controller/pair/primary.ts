@@ -41,11 +41,11 @@ export function primaryStep(state: PairState, event: PairEvent): Step {
   switch (event.type) {
     case 'backupPrepared':
       if (state.phase !== 'starting' || state.claim !== null) return go(state, {});
-      return claim(
-        { ...state, backup: event.backup },
-        'start',
-        { primary: state.self, backup: event.backup.host, reason: 'started' },
-      );
+      return claim({ ...state, backup: event.backup }, 'start', {
+        primary: state.self,
+        backup: event.backup.host,
+        reason: 'started',
+      });
     case 'backupRefused':
       if (state.phase !== 'starting' || state.claim !== null) return go(state, {});
       return startAlone(state, `${state.peer} cannot be its backup: ${event.reason}`);
@@ -95,7 +95,10 @@ export function primaryStep(state: PairState, event: PairEvent): Step {
       return go(
         state,
         { phase: 'unprotected' },
-        log('error', `UNPROTECTED: took over, epoch ${state.epoch}. The service goes on here alone; if this host fails, it is lost`),
+        log(
+          'error',
+          `UNPROTECTED: took over, epoch ${state.epoch}. The service goes on here alone; if this host fails, it is lost`,
+        ),
       );
     case 'takeOverFailed':
     case 'diverged':
@@ -153,12 +156,9 @@ function guestEnded(state: PairState, status: number): Step {
   const how = (status & 0x7f) === 0 ? `exit code ${(status >> 8) & 0xff}` : `signal ${status & 0x7f}`;
   switch (state.phase) {
     case 'stopping':
-      return go(
-        state,
-        { role: 'none', phase: 'ended', peer: null, backup: null },
-        log('info', `stopped (${how})`),
-        { type: 'closePrimary' },
-      );
+      return go(state, { role: 'none', phase: 'ended', peer: null, backup: null }, log('info', `stopped (${how})`), {
+        type: 'closePrimary',
+      });
     case 'starting':
     case 'synchronising':
     case 'protected':
@@ -194,7 +194,10 @@ function notTakenOver(state: PairState): Step {
   return go(
     state,
     {},
-    log('error', `${state.peer} has not taken over after ${RELEASE_WAIT_MS} ms; nothing runs. It does so as soon as it reaches the coordinator`),
+    log(
+      'error',
+      `${state.peer} has not taken over after ${RELEASE_WAIT_MS} ms; nothing runs. It does so as soon as it reaches the coordinator`,
+    ),
     { type: 'startTimer', name: 'release', ms: RELEASE_WAIT_MS },
   );
 }

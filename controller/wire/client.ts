@@ -134,6 +134,11 @@ export class ControlLink {
     });
   }
 
+  /** Gives the connection up that there is, and makes another: for one over which an answer did not come. */
+  restart(reason: string): void {
+    this.peer?.close(reason);
+  }
+
   close(): void {
     this.stopped = true;
     clearTimeout(this.timer);

@@ -38,6 +38,6 @@ export function dispatcher(table: MethodTable): (name: string, params: unknown, 
       });
     const given = params ?? {};
     if (!check(given)) throw new UnderstudyError('E_REFUSED', `'${name}': ${describeErrors(check)}`);
-    return (await table[name]!.handle(given as never, peer)) as unknown;
+    return await table[name]!.handle(given as never, peer);
   };
 }

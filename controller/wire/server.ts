@@ -22,6 +22,7 @@ export const PSK_TLS = {
 export const PSK_IDENTITY = 'understudy';
 
 const CONNECTIONS_MAX = 128;
+const KEEP_ALIVE_AFTER_MS = 10_000;
 const HANDSHAKE_TIMEOUT_MS = 3_000;
 const STRANGER_LINES_PER_MINUTE = 20;
 
@@ -59,6 +60,8 @@ function serveConnections(server: Server, identity: PeerIdentity, handlers: Peer
       return;
     }
     socket.setNoDelay(true);
+    // The other side may vanish without a word; its connection is not to count for ever.
+    socket.setKeepAlive(true, KEEP_ALIVE_AFTER_MS);
     const peer = new Peer(
       socket,
       identity,
@@ -117,7 +120,9 @@ export async function listenControl(
   // Before the handshake, strangers' connections are all that there is to bound.
   server.on('connection', (socket: Socket) => {
     if (sockets.size >= CONNECTIONS_MAX) {
-      strangers.report(`${socket.remoteAddress ?? 'a stranger'} refused: ${CONNECTIONS_MAX} control connections are open`);
+      strangers.report(
+        `${socket.remoteAddress ?? 'a stranger'} refused: ${CONNECTIONS_MAX} control connections are open`,
+      );
       socket.destroy();
       return;
     }

@@ -45,6 +45,9 @@ describe('help', () => {
     ['journal'],
     ...['info', 'ls', 'dump', 'verify', 'pack', 'unpack', 'rm'].map((name) => ['journal', name]),
     ['preflight'],
+    ...['start', 'check', 'status', 'key', 'example'].map((name) => ['host', name]),
+    ...['apply', 'check', 'example', 'stop', 'remove', 'logs', 'history'].map((name) => ['service', name]),
+    ...[['host'], ['service'], ['witness'], ['witness', 'start'], ['list'], ['failover'], ['explain']],
   ];
   it.each(commands.map((c) => [c.join(' ') || '(none)', c] as const))('explains %s', (_name, words) => {
     const result = run(...words, '--help');
@@ -54,7 +57,19 @@ describe('help', () => {
   });
 
   it('has examples where a command has more than a path to take', () => {
-    for (const words of [[], ['record'], ['replay'], ['journal'], ['journal', 'dump'], ['preflight']]) {
+    for (const words of [
+      [],
+      ['record'],
+      ['replay'],
+      ['journal'],
+      ['journal', 'dump'],
+      ['preflight'],
+      ['host'],
+      ['service'],
+      ['list'],
+      ['failover'],
+      ['explain'],
+    ]) {
       expect(run(...words, '--help').stdout, words.join(' ')).toContain('Examples:');
     }
   });

@@ -39,17 +39,29 @@ describe('a host configuration', () => {
 
   it('must let a lease end before its holder is replaced', () => {
     const text = HOST_EXAMPLE.replace('leaseMs: 40', 'leaseMs: 60');
-    expect(complaint(() => host(text))).toMatch(/host-a\.yaml:10: .*leaseMs' \(60\) must be less than .*deadlineMs' \(50\)/);
+    expect(complaint(() => host(text))).toMatch(
+      /host-a\.yaml:10: .*leaseMs' \(60\) must be less than .*deadlineMs' \(50\)/,
+    );
     // Left out, it follows the deadline.
     expect(host(HOST_EXAMPLE.replace('deadlineMs: 50, leaseMs: 40', 'deadlineMs: 500')).detection.leaseMs).toBe(400);
   });
 
   it.each([
-    ['a coordinator that cannot be', "endpoints: ['10.0.0.3:7399']", "endpoints: ['10.0.0.3']", /:9: .*no ADDRESS:PORT/],
+    [
+      'a coordinator that cannot be',
+      "endpoints: ['10.0.0.3:7399']",
+      "endpoints: ['10.0.0.3']",
+      /:9: .*no ADDRESS:PORT/,
+    ],
     ['two witnesses', "['10.0.0.3:7399']", "['10.0.0.3:7399', '10.0.0.4:7399']", /:9: .*one witness/],
     ['a peer that is itself', 'name: host-b', 'name: host-a', /:8: 'host-a' is named twice/],
     ['a port that is none', 'port: 7400 }\ndata', 'port: 0 }\ndata', /:5: 'control.port' must be >= 1/],
-    ['a mistyped field', 'stateDir', 'statedir', /:4: 'statedir' is not a field of the file; did you mean 'stateDir'\?/],
+    [
+      'a mistyped field',
+      'stateDir',
+      'statedir',
+      /:4: 'statedir' is not a field of the file; did you mean 'stateDir'\?/,
+    ],
   ])('refuses %s', (_name, from, to, message) => {
     expect(HOST_EXAMPLE).toContain(from);
     expect(complaint(() => host(HOST_EXAMPLE.replace(from, to)))).toMatch(message);
@@ -68,7 +80,10 @@ describe('a service definition', () => {
     expect(config).toMatchObject({
       name: 'orders',
       command: ['redis-server', '--port', '6379', '--save', ''],
-      hosts: [{ name: 'host-a', priority: 100 }, { name: 'host-b', priority: 50 }],
+      hosts: [
+        { name: 'host-a', priority: 100 },
+        { name: 'host-b', priority: 50 },
+      ],
       ports: { tcp: [6379], udp: [] },
       rpo: { ms: 0, bytes: 0 },
       namespaces: { pid: true, mount: true, ipc: true, uts: true },
@@ -77,17 +92,27 @@ describe('a service definition', () => {
   });
 
   it.each([
-    ['no command', 'command: [redis-server, --port, \'6379\', --save, \'\']\n', '', /'command'/],
+    ['no command', "command: [redis-server, --port, '6379', --save, '']\n", '', /'command'/],
     ['an argument that is no text', "'6379'", '6379', /:3: 'command.2' must be text/],
     ['a port beyond', '[6379]', '[6379, 70000]', /'ports.tcp.1' must be <= 65535/],
     ['an address that is none', '10.0.0.100', '10.0.0.1000', /:11: '10.0.0.1000' is no IP address/],
     ['a VIP without ports', 'ports: { tcp: [6379] }\n', '', /'ports' is missing/],
     ['ports without a VIP', 'vip: { address: 10.0.0.100, prefix: 24, interface: eth0 }\n', '', /'vip' is missing/],
     ['half a bound', 'ms: 0, bytes: 0', 'ms: 10, bytes: 0', /:15: 'rpo' needs a bound in time and one in bytes/],
-    ['an unknown class', 'class: unshared', 'class: private', /:14: 'storage.0.class' must be one of unshared, shared, captured/],
+    [
+      'an unknown class',
+      'class: unshared',
+      'class: private',
+      /:14: 'storage.0.class' must be one of unshared, shared, captured/,
+    ],
     ['a field that is a guess', 'onBackupLoss', 'onBackuploss', /:17: .*did you mean 'onBackupLoss'\?/],
     ['a host twice', 'name: host-b', 'name: host-a', /'host-a' is named twice/],
-    ['a name that cannot be a key', 'name: orders', 'name: ../orders', /:2: 'name' is not possible as it is: lower-case/],
+    [
+      'a name that cannot be a key',
+      'name: orders',
+      'name: ../orders',
+      /:2: 'name' is not possible as it is: lower-case/,
+    ],
     ['what is no YAML', 'mode:', 'mode: [', /not YAML/],
   ])('refuses %s', (_name, from, to, message) => {
     expect(SERVICE_EXAMPLE).toContain(from);
@@ -95,7 +120,9 @@ describe('a service definition', () => {
   });
 
   it('hears of all that is wrong at once, in the order of the lines', () => {
-    const text = SERVICE_EXAMPLE.replace('mode: active-active', 'mode: other').replace('[6379]', '[0]').replace('outputCommit', 'output_commit');
+    const text = SERVICE_EXAMPLE.replace('mode: active-active', 'mode: other')
+      .replace('[6379]', '[0]')
+      .replace('outputCommit', 'output_commit');
     const lines = complaint(() => service(text)).split('\n');
     expect(lines).toHaveLength(3);
     expect(lines.map((line) => Number(/:(\d+):/.exec(line)![1]))).toEqual([7, 12, 16]);
@@ -103,7 +130,9 @@ describe('a service definition', () => {
 
   it('follows the schemas that are published, and these explain every field', () => {
     for (const name of ['host', 'service']) {
-      const schema = JSON.parse(readFileSync(resolve(import.meta.dirname, `../../docs/schema/${name}.schema.json`), 'utf8'));
+      const schema = JSON.parse(
+        readFileSync(resolve(import.meta.dirname, `../../docs/schema/${name}.schema.json`), 'utf8'),
+      );
       const text = readFileSync(resolve(import.meta.dirname, '../../docs/configuration.md'), 'utf8');
       for (const field of Object.keys(schema.properties)) expect(text, `${name}: ${field}`).toContain(`\`${field}`);
     }

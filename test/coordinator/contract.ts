@@ -93,7 +93,10 @@ export function contract(setup: Setup): void {
     const s = fresh();
     expect(await one.compareAndSet(REVISION_UNKNOWN, record(s, 1))).toEqual({ won: false, current: undefined });
     await one.compareAndSet(0, record(s, 1));
-    expect(await one.compareAndSet(REVISION_UNKNOWN, record(s, 2))).toMatchObject({ won: false, current: { record: record(s, 1) } });
+    expect(await one.compareAndSet(REVISION_UNKNOWN, record(s, 2))).toMatchObject({
+      won: false,
+      current: { record: record(s, 1) },
+    });
   });
 
   it('lets exactly one of many win', async () => {

@@ -52,8 +52,10 @@ describe('witness', () => {
     const log: string[] = [];
     const witness = await Witness.open(dir);
     try {
-      const { port } = await witness.listen({ address: '127.0.0.1', port: 0, key }, identity('witness'), (level, text) =>
-        log.push(`${level} ${text}`),
+      const { port } = await witness.listen(
+        { address: '127.0.0.1', port: 0, key },
+        identity('witness'),
+        (level, text) => log.push(`${level} ${text}`),
       );
       await run(port, log);
     } finally {

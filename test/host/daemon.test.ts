@@ -38,18 +38,31 @@ describe('service', () => {
     const name = fresh();
     const answer = await pair.apply('b', service(name));
     expect(answer).toMatchObject({ host: 'a', backup: 'b', state: 'protected', epoch: 1 });
-    expect(await pair.row('a', name)).toMatchObject({ role: 'primary', primary: 'a', backup: 'b', rpo: { ms: 0, bytes: 0 } });
+    expect(await pair.row('a', name)).toMatchObject({
+      role: 'primary',
+      primary: 'a',
+      backup: 'b',
+      rpo: { ms: 0, bytes: 0 },
+    });
     await pair.untilRow('b', name, (row) => row.role === 'backup' && row.state === 'protected');
     expect(await pair.apply('b', service(name))).toMatchObject({ host: 'a', changed: false });
-    await expect(pair.apply('a', service(name, 'onBackupLoss: stop'))).rejects.toMatchObject({ code: 'E_SERVICE_STATE' });
+    await expect(pair.apply('a', service(name, 'onBackupLoss: stop'))).rejects.toMatchObject({
+      code: 'E_SERVICE_STATE',
+    });
   });
 
   it('refuses what a file must not say, also from another daemon', async () => {
-    await expect(pair.ask('a', 'service.apply', { config: { name: '../x', command: [], hosts: [] } })).rejects.toMatchObject({
+    await expect(
+      pair.ask('a', 'service.apply', { config: { name: '../x', command: [], hosts: [] } }),
+    ).rejects.toMatchObject({
       code: 'E_CONFIG',
     });
-    await expect(pair.ask('a', 'pair.prepare', { config: {}, epoch: 1, primary: 'b' })).rejects.toMatchObject({ code: 'E_CONFIG' });
-    await expect(pair.ask('a', 'service.stop', { service: 'nowhere' })).rejects.toMatchObject({ code: 'E_SERVICE_NOT_FOUND' });
+    await expect(pair.ask('a', 'pair.prepare', { config: {}, epoch: 1, primary: 'b' })).rejects.toMatchObject({
+      code: 'E_CONFIG',
+    });
+    await expect(pair.ask('a', 'service.stop', { service: 'nowhere' })).rejects.toMatchObject({
+      code: 'E_SERVICE_NOT_FOUND',
+    });
   });
 
   it('says why it could not be started, and can be started after that', async () => {
@@ -75,7 +88,10 @@ describe('service', () => {
   it('ends on both hosts when its guest does', async () => {
     const name = await running();
     last(pair.planes.a.primaries).endWith(3);
-    expect(await pair.untilRow('a', name, (row) => row.role === 'none')).toMatchObject({ outcome: 'ended', primary: null });
+    expect(await pair.untilRow('a', name, (row) => row.role === 'none')).toMatchObject({
+      outcome: 'ended',
+      primary: null,
+    });
     await pair.untilRow('b', name, (row) => row.state === 'ended');
     expect(last(pair.planes.b.backups).primary).toBeUndefined();
   });
@@ -112,8 +128,12 @@ describe('failover', () => {
     const moved = await pair.ask<FailoverAnswer>('b', 'service.failover', { service: name });
     expect(moved).toMatchObject({ from: 'a', to: 'b', epoch: 2 });
     await pair.untilRow('b', name, ({ state }) => state === 'unprotected');
-    await expect(pair.ask('b', 'service.failover', { service: name })).rejects.toMatchObject({ code: 'E_SERVICE_STATE' });
-    await expect(pair.ask('a', 'service.failover', { service: name })).rejects.toMatchObject({ code: 'E_SERVICE_STATE' });
+    await expect(pair.ask('b', 'service.failover', { service: name })).rejects.toMatchObject({
+      code: 'E_SERVICE_STATE',
+    });
+    await expect(pair.ask('a', 'service.failover', { service: name })).rejects.toMatchObject({
+      code: 'E_SERVICE_STATE',
+    });
   });
 
   it('forced at the backup, without asking the primary', async () => {
@@ -147,7 +167,11 @@ describe('failover', () => {
 describe('daemon', () => {
   it('tells what it knows', async () => {
     const status = await pair.ask<HostStatus>('a', 'host.status');
-    expect(status).toMatchObject({ name: 'a', coordinator: { reachable: true }, peers: [{ name: 'b', connected: true }] });
+    expect(status).toMatchObject({
+      name: 'a',
+      coordinator: { reachable: true },
+      peers: [{ name: 'b', connected: true }],
+    });
     const name = await running();
     appendFileSync(join(pair.dir, 'state-a/services', name, 'output.log'), 'a line\n');
     const logs = await pair.ask<LogsAnswer>('a', 'service.logs', { service: name, offset: -4096 });

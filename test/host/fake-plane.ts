@@ -43,7 +43,8 @@ export class FakePrimary implements PrimaryPlane {
     this.ticker = setInterval(() => this.tick(), TICK_MS);
     if (taken === undefined) setImmediate(() => this.say({ type: 'started', pid: 4711 }));
     if (options.backup !== undefined) this.connect(options.backup.address, options.backup.port);
-    if (options.argv[0] === '/no/such') setImmediate(() => this.say({ type: 'startFailed', reason: 'there is no /no/such' }));
+    if (options.argv[0] === '/no/such')
+      setImmediate(() => this.say({ type: 'startFailed', reason: 'there is no /no/such' }));
   }
 
   /** As a guest that was killed from outside. */
@@ -176,7 +177,13 @@ export class FakeBackup implements BackupPlane {
     });
     this.ticker = setInterval(() => {
       if (this.socket !== undefined && Date.now() - this.heardAt > options.mirror.deadlineMs)
-        this.lose({ type: 'lost', kind: 'silent', reason: 'deadline', atNs: nowNs(), silentMs: Date.now() - this.heardAt });
+        this.lose({
+          type: 'lost',
+          kind: 'silent',
+          reason: 'deadline',
+          atNs: nowNs(),
+          silentMs: Date.now() - this.heardAt,
+        });
     }, TICK_MS);
   }
 

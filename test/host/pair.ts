@@ -106,7 +106,8 @@ export class TestPair {
     for (const end = Date.now() + ms; ;) {
       const row = await this.row(name, service);
       if (row !== undefined && test(row)) return row;
-      if (Date.now() > end) throw new Error(`${name}: ${JSON.stringify(row)}\n${[...this.logs.a, '--', ...this.logs.b].join('\n')}`);
+      if (Date.now() > end)
+        throw new Error(`${name}: ${JSON.stringify(row)}\n${[...this.logs.a, '--', ...this.logs.b].join('\n')}`);
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   }

@@ -17,7 +17,11 @@ const children = new Map<string, ChildProcess>();
 const logs = new Map<string, string>();
 
 function run(...args: string[]): { code: number | null; out: string; err: string } {
-  const done = spawnSync(process.execPath, [join(root, 'dist/cli/main.js'), ...args], { cwd: dir, env, encoding: 'utf8' });
+  const done = spawnSync(process.execPath, [join(root, 'dist/cli/main.js'), ...args], {
+    cwd: dir,
+    env,
+    encoding: 'utf8',
+  });
   return { code: done.status, out: done.stdout, err: done.stderr };
 }
 
@@ -25,7 +29,7 @@ function start(name: string, args: string[]): void {
   const child = spawn(process.execPath, args, { cwd: dir, env, stdio: ['ignore', 'ignore', 'pipe'] });
   children.set(name, child);
   logs.set(name, '');
-  child.stderr!.on('data', (chunk: Buffer) => logs.set(name, logs.get(name)! + chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => logs.set(name, logs.get(name)! + chunk.toString()));
 }
 
 async function end(name: string, signal: NodeJS.Signals): Promise<number | null> {
@@ -42,7 +46,12 @@ const answers = (name: string): boolean => run('host', 'status', '--daemon', nam
 
 function output(host: string, service: string): number[] {
   const path = join(dir, host, 'services', service, 'output.log');
-  return existsSync(path) ? readFileSync(path, 'utf8').trim().split('\n').map((line) => Number(line.split(' ')[1])) : [];
+  return existsSync(path)
+    ? readFileSync(path, 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => Number(line.split(' ')[1]))
+    : [];
 }
 
 function state(host: string, service: string): string {
@@ -64,7 +73,10 @@ function define(): string {
 beforeAll(async () => {
   expect(run('host', 'key', 'pair.key')).toMatchObject({ code: 0 });
   const ports = { a: await freePort(), b: await freePort(), w: await freePort() };
-  for (const [name, other] of [['a', 'b'], ['b', 'a']] as const) {
+  for (const [name, other] of [
+    ['a', 'b'],
+    ['b', 'a'],
+  ] as const) {
     writeFileSync(
       join(dir, `${name}.yaml`),
       `name: ${name}
@@ -78,7 +90,17 @@ detection: { heartbeatMs: 20, deadlineMs: 600, leaseMs: 400 }
     );
     expect(run('host', 'check', `${name}.yaml`)).toMatchObject({ code: 0, err: '' });
   }
-  start('witness', [join(root, 'dist/cli/main.js'), 'witness', 'start', '-l', `127.0.0.1:${ports.w}`, '-d', 'witness', '-k', 'pair.key']);
+  start('witness', [
+    join(root, 'dist/cli/main.js'),
+    'witness',
+    'start',
+    '-l',
+    `127.0.0.1:${ports.w}`,
+    '-d',
+    'witness',
+    '-k',
+    'pair.key',
+  ]);
 });
 beforeEach(async () => {
   for (const name of ['a', 'b']) if (!children.has(name)) startDaemon(name);
@@ -117,7 +139,8 @@ describe('hosts', () => {
     expect(run('failover', s, '--daemon', 'a')).toMatchObject({ code: 80, out: '' });
     const explained = run('explain', s, '--daemon', 'a');
     expect(explained.out).toMatch(/a -> b, epoch 2/);
-    for (const stage of ['detect', 'fence', 'claim', 'epoch', 'drain', 'repair', 'vip', 'live']) expect(explained.out).toContain(stage);
+    for (const stage of ['detect', 'fence', 'claim', 'epoch', 'drain', 'repair', 'vip', 'live'])
+      expect(explained.out).toContain(stage);
     expect(run('service', 'stop', s, '--daemon', 'a')).toMatchObject({ code: 0, out: `${s} is stopped\n` });
   });
 
@@ -132,7 +155,9 @@ describe('hosts', () => {
     frozen.kill('SIGCONT');
     await until('the fence', () => state('a', s) === 'fenced');
     expectContinued(s);
-    expect(run('service', 'history', s, '--daemon', 'a').out).toMatch(/ a {2}fenced, everything here is stopped: b is its primary/);
+    expect(run('service', 'history', s, '--daemon', 'a').out).toMatch(
+      / a {2}fenced, everything here is stopped: b is its primary/,
+    );
   });
 
   it('SIGTERM hands over what is protected', async () => {
@@ -152,7 +177,7 @@ describe('hosts', () => {
     await end('b', 'SIGKILL');
     await until('word of it', () => state('a', s) === 'unprotected');
     expect(run('list', '--daemon', 'a').out).toMatch(/unprotected.* all\n[^]*b is lost/);
-    expect(logs.get('a')).toContain(`error ${s}: UNPROTECTED`);
+    await until('a loud word in the log', () => logs.get('a')!.includes(`error ${s}: UNPROTECTED`));
   });
 });
 
@@ -179,7 +204,9 @@ describe('commands', () => {
     const bad = run('service', 'check', 'bad.yaml');
     expect(bad).toMatchObject({ code: 65, out: '' });
     expect(bad.err).toMatch(/bad\.yaml:11: 'vip.prefix' must be <= 128/);
-    expect(JSON.parse(run('service', 'apply', 'bad.yaml', '--json', '--daemon', 'a').err).error).toMatchObject({ code: 'E_CONFIG' });
+    expect(JSON.parse(run('service', 'apply', 'bad.yaml', '--json', '--daemon', 'a').err).error).toMatchObject({
+      code: 'E_CONFIG',
+    });
   });
 
   it('show what a service wrote', async () => {

@@ -3,7 +3,13 @@ import { describe, expect, it } from 'vitest';
 
 import type { PairRecord, Versioned } from '../../controller/coordinator/record.js';
 import { refusal, step } from '../../controller/pair/machine.js';
-import { initialState, type PairEffect, type PairEvent, type PairPolicy, type PairState } from '../../controller/pair/model.js';
+import {
+  initialState,
+  type PairEffect,
+  type PairEvent,
+  type PairPolicy,
+  type PairState,
+} from '../../controller/pair/model.js';
 
 class Driver {
   state: PairState;
@@ -36,7 +42,12 @@ class Driver {
   }
 }
 
-const record = (epoch: number, primary: string | null, backup: string | null, over: Partial<PairRecord> = {}): Versioned => ({
+const record = (
+  epoch: number,
+  primary: string | null,
+  backup: string | null,
+  over: Partial<PairRecord> = {},
+): Versioned => ({
   revision: over.epoch ?? epoch,
   record: { service: 's', epoch, primary, backup, outcome: 'active', claim: 'somebody:1', reason: '', at: '', ...over },
 });
@@ -60,7 +71,11 @@ describe('primary', () => {
     const a = new Driver('a').feed({ type: 'start', backup: 'b' });
     a.feed({ type: 'backupPrepared', backup: { host: 'b', address: 'x', port: 1 } });
     expect(a.did()).toEqual(['claim']);
-    expect(a.state.claim).toMatchObject({ purpose: 'start', expectedRevision: 0, record: { epoch: 1, primary: 'a', backup: 'b' } });
+    expect(a.state.claim).toMatchObject({
+      purpose: 'start',
+      expectedRevision: 0,
+      record: { epoch: 1, primary: 'a', backup: 'b' },
+    });
     expect(protectedPrimary().state).toMatchObject({ phase: 'protected', epoch: 1 });
   });
 
@@ -159,12 +174,18 @@ describe('backup', () => {
   });
 
   it('whose replica diverged does not take over, even with the claim on its way', () => {
-    const early = protectedBackup().feed({ type: 'diverged', reason: 'x' }, { type: 'streamLost', kind: 'closed', reason: 'x' });
+    const early = protectedBackup().feed(
+      { type: 'diverged', reason: 'x' },
+      { type: 'streamLost', kind: 'closed', reason: 'x' },
+    );
     expect(early.state).toMatchObject({ role: 'none', phase: 'failed' });
     const late = protectedBackup().feed({ type: 'streamLost', kind: 'closed', reason: 'x' });
     late.feed({ type: 'diverged', reason: 'x' }).win(2);
     expect(late.did()).toEqual(['stopBackup', 'claim']);
-    expect(late.state.claim).toMatchObject({ purpose: 'finish', record: { epoch: 3, primary: null, outcome: 'failed' } });
+    expect(late.state.claim).toMatchObject({
+      purpose: 'finish',
+      record: { epoch: 3, primary: null, outcome: 'failed' },
+    });
   });
 
   it('that lost to the primary gives its replica up', () => {
@@ -197,7 +218,10 @@ describe('backup', () => {
   });
 
   it('does not take the end of the guest for the end of the host', () => {
-    const b = protectedBackup().feed({ type: 'guestEnded', status: 0 }, { type: 'streamLost', kind: 'closed', reason: 'x' });
+    const b = protectedBackup().feed(
+      { type: 'guestEnded', status: 0 },
+      { type: 'streamLost', kind: 'closed', reason: 'x' },
+    );
     expect(b.did()).toEqual([]);
     b.feed({ type: 'record', current: record(2, null, null, { outcome: 'ended' }) });
     expect(b.did()).toEqual(['stopBackup']);

@@ -4,7 +4,8 @@
 import { describe, expect, it } from 'vitest';
 
 import { Random } from './random.js';
-import { NAMES, World, type WorldOptions } from './world.js';
+import { NAMES, type WorldOptions } from './world-model.js';
+import { World } from './world.js';
 
 const SEEDS = Number(process.env['UNDERSTUDY_SEEDS'] ?? 300);
 const ONE = process.env['UNDERSTUDY_SEED'];
@@ -52,7 +53,7 @@ function unkindness(world: World, random: Random): void {
         world.send(name, { type: 'failover', force: random.chance(0.3) });
         break;
       case 11:
-        if (random.chance(0.2)) world.send(name, { type: 'stop' });
+        if (random.chance(0.4)) world.send(name, { type: random.pick(['stop', 'shutdown']) });
         break;
       default:
         // A host that runs nothing is asked to start; it refuses while somebody else may have the service.

@@ -7,101 +7,24 @@
 // The model of a service: a log of events with unique names, one output for each. `history` is what clients may rely on.
 import type { Versioned } from '../../controller/coordinator/record.js';
 import { refusal, step } from '../../controller/pair/machine.js';
-import { initialState, type PairEffect, type PairEvent, type PairState } from '../../controller/pair/model.js';
+import { initialState, type PairEffect, type PairEvent } from '../../controller/pair/model.js';
 import { Random } from './random.js';
-
-export const NAMES = ['a', 'b'] as const;
-export type Name = (typeof NAMES)[number];
-
-export interface WorldOptions {
-  seed: number;
-  rpoMs: number;
-  onBackupLoss: 'continue' | 'stop';
-  /** Breaks the fence in one way, to see that the invariants notice. */
-  broken?: 'acknowledges-on' | 'no-lease-wait' | 'alone-unasked';
-  /** Clocks of the hosts run at rates up to this far from true time. */
-  driftMax: number;
-}
-
-const DEADLINE_MS = 50;
-const HEARTBEAT_MS = 10;
-const LEASE_MS = 40;
-/** As controller/host/service-runner.ts computes it. */
-const leaseWait = (o: WorldOptions): number =>
-  o.rpoMs > 0 && o.broken !== 'no-lease-wait' ? LEASE_MS * 1.02 + 5 : 0;
-
-interface Primary {
-  role: 'primary';
-  epoch: number;
-  generation: number;
-  log: string[];
-  /** Events that the backup holds. */
-  held: number;
-  /** Outputs that have left. */
-  released: number;
-  unprotected: boolean;
-  guest: 'starting' | 'runs' | 'gone';
-  fenced: boolean;
-  live: boolean;
-  stream: Stream | undefined;
-  /** The one that it had as a replica. */
-  was: Stream | undefined;
-  leaseUntil: number;
-  oldestUnheldAt: number;
-}
-interface Replica {
-  role: 'backup';
-  epoch: number;
-  generation: number;
-  log: string[];
-  acknowledging: boolean;
-  synced: boolean;
-  stream: Stream | undefined;
-  was: Stream | undefined;
-  lost: boolean;
-}
-type Plane = Primary | Replica;
-
-class Stream {
-  /** What each side knows: the other learns of an end later, or not at all. */
-  readonly ended: Record<Name, boolean> = { a: false, b: false };
-  /** When each side last heard of the other. */
-  heard: Record<Name, number>;
-  /** What is on its way to each side. */
-  readonly way: Record<Name, { at: number; deliver: () => void }[]> = { a: [], b: [] };
-  constructor(
-    readonly primary: Name,
-    readonly backup: Name,
-    now: number,
-  ) {
-    this.heard = { a: now, b: now };
-  }
-}
-
-interface Host {
-  name: Name;
-  state: PairState;
-  plane: Plane | undefined;
-  up: boolean;
-  frozenUntil: number;
-  incarnation: number;
-  clockRate: number;
-  /** Bumped at a crash: whatever was under way for the life before is dropped. */
-  life: number;
-  timers: Map<string, number>;
-}
-
-interface Output {
-  t: number;
-  host: Name;
-  epoch: number;
-  generation: number;
-  index: number;
-  id: string;
-}
+import {
+  DEADLINE_MS,
+  HEARTBEAT_MS,
+  LEASE_MS,
+  leaseWait,
+  NAMES,
+  SimulatedTime,
+  Stream,
+  type Host,
+  type Name,
+  type Output,
+  type Primary,
+  type WorldOptions,
+} from './world-model.js';
 
 export class World {
-  now = 0;
   readonly random: Random;
   readonly hosts: Record<Name, Host>;
   readonly outputs: Output[] = [];
@@ -109,8 +32,7 @@ export class World {
   takeovers = 0;
   goneAlone = 0;
   starts = 0;
-  private queue: { t: number; n: number; run: () => void }[] = [];
-  private n = 0;
+  private readonly time = new SimulatedTime();
   private stored: Versioned | undefined;
   private revision = 0;
   private timerNumber = 0;
@@ -130,22 +52,12 @@ export class World {
     }
   }
 
+  get now(): number {
+    return this.time.now;
+  }
+
   run(untilMs: number): void {
-    while (this.queue.length > 0) {
-      let best = 0;
-      for (let i = 1; i < this.queue.length; i++) {
-        const x = this.queue[i]!;
-        const y = this.queue[best]!;
-        if (x.t < y.t || (x.t === y.t && x.n < y.n)) best = i;
-      }
-      const next = this.queue[best]!;
-      if (next.t > untilMs) break;
-      this.queue.splice(best, 1);
-      this.now = next.t;
-      next.run();
-      this.check();
-    }
-    this.now = untilMs;
+    this.time.run(untilMs, () => this.check());
   }
 
   // ---- What a test does to the world -------------------------------------------------------------------------------
@@ -246,16 +158,21 @@ export class World {
   private release(host: Host, plane: Primary, index: number): void {
     const id = plane.log[index]!;
     const out: Output = { t: this.now, host: host.name, epoch: plane.epoch, generation: plane.generation, index, id };
-    if (plane.generation !== this.generation) this.fail(`${host.name} lets out ${id} of a service that was started anew since`);
+    if (plane.generation !== this.generation)
+      this.fail(`${host.name} lets out ${id} of a service that was started anew since`);
     // A takeover may have happened since: what comes after it from the old primary must be what the new one holds too.
     if (this.options.rpoMs === 0) {
       if (plane.epoch < this.base.epoch && this.base.log[index] !== id)
-        this.fail(`${host.name} lets out ${id} (output ${index}) in epoch ${plane.epoch}; epoch ${this.base.epoch} has ${this.base.log[index] ?? 'nothing'} there`);
+        this.fail(
+          `${host.name} lets out ${id} (output ${index}) in epoch ${plane.epoch}; epoch ${this.base.epoch} has ${this.base.log[index] ?? 'nothing'} there`,
+        );
     } else {
       for (const [key, first] of this.firstOfEpoch) {
         const [generation, epoch] = key.split('/').map(Number) as [number, number];
         if (generation === plane.generation && epoch > plane.epoch)
-          this.fail(`${host.name} lets out ${id} in epoch ${plane.epoch}, after epoch ${epoch} began to at ${first.toFixed(2)}`);
+          this.fail(
+            `${host.name} lets out ${id} in epoch ${plane.epoch}, after epoch ${epoch} began to at ${first.toFixed(2)}`,
+          );
       }
     }
     const key = `${plane.generation}/${plane.epoch}`;
@@ -268,7 +185,9 @@ export class World {
     if (this.options.rpoMs === 0) {
       for (const out of this.outputs) {
         if (out.generation === this.generation && log[out.index] !== out.id)
-          this.fail(`epoch ${epoch} begins without ${out.id} (output ${out.index}), which epoch ${out.epoch} had let out`);
+          this.fail(
+            `epoch ${epoch} begins without ${out.id} (output ${out.index}), which epoch ${out.epoch} had let out`,
+          );
       }
     }
     this.base = { epoch, log: [...log] };
@@ -294,7 +213,8 @@ export class World {
     if (stream !== undefined && !stream.ended[host.name]) {
       const other = stream.primary === host.name ? stream.backup : stream.primary;
       if (this.now - stream.heard[host.name] > DEADLINE_MS) this.lose(host, stream, 'silent', 'deadline');
-      else if (this.random.chance(3 / HEARTBEAT_MS) && plane.role === 'backup') this.transmit(stream, other, () => undefined);
+      else if (this.random.chance(3 / HEARTBEAT_MS) && plane.role === 'backup')
+        this.transmit(stream, other, () => undefined);
       else if (this.random.chance(3 / HEARTBEAT_MS) && plane.role === 'primary') {
         const sentAt = this.now;
         this.transmit(stream, other, () => {
@@ -579,7 +499,8 @@ export class World {
         return;
       case 'takeOver': {
         if (plane?.role !== 'backup') return;
-        if (plane.generation !== this.generation) this.fail(`${host.name} takes over with a replica of an earlier start`);
+        if (plane.generation !== this.generation)
+          this.fail(`${host.name} takes over with a replica of an earlier start`);
         this.takenOver(plane.log, effect.epoch);
         const made: Primary = {
           role: 'primary',
@@ -614,7 +535,8 @@ export class World {
   private connect(host: Host, primary: Primary, to: Name): void {
     this.message('a', 'b', this.hosts[to], () => {
       const there = this.hosts[to];
-      if (there.plane?.role !== 'backup' || there.plane.epoch !== primary.epoch || there.plane.stream !== undefined) return;
+      if (there.plane?.role !== 'backup' || there.plane.epoch !== primary.epoch || there.plane.stream !== undefined)
+        return;
       if (host.plane !== primary || there.plane.lost) return;
       const stream = new Stream(host.name, to, this.now);
       primary.stream = stream;
@@ -623,7 +545,13 @@ export class World {
       primary.log.forEach((id, index) => this.transmit(stream, to, () => this.received(stream, index, id)));
     });
     this.later(host, 150, () => {
-      if (host.plane === primary && primary.stream === undefined && !primary.unprotected && !primary.fenced && primary.held === 0)
+      if (
+        host.plane === primary &&
+        primary.stream === undefined &&
+        !primary.unprotected &&
+        !primary.fenced &&
+        primary.held === 0
+      )
         this.feed(host, { type: 'mirrorLost', kind: 'refused', reason: 'no connection' });
     });
   }
@@ -643,9 +571,12 @@ export class World {
     this.message(host.name, 'w', undefined, () => {
       let reply: PairEvent;
       if ((this.stored?.revision ?? 0) === expected) {
-        if (this.stored !== undefined && record.epoch <= this.stored.record.epoch) this.fail('an epoch was given twice');
+        if (this.stored !== undefined && record.epoch <= this.stored.record.epoch)
+          this.fail('an epoch was given twice');
         this.stored = { record: { ...record, at: 'now' }, revision: ++this.revision };
-        this.note(`coordinator: epoch ${record.epoch}, primary ${record.primary}, backup ${record.backup} (${record.outcome}: ${record.reason})`);
+        this.note(
+          `coordinator: epoch ${record.epoch}, primary ${record.primary}, backup ${record.backup} (${record.outcome}: ${record.reason})`,
+        );
         for (const other of Object.values(this.hosts)) this.tellWatcher(other);
         reply = { type: 'claimWon', id, revision: this.revision };
       } else reply = { type: 'claimLost', id, current: this.stored ?? null };
@@ -702,11 +633,7 @@ export class World {
   }
 
   private schedule(ms: number, run: () => void): () => void {
-    const entry = { t: this.now + Math.max(0, ms), n: this.n++, run };
-    this.queue.push(entry);
-    return () => {
-      entry.run = () => undefined;
-    };
+    return this.time.schedule(ms, run);
   }
 
   private note(text: string): void {

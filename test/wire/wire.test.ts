@@ -51,7 +51,9 @@ describe('a connection', () => {
   });
 
   /** A peer of ours, and a raw socket that plays the other side. */
-  async function raw(handlers: PeerHandlers = {}): Promise<{ peer: Peer; socket: Socket; heard: () => string; closed: string[] }> {
+  async function raw(
+    handlers: PeerHandlers = {},
+  ): Promise<{ peer: Peer; socket: Socket; heard: () => string; closed: string[] }> {
     const closed: string[] = [];
     let peer!: Peer;
     const made = new Promise<void>((done) => {
@@ -119,7 +121,8 @@ describe('a connection', () => {
     await until('the answers', () => heard().includes('42'));
     expect(heard()).toMatch(/"id":2,"error":\{"code":"E_REFUSED"/);
     expect(heard()).toMatch(/"id":3,"error":\{"code":"E_REFUSED"/);
-    for (let id = 10; id < 210; id++) socket.write(encodeFrame({ t: 'request', id, method: 'double', params: { n: id } }));
+    for (let id = 10; id < 210; id++)
+      socket.write(encodeFrame({ t: 'request', id, method: 'double', params: { n: id } }));
     await until('the last answer', () => heard().includes('"id":209'));
     expect(most).toBeLessThanOrEqual(64);
     expect(heard()).toContain('more than 64 requests at once');
@@ -157,6 +160,44 @@ describe('a link', () => {
 
     const stranger = connectControl({ address: '127.0.0.1', port, key: randomBytes(32) }, identity);
     await expect(stranger).rejects.toMatchObject({ code: 'E_HOST_UNREACHABLE', message: /refused the key/ });
+    await server.close();
+  });
+
+  it('cannot be replayed', async () => {
+    const log: string[] = [];
+    let asked = 0;
+    const count = method(objectSchema({}), () => ++asked);
+    const server = await listenControl(
+      { address: '127.0.0.1', port: 0, key },
+      identity,
+      { onRequest: dispatcher({ count }) },
+      (_level, text) => log.push(text),
+    );
+    // Somebody in between, who keeps what a host says.
+    const kept: Buffer[] = [];
+    const between = createServer((client) => {
+      const onward = connect(server.port, '127.0.0.1');
+      client.on('data', (chunk) => kept.push(chunk));
+      client.on('error', () => undefined);
+      onward.on('error', () => undefined);
+      client.pipe(onward).pipe(client);
+    });
+    await new Promise<void>((done) => between.listen(0, '127.0.0.1', done));
+    const { port } = between.address() as { port: number };
+    const peer = await connectControl({ address: '127.0.0.1', port, key }, identity);
+    expect(await peer.request('count')).toBe(1);
+    peer.close();
+
+    const again = connect(server.port, '127.0.0.1');
+    again.on('error', () => undefined);
+    for (const chunk of kept) {
+      again.write(chunk);
+      await new Promise((done) => setTimeout(done, 20));
+    }
+    await until('word of it', () => log.some((line) => line.includes('refused')));
+    expect(asked).toBe(1);
+    again.destroy();
+    between.close();
     await server.close();
   });
 });
