@@ -1,7 +1,6 @@
 // See handshake.h.
 #include "handshake.h"
 
-#include <openssl/crypto.h>
 #include <string.h>
 
 namespace understudy::host {
@@ -99,6 +98,11 @@ Reason objection(const MirrorConfig& config, const wire::Hello& primary, const w
             text_of(backup.provider, sizeof backup.provider) + "': set it alike";
     return Reason::kProvider;
   }
+  if (primary.ring_bytes < kMinRing || primary.ring_bytes > kMaxRing || (primary.ring_bytes & (primary.ring_bytes - 1)) != 0) {
+    *text = "the primary asks for a ring of " + std::to_string(primary.ring_bytes) + " bytes; a power of two from " +
+            std::to_string(kMinRing) + " to " + std::to_string(kMaxRing) + " is possible";
+    return Reason::kMalformed;
+  }
   if (primary.epoch < backup.epoch) {
     *text = "the primary's epoch " + std::to_string(primary.epoch) + " of service '" + service + "' is over; it is epoch " +
             std::to_string(config.epoch) + " now";
@@ -108,16 +112,20 @@ Reason objection(const MirrorConfig& config, const wire::Hello& primary, const w
 }
 }  // namespace
 
-void check_config(const MirrorConfig& config) {
+MirrorConfig checked(MirrorConfig config) {
   const auto bad = [](const std::string& text) { throw HostError("MIRROR", EINVAL, "", text); };
   if (config.key.size() < 16) bad("the mirror's pre-shared key has " + std::to_string(config.key.size()) + " bytes; 16 at least are needed");
   if (config.service.empty() || config.service.size() >= sizeof(wire::Hello::service))
     bad("a service's name must have 1 to " + std::to_string(sizeof(wire::Hello::service) - 1) + " bytes");
   if (config.provider.empty() || config.provider.size() >= sizeof(wire::Hello::provider))
     bad("'" + printable(config.provider) + "' is no libfabric provider; use tcp or verbs");
+  if (config.ring_bytes < kMinRing || config.ring_bytes > kMaxRing || (config.ring_bytes & (config.ring_bytes - 1)) != 0)
+    bad("a mirror's ring must be a power of two from " + std::to_string(kMinRing) + " to " + std::to_string(kMaxRing) + " bytes, not " +
+        std::to_string(config.ring_bytes));
   if (config.heartbeat_ms == 0 || config.deadline_ms < config.heartbeat_ms * 3)
     bad("the mirror's deadline (" + std::to_string(config.deadline_ms) + " ms) must be three heartbeats (" +
         std::to_string(config.heartbeat_ms) + " ms) at least, or one late heartbeat would end it");
+  return config;
 }
 
 Greeting greet_as_primary(Control& control, const MirrorConfig& config, uint64_t until_ns) {

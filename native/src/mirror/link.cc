@@ -94,10 +94,11 @@ void Link::start() {
 bool Link::send_mark(const MarkValues& values) {
   const uint64_t counter = marks_sent_ + 1;
   const uint64_t slot = counter % wire::kMarkSlots;
+  const uint64_t now = monotonic_ns();
+  next_beat_ = now + kMs;  // if it cannot be sent
   // What is on its way must not change. Completions are asked for every few writes only, so some slots count as busy for longer
   // than they are; there are enough of them.
   if (slot_posted_[slot] > fabric_->completed()) return false;
-  const uint64_t now = monotonic_ns();
   wire::Mark mark{};
   mark.counter = counter;
   mark.received = values.received;
@@ -203,8 +204,11 @@ void Link::lost_transport(const std::string& text) {
 }
 
 Link::Turn Link::turn() {
-  live_->look(monotonic_ns(), planned_ns_);
+  const uint64_t absent = live_->look(monotonic_ns(), planned_ns_);
   planned_ns_ = 0;
+  // After a sleep that was none of ours (a frozen host), what the peer says of the end comes before what it acknowledged when it
+  // still took this end for alive: a primary that comes back must not release output first and read then that it is fenced.
+  if (absent > peer_heartbeat_ns_) look_at_control();
   Turn turn;
   Fabric::Polled polled;
   try {

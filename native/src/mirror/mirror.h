@@ -19,6 +19,8 @@
 
 namespace understudy::host {
 
+inline constexpr uint64_t kMinRing = 64u << 10, kMaxRing = 1u << 30;
+
 struct MirrorConfig {
   std::string provider = "tcp";  // of libfabric: "tcp", "verbs"
   std::string address;           // receiver: where to listen; sender: whom to connect. An IP address
@@ -27,10 +29,12 @@ struct MirrorConfig {
   uint64_t epoch = 0;            // receiver: older ones are refused
   std::vector<uint8_t> key;      // pre-shared, 16 bytes or more
   bool encrypt = false;          // both ends must agree
-  uint64_t ring_bytes = 16u << 20;  // power of two
+  uint64_t ring_bytes = 16u << 20;  // power of two. The primary's counts; a record may take half of it
   uint32_t heartbeat_ms = 10;
   uint32_t deadline_ms = 50;
-  uint32_t spin_us = 20;         // how long to poll after the last sign of work before sleeping
+  // How long to poll after the last sign of work before sleeping. Worth it with a core to spare on either host; where guests need
+  // the cores, polling takes more from them than it gives.
+  uint32_t spin_us = 0;
   bool realtime = true;          // ask for SCHED_FIFO; without the privilege it is silently not so (see MirrorStats)
   uint32_t handshake_ms = 2000;  // bound of a whole handshake
   MirrorIdentity identity = local_identity();

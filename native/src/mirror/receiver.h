@@ -32,6 +32,7 @@ class MirrorReceiver {
     std::function<void(uint64_t received)> on_end;
     std::function<void(const std::string&)> on_incident;   // a handshake that failed; any thread
   };
+  // Throws HostError for a configuration that cannot work.
   MirrorReceiver(MirrorConfig config, Hooks hooks);
   // on_record must return for this to return.
   ~MirrorReceiver();
@@ -73,7 +74,7 @@ class MirrorReceiver {
   std::unique_ptr<Sealer> opener_;
   std::unique_ptr<Link> link_;
   int ring_id_ = 0;
-  uint64_t peer_epoch_ = 0;
+  uint64_t peer_epoch_ = 0, ring_bytes_ = 0;
 
   mutable std::mutex state_mutex_;
   State state_ = State::Waiting;

@@ -16,9 +16,6 @@ namespace {
 }  // namespace
 
 TwinRing::TwinRing(uint64_t bytes) : bytes_(bytes) {
-  if (bytes < 65536 || bytes > (1ull << 32) || (bytes & (bytes - 1)) != 0)
-    throw HostError("MIRROR", EINVAL, "",
-                    "a mirror ring must be a power of two from 64 KiB to 4 GiB, not " + std::to_string(bytes) + " bytes");
   UniqueFd file(memfd_create("understudy-mirror", MFD_CLOEXEC));
   if (!file || ftruncate(file.get(), off_t(bytes)) != 0) failed("allocated", bytes);
   void* room = mmap(nullptr, bytes * 2, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
