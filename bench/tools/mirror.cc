@@ -62,7 +62,9 @@ class Child {
       static std::atomic<bool> over{false};
       MirrorReceiver::Hooks hooks;
       static std::atomic<uint64_t> sum{0};
-      hooks.on_record = [](const MirrorRecord& record) { sum.store(sum.load(std::memory_order_relaxed) + record.size); };
+      hooks.on_record = [](const MirrorRecord& record) {
+        sum.store(sum.load(std::memory_order_relaxed) + record.size);
+      };
       hooks.on_end = [](uint64_t) { over.store(true); };
       MirrorReceiver receiver(config_of(0, encrypt, spin_us), hooks);
       const uint16_t port = receiver.port();
@@ -148,8 +150,10 @@ Latency commits(size_t bytes, bool encrypt, uint32_t spin_us, bool chained) {
 void print_latency(const char* name, size_t bytes, bool encrypt, uint32_t spin_us, bool chained) {
   const Latency l = commits(bytes, encrypt, spin_us, chained);
   const auto at = [&](double q) { return double(l.ns[size_t(double(l.ns.size() - 1) * q)]) / 1000; };
-  printf("{\"mode\":\"%s\",\"bytes\":%zu,\"encrypted\":%s,\"commits\":%zu,\"minUs\":%.1f,\"medianUs\":%.1f,\"p99Us\":%.1f,\"realtime\":%s}", name,
-         bytes, encrypt ? "true" : "false", l.ns.size(), at(0), at(0.5), at(0.99), l.realtime ? "true" : "false");
+  printf(
+      "{\"mode\":\"%s\",\"bytes\":%zu,\"encrypted\":%s,\"commits\":%zu,\"minUs\":%.1f,\"medianUs\":%.1f,\"p99Us\":%.1f,"
+      "\"realtime\":%s}",
+      name, bytes, encrypt ? "true" : "false", l.ns.size(), at(0), at(0.5), at(0.99), l.realtime ? "true" : "false");
 }
 
 void print_throughput(size_t bytes, bool encrypt) {
@@ -175,10 +179,12 @@ void print_throughput(size_t bytes, bool encrypt) {
   sender.close("measured");
   const double child_cpu = child.wait();
   const double n = double(records);
-  printf("{\"bytes\":%zu,\"encrypted\":%s,\"recordsPerSecond\":%.0f,\"payloadBytesPerSecond\":%.0f,\"primaryCpuNsPerRecord\":%.0f,"
-         "\"backupCpuNsPerRecord\":%.0f,\"blockedShare\":%.2f}",
-         bytes, encrypt ? "true" : "false", n / wall, n * double(bytes) / wall, cpu / n * 1e9, child_cpu / n * 1e9,
-         double(stats.blocked_ns) / 1e9 / wall);
+  printf(
+      "{\"bytes\":%zu,\"encrypted\":%s,\"recordsPerSecond\":%.0f,\"payloadBytesPerSecond\":%.0f,"
+      "\"primaryCpuNsPerRecord\":%.0f,"
+      "\"backupCpuNsPerRecord\":%.0f,\"blockedShare\":%.2f}",
+      bytes, encrypt ? "true" : "false", n / wall, n * double(bytes) / wall, cpu / n * 1e9, child_cpu / n * 1e9,
+      double(stats.blocked_ns) / 1e9 / wall);
 }
 }  // namespace
 

@@ -32,7 +32,8 @@ void random_bytes(void* out, size_t len) {
 Key32 hmac_sha256(const void* key, size_t key_len, const void* data, size_t len) {
   Key32 out;
   unsigned size = 0;
-  if (HMAC(EVP_sha256(), key, int(key_len), static_cast<const uint8_t*>(data), len, out.data(), &size) == nullptr || size != 32)
+  if (HMAC(EVP_sha256(), key, int(key_len), static_cast<const uint8_t*>(data), len, out.data(), &size) == nullptr ||
+      size != 32)
     failed("compute an HMAC");
   return out;
 }

@@ -19,7 +19,8 @@ std::string local_address(int fd) {
 }
 }  // namespace
 
-MirrorReceiver::MirrorReceiver(MirrorConfig config, Hooks hooks) : config_(checked(std::move(config))), hooks_(std::move(hooks)) {
+MirrorReceiver::MirrorReceiver(MirrorConfig config, Hooks hooks)
+    : config_(checked(std::move(config))), hooks_(std::move(hooks)) {
   // Not in the handshake, whose time is limited.
   Fabric::load();
   door_ = std::make_unique<Door>(config_.address, config_.port,
@@ -48,19 +49,22 @@ void MirrorReceiver::visit(Door::Visitor& visitor) {
     const std::lock_guard hold(state_mutex_);
     if (state_ != State::Waiting) {
       const bool over = state_ == State::Over;
-      const std::string text =
-          over ? "this backup of service '" + config_.service + "' acknowledges nothing any more: " + fence_text_
-               : "this backup of service '" + config_.service + "' is connected to a primary already";
+      const std::string text = over ? "this backup of service '" + config_.service +
+                                          "' acknowledges nothing any more: " + fence_text_
+                                    : "this backup of service '" + config_.service +
+                                          "' is connected to a primary already";
       visitor.control->say(wire::kBye, over ? Reason::kFenced : Reason::kBusy, text);
       throw MirrorRefusal(over ? Reason::kFenced : Reason::kBusy, text);
     }
     state_ = State::Connecting;
   }
   MirrorPeer peer{visitor.control->peer(), greeting.theirs.epoch, greeting.version, ""};
-  peer.cpu_model = printable({greeting.theirs.cpu_model, strnlen(greeting.theirs.cpu_model, sizeof greeting.theirs.cpu_model)});
+  peer.cpu_model = printable(
+      {greeting.theirs.cpu_model, strnlen(greeting.theirs.cpu_model, sizeof greeting.theirs.cpu_model)});
   std::unique_ptr<Link> link;
   try {
-    auto fabric = std::make_unique<Fabric>(config_.provider, Fabric::Role::Listen, local_address(visitor.control->fd()), uint16_t(0));
+    auto fabric = std::make_unique<Fabric>(config_.provider, Fabric::Role::Listen, local_address(visitor.control->fd()),
+                                           uint16_t(0));
     ring_bytes_ = greeting.theirs.ring_bytes;
     ring_ = std::make_unique<TwinRing>(ring_bytes_);
     if (config_.encrypt) {
@@ -70,10 +74,12 @@ void MirrorReceiver::visit(Door::Visitor& visitor) {
     ring_id_ = fabric->share(ring_->base(), ring_->bytes() * 2, true);
     const RemoteMemory ring = fabric->shared(ring_id_);
     const uint16_t port = fabric->port();
-    link = std::make_unique<Link>(Link::Side::Backup, config_, greeting, std::move(visitor.control), std::move(fabric), kick_);
+    link = std::make_unique<Link>(Link::Side::Backup, config_, greeting, std::move(visitor.control), std::move(fabric),
+                                  kick_);
     Control& control = link->control();
     control.send(wire::kAccept,
-                 wire::Accept{greeting.version, port, 0, {ring.address, ring.key}, link->marks_memory(), ring_bytes_}, until);
+                 wire::Accept{greeting.version, port, 0, {ring.address, ring.key}, link->marks_memory(), ring_bytes_},
+                 until);
     link->set_peer_marks(control.receive<wire::Ready>(wire::kReady, until).marks);
     link->fabric().accept(greeting.keys.token.data(), greeting.keys.token.size(), until);
     control.send(wire::kGo, uint64_t{0}, until);
@@ -107,9 +113,7 @@ void MirrorReceiver::run() {
   if (config_.realtime) realtime_.store(Link::make_realtime());
   try {
     serve();
-  } catch (const LinkLost& lost) {
-    lose(lost.loss);
-  } catch (const std::exception& error) {
+  } catch (const LinkLost& lost) { lose(lost.loss); } catch (const std::exception& error) {
     lose({MirrorLossKind::Error, error.what(), monotonic_ns(), 0});
   }
   finish();
@@ -202,13 +206,16 @@ bool MirrorReceiver::tell() {
   const std::lock_guard hold(link_->mutex);
   if (fenced_) return false;
   const uint64_t consumed = consumed_.load(std::memory_order_acquire);
-  mark_due_ = !link_->send_mark({received_.load(std::memory_order_relaxed), consumed, durable_.load(std::memory_order_acquire),
-                                 applied_.load(std::memory_order_acquire), wire_});
+  mark_due_ = !link_->send_mark({received_.load(std::memory_order_relaxed), consumed,
+                                 durable_.load(std::memory_order_acquire), applied_.load(std::memory_order_acquire),
+                                 wire_});
   if (!mark_due_) told_consumed_.store(consumed, std::memory_order_relaxed);
   return true;
 }
 
-void MirrorReceiver::corrupt(const std::string& text) { throw LinkLost{{MirrorLossKind::Corrupt, text, monotonic_ns(), 0}}; }
+void MirrorReceiver::corrupt(const std::string& text) {
+  throw LinkLost{{MirrorLossKind::Corrupt, text, monotonic_ns(), 0}};
+}
 
 // What is in this host's memory already belongs to the backup, even if the primary is gone: the more of it, the less is lost
 // where outputs did not have to wait (RPO > 0).
@@ -307,7 +314,8 @@ void MirrorReceiver::consume() {
       at += span;
       consumed_.store(at, std::memory_order_release);
       // Told with the next mark anyway; at once when the primary may be short of room.
-      if (at - told_consumed_.load(std::memory_order_relaxed) > ring_bytes_ / 8 && !tell_now_.exchange(true)) kick_.kick();
+      if (at - told_consumed_.load(std::memory_order_relaxed) > ring_bytes_ / 8 && !tell_now_.exchange(true))
+        kick_.kick();
     }
     if (at < to) break;
   }
@@ -326,7 +334,9 @@ bool MirrorReceiver::connected() const {
   return state_ == State::Connected;
 }
 
-PeerClock MirrorReceiver::peer_clock() const { return connected_.load(std::memory_order_acquire) ? link_->peer_clock() : PeerClock{}; }
+PeerClock MirrorReceiver::peer_clock() const {
+  return connected_.load(std::memory_order_acquire) ? link_->peer_clock() : PeerClock{};
+}
 
 MirrorStats MirrorReceiver::stats() const {
   MirrorStats stats;

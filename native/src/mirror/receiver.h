@@ -24,13 +24,13 @@ namespace understudy::host {
 class MirrorReceiver {
  public:
   struct Hooks {
-    std::function<void(const MirrorPeer&)> on_connected;   // before the first record
-    std::function<void(const MirrorRecord&)> on_record;    // consumer thread, in order
+    std::function<void(const MirrorPeer&)> on_connected;  // before the first record
+    std::function<void(const MirrorRecord&)> on_record;   // consumer thread, in order
     // Progress thread, once, at once; records that are held already may still be handed on after it. Not after stop_acknowledging.
     std::function<void(const MirrorLoss&)> on_lost;
     // Consumer thread, once, after the last record of a connection that ended, for whatever reason. `received` is final.
     std::function<void(uint64_t received)> on_end;
-    std::function<void(const std::string&)> on_incident;   // a handshake that failed; any thread
+    std::function<void(const std::string&)> on_incident;  // a handshake that failed; any thread
   };
   // Throws HostError for a configuration that cannot work.
   MirrorReceiver(MirrorConfig config, Hooks hooks);

@@ -135,7 +135,8 @@ void MirrorSender::post_locked() {
       sealer_->seal(wire_posted_, from, bytes, out);
       from = out;
     }
-    if (!fabric.write(source_id_, from, on_wire, target_, wire_posted_ & (config_.ring_bytes - 1), wire::immediate_of_bytes(on_wire)))
+    if (!fabric.write(source_id_, from, on_wire, target_, wire_posted_ & (config_.ring_bytes - 1),
+                      wire::immediate_of_bytes(on_wire)))
       return;
     posted_.store(posted + bytes, std::memory_order_relaxed);
     wire_posted_ += on_wire;
@@ -176,14 +177,10 @@ void MirrorSender::run() {
     establish();
     if (config_.realtime) realtime_.store(Link::make_realtime());
     serve();
-  } catch (const LinkLost& lost) {
-    lose(lost.loss);
-  } catch (const MirrorRefusal& refusal) {
+  } catch (const LinkLost& lost) { lose(lost.loss); } catch (const MirrorRefusal& refusal) {
     const bool transport = refusal.reason == wire::Reason::kTransport || refusal.reason == wire::Reason::kClosed;
     lose({transport ? MirrorLossKind::Error : MirrorLossKind::Refused, refusal.what(), monotonic_ns(), 0});
-  } catch (const std::exception& error) {
-    lose({MirrorLossKind::Error, error.what(), monotonic_ns(), 0});
-  }
+  } catch (const std::exception& error) { lose({MirrorLossKind::Error, error.what(), monotonic_ns(), 0}); }
 }
 
 void MirrorSender::establish() {
@@ -206,7 +203,8 @@ void MirrorSender::establish() {
   link_->start();
   if (hooks_.on_connected && !quiet_.load()) {
     MirrorPeer peer{link_->control().peer(), greeting.theirs.epoch, greeting.version, ""};
-    peer.cpu_model = printable({greeting.theirs.cpu_model, strnlen(greeting.theirs.cpu_model, sizeof greeting.theirs.cpu_model)});
+    peer.cpu_model = printable(
+        {greeting.theirs.cpu_model, strnlen(greeting.theirs.cpu_model, sizeof greeting.theirs.cpu_model)});
     hooks_.on_connected(peer);
   }
   {
@@ -222,7 +220,8 @@ void MirrorSender::serve() {
   while (!stop_.load(std::memory_order_relaxed)) {
     const Link::Turn turn = link_->turn();
     if (turn.count > 0)
-      throw LinkLost{{MirrorLossKind::Corrupt, "the backup wrote records, which only a primary does", monotonic_ns(), 0}};
+      throw LinkLost{
+          {MirrorLossKind::Corrupt, "the backup wrote records, which only a primary does", monotonic_ns(), 0}};
     const bool any = turn.any;
     const uint64_t now = monotonic_ns();
     if (any) {
@@ -253,7 +252,8 @@ void MirrorSender::lose(const MirrorLoss& loss) {
   if (link_) {
     const std::lock_guard hold(link_->mutex);
     if (loss.kind == MirrorLossKind::Corrupt || loss.kind == MirrorLossKind::Silent)
-      link_->control().say(wire::kBye, loss.kind == MirrorLossKind::Corrupt ? wire::Reason::kCorrupt : wire::Reason::kClosed, loss.text);
+      link_->control().say(
+          wire::kBye, loss.kind == MirrorLossKind::Corrupt ? wire::Reason::kCorrupt : wire::Reason::kClosed, loss.text);
     link_->control().shut();
   }
   if (hooks_.on_lost && !quiet_.load()) hooks_.on_lost(loss);
@@ -288,7 +288,8 @@ Watermarks MirrorSender::watermarks() const {
 
 bool MirrorSender::wait_connected(uint32_t timeout_ms) {
   std::unique_lock hold(state_mutex_);
-  state_changed_.wait_for(hold, std::chrono::milliseconds(timeout_ms), [&] { return connected_.load() || lost_.load(); });
+  state_changed_.wait_for(hold, std::chrono::milliseconds(timeout_ms),
+                          [&] { return connected_.load() || lost_.load(); });
   return connected_.load() && !lost_.load();
 }
 

@@ -57,17 +57,17 @@ class MirrorSender {
   void establish();
   void serve();
   void take_marks();
-  void post();           // sends what is wanted, unless another thread does so
-  void post_locked();    // the caller holds the link's mutex
-  void retire();         // likewise: forgets writes that are complete
+  void post();         // sends what is wanted, unless another thread does so
+  void post_locked();  // the caller holds the link's mutex
+  void retire();       // likewise: forgets writes that are complete
   void want(uint64_t position);
   void lose(const MirrorLoss& loss);
 
   const MirrorConfig config_;
   const Hooks hooks_;
   Kick kick_;
-  TwinRing ring_;                        // plain records, by position
-  std::unique_ptr<TwinRing> sealed_;     // sealed: what is sent, by wire position
+  TwinRing ring_;                     // plain records, by position
+  std::unique_ptr<TwinRing> sealed_;  // sealed: what is sent, by wire position
   std::unique_ptr<Sealer> sealer_;
   std::unique_ptr<Link> link_;
   int source_id_ = 0;
