@@ -211,7 +211,8 @@ void Link::lost_transport(const std::string& text) {
 }
 
 Link::Turn Link::turn() {
-  const uint64_t absent = live_->look(monotonic_ns(), planned_ns_);
+  looked_at_ = monotonic_ns();
+  const uint64_t absent = live_->look(looked_at_, planned_ns_);
   planned_ns_ = 0;
   // After a sleep that was none of ours (a frozen host), what the peer says of the end comes before what it acknowledged when it
   // still took this end for alive: a primary that comes back must not release output first and read then that it is fenced.
@@ -253,7 +254,8 @@ Link::Turn Link::turn() {
 }
 
 void Link::judge() {
-  const uint64_t now = monotonic_ns();
+  // As of the last look: a pause of this thread since then is not the peer's silence.
+  const uint64_t now = looked_at_;
   if (!live_->gone(now)) return;
   lost(MirrorLossKind::Silent, "nothing was heard from " + control_->peer() + " for " +
                                    std::to_string(live_->silence(now) / kMs) +

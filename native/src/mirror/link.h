@@ -116,7 +116,7 @@ class Link {
   uint64_t next_beat_ = 0;
 
   std::optional<Liveness> live_;
-  uint64_t planned_ns_ = 0;
+  uint64_t planned_ns_ = 0, looked_at_ = 0;
   uint32_t turns_ = 0;
   std::string ended_;  // seen, but there was still something to take
   bool check_ = true;  // the connection itself, not only what came over it
