@@ -45,7 +45,8 @@ sockaddr_storage parse_address(const std::string& address, uint16_t port, sockle
     v6->sin6_port = htons(port);
     *bytes = sizeof *v6;
   } else {
-    throw HostError("MIRROR", EINVAL, "", "'" + printable(address) + "' is no IP address: the mirror needs one, not a name");
+    throw HostError("MIRROR", EINVAL, "",
+                    "'" + printable(address) + "' is no IP address: the mirror needs one, not a name");
   }
   return out;
 }
@@ -67,7 +68,8 @@ std::string format_address(const sockaddr_storage& address) {
 
 std::string printable(std::string_view text) {
   std::string out(text);
-  std::replace_if(out.begin(), out.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  std::replace_if(
+      out.begin(), out.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
   return out;
 }
 
@@ -92,7 +94,8 @@ std::unique_ptr<Control> Control::connect(const std::string& address, uint16_t p
     else getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size);
   }
   if (error != 0)
-    throw MirrorRefusal(Reason::kTransport, "the backup's mirror at " + peer + " cannot be reached: " + errno_text(error));
+    throw MirrorRefusal(Reason::kTransport,
+                        "the backup's mirror at " + peer + " cannot be reached: " + errno_text(error));
   return std::make_unique<Control>(std::move(fd), peer, cancel_fd);
 }
 
@@ -120,7 +123,8 @@ void Control::read_exactly(void* to, size_t bytes, uint64_t until_ns) {
     }
     if (n == 0) throw MirrorRefusal(Reason::kClosed, "the peer at " + peer_ + " closed the connection");
     if (errno == EINTR) continue;
-    if (errno != EAGAIN) throw MirrorRefusal(Reason::kTransport, "the connection with " + peer_ + " broke: " + errno_text(errno));
+    if (errno != EAGAIN)
+      throw MirrorRefusal(Reason::kTransport, "the connection with " + peer_ + " broke: " + errno_text(errno));
     if (!wait(POLLIN, until_ns))
       throw MirrorRefusal(Reason::kTransport, "the peer at " + peer_ + " did not answer in time");
   }
@@ -136,9 +140,9 @@ void Control::write_exactly(const void* from, size_t bytes, uint64_t until_ns) {
       continue;
     }
     if (errno == EINTR) continue;
-    if (errno != EAGAIN) throw MirrorRefusal(Reason::kTransport, "the connection with " + peer_ + " broke: " + errno_text(errno));
-    if (!wait(POLLOUT, until_ns))
-      throw MirrorRefusal(Reason::kTransport, "the peer at " + peer_ + " takes no data");
+    if (errno != EAGAIN)
+      throw MirrorRefusal(Reason::kTransport, "the connection with " + peer_ + " broke: " + errno_text(errno));
+    if (!wait(POLLOUT, until_ns)) throw MirrorRefusal(Reason::kTransport, "the peer at " + peer_ + " takes no data");
   }
 }
 

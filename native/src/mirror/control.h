@@ -29,7 +29,8 @@ class Control {
   // `cancel_fd`: when it becomes readable, every wait ends with an error; -1: none.
   Control(UniqueFd fd, std::string peer, int cancel_fd = -1);
   // Throws MirrorRefusal (kTransport) with what the system says.
-  static std::unique_ptr<Control> connect(const std::string& address, uint16_t port, uint64_t until_ns, int cancel_fd = -1);
+  static std::unique_ptr<Control> connect(const std::string& address, uint16_t port, uint64_t until_ns,
+                                          int cancel_fd = -1);
 
   int fd() const { return fd_.get(); }
   const std::string& peer() const { return peer_; }

@@ -23,6 +23,8 @@ void nonce_of(uint64_t counter, uint8_t nonce[12]) {
 }
 }  // namespace
 
+void wipe(void* memory, size_t len) { OPENSSL_cleanse(memory, len); }
+
 void random_bytes(void* out, size_t len) {
   if (RAND_bytes(static_cast<uint8_t*>(out), int(len)) != 1) failed("give random bytes");
 }
@@ -30,7 +32,8 @@ void random_bytes(void* out, size_t len) {
 Key32 hmac_sha256(const void* key, size_t key_len, const void* data, size_t len) {
   Key32 out;
   unsigned size = 0;
-  if (HMAC(EVP_sha256(), key, int(key_len), static_cast<const uint8_t*>(data), len, out.data(), &size) == nullptr || size != 32)
+  if (HMAC(EVP_sha256(), key, int(key_len), static_cast<const uint8_t*>(data), len, out.data(), &size) == nullptr ||
+      size != 32)
     failed("compute an HMAC");
   return out;
 }
@@ -47,7 +50,7 @@ Key32 hkdf_sha256(const void* key, size_t key_len, const Key32& salt, std::strin
   std::string block(label);
   block.push_back('\x01');
   Key32 out = hmac_sha256(pseudo_random.data(), pseudo_random.size(), block.data(), block.size());
-  OPENSSL_cleanse(pseudo_random.data(), pseudo_random.size());
+  wipe(pseudo_random.data(), pseudo_random.size());
   return out;
 }
 

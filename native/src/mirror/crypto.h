@@ -4,7 +4,7 @@
 //  - A key seals each counter value once: Sealer counts by itself, and every connection derives keys of its own.
 //  - Proofs are compared in constant time.
 //
-// Must not: keep keys longer than the objects that use them; they are wiped.
+// Must not: know what is proven or sealed.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -20,6 +20,8 @@ namespace understudy::host {
 using Key32 = std::array<uint8_t, 32>;
 inline constexpr size_t kSealTag = 16;
 
+// For keys that are not needed any more.
+void wipe(void* memory, size_t len);
 void random_bytes(void* out, size_t len);
 Key32 hmac_sha256(const void* key, size_t key_len, const void* data, size_t len);
 Key32 sha256(const void* data, size_t len);

@@ -60,7 +60,8 @@ void Door::run() {
 
 void Door::take(UniqueFd socket, const std::string& peer) {
   if (visits_.size() >= kVisitors) {
-    const auto oldest = std::find_if(visits_.begin(), visits_.end(), [](const Visit& v) { return !v.visitor.trusted.load(); });
+    const auto oldest = std::find_if(visits_.begin(), visits_.end(),
+                                     [](const Visit& v) { return !v.visitor.trusted.load(); });
     if (oldest == visits_.end()) return report("too many connections at once: " + peer + " was turned away");
     shutdown(oldest->socket.get(), SHUT_RDWR);
     oldest->thread.join();
@@ -72,9 +73,7 @@ void Door::take(UniqueFd socket, const std::string& peer) {
   visit.thread = start_thread("us-mirror-hello", [this, &visit, peer] {
     try {
       hooks_.visit(visit.visitor);
-    } catch (const std::exception& error) {
-      report(peer + ": " + error.what());
-    }
+    } catch (const std::exception& error) { report(peer + ": " + error.what()); }
     visit.visitor.control.reset();
     // The duplicate too, or the peer would not see that it was turned away.
     visit.over.store(true);
@@ -107,7 +106,8 @@ void Door::report(const std::string& text) {
     left_out = std::exchange(unreported_, 0);
   }
   if (hooks_.on_incident)
-    hooks_.on_incident(left_out == 0 ? text : text + " (and " + std::to_string(left_out) + " more since the last report)");
+    hooks_.on_incident(left_out == 0 ? text
+                                     : text + " (and " + std::to_string(left_out) + " more since the last report)");
 }
 
 }  // namespace understudy::host

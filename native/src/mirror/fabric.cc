@@ -61,13 +61,15 @@ const Library& library() {
     KeepSignals keep;
     void* handle = dlopen("libfabric.so.1", RTLD_NOW | RTLD_LOCAL);
     if (handle == nullptr)
-      throw HostError("MIRROR", ENOENT, "libfabric.so.1",
-                      std::string("libfabric cannot be loaded, and the mirror needs it (Debian: libfabric1): ") + dlerror());
+      throw HostError(
+          "MIRROR", ENOENT, "libfabric.so.1",
+          std::string("libfabric cannot be loaded, and the mirror needs it (Debian: libfabric1): ") + dlerror());
     Library lib{};
     const auto find = [&](auto& function, const char* name) {
       function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(handle, name));
       if (function == nullptr)
-        throw HostError("MIRROR", ENOSYS, "libfabric.so.1", std::string("this libfabric has no ") + name + "; 1.17 or newer is needed");
+        throw HostError("MIRROR", ENOSYS, "libfabric.so.1",
+                        std::string("this libfabric has no ") + name + "; 1.17 or newer is needed");
     };
     find(lib.getinfo, "fi_getinfo");
     find(lib.freeinfo, "fi_freeinfo");
@@ -138,7 +140,9 @@ struct Fabric::State {
       for (fi_context2& context : receive_contexts) post_receive(&context);
     }
   }
-  void post_receive(void* context) { check("a receive could not be posted", fi_recv(ep, nullptr, 0, nullptr, 0, context)); }
+  void post_receive(void* context) {
+    check("a receive could not be posted", fi_recv(ep, nullptr, 0, nullptr, 0, context));
+  }
 
   // The next event of the connection; 0: none in time. Throws on errors. `data` gets the connection data.
   uint32_t event(uint64_t until_ns, fi_info** request, std::vector<uint8_t>* data) {
@@ -180,8 +184,8 @@ struct Fabric::State {
       sockaddr_storage a{}, b{};
       socklen_t a_bytes = sizeof a, b_bytes = sizeof b;
       if (fd > 2 && getsockname(fd, reinterpret_cast<sockaddr*>(&a), &a_bytes) == 0 &&
-          getpeername(fd, reinterpret_cast<sockaddr*>(&b), &b_bytes) == 0 && a_bytes <= mine_bytes && b_bytes <= theirs_bytes &&
-          memcmp(&a, mine, a_bytes) == 0 && memcmp(&b, theirs, b_bytes) == 0)
+          getpeername(fd, reinterpret_cast<sockaddr*>(&b), &b_bytes) == 0 && a_bytes <= mine_bytes &&
+          b_bytes <= theirs_bytes && memcmp(&a, mine, a_bytes) == 0 && memcmp(&b, theirs, b_bytes) == 0)
         fcntl(fd, F_SETFD, FD_CLOEXEC);
     }
     closedir(dir);
@@ -243,7 +247,8 @@ int Fabric::share(void* base, size_t bytes, bool peer_writes) {
   fid_mr* mr = nullptr;
   check("memory could not be registered with the transport",
         fi_mr_reg(s.domain, base, bytes, peer_writes ? FI_REMOTE_WRITE : FI_WRITE, 0, key, 0, &mr, nullptr));
-  s.regions.push_back({mr, (s.info->domain_attr->mr_mode & FI_MR_VIRT_ADDR) != 0 ? reinterpret_cast<uint64_t>(base) : 0});
+  s.regions.push_back(
+      {mr, (s.info->domain_attr->mr_mode & FI_MR_VIRT_ADDR) != 0 ? reinterpret_cast<uint64_t>(base) : 0});
   return int(s.regions.size()) - 1;
 }
 

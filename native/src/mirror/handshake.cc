@@ -1,7 +1,6 @@
 // See handshake.h.
 #include "handshake.h"
 
-#include <openssl/crypto.h>
 #include <string.h>
 
 namespace understudy::host {
@@ -95,29 +94,41 @@ Reason objection(const MirrorConfig& config, const wire::Hello& primary, const w
     return Reason::kEncryption;
   }
   if (memcmp(primary.provider, backup.provider, sizeof primary.provider) != 0) {
-    *text = "the primary mirrors over '" + text_of(primary.provider, sizeof primary.provider) + "' and the backup over '" +
-            text_of(backup.provider, sizeof backup.provider) + "': set it alike";
+    *text = "the primary mirrors over '" + text_of(primary.provider, sizeof primary.provider) +
+            "' and the backup over '" + text_of(backup.provider, sizeof backup.provider) + "': set it alike";
     return Reason::kProvider;
   }
+  if (primary.ring_bytes < kMinRing || primary.ring_bytes > kMaxRing ||
+      (primary.ring_bytes & (primary.ring_bytes - 1)) != 0) {
+    *text = "the primary asks for a ring of " + std::to_string(primary.ring_bytes) + " bytes; a power of two from " +
+            std::to_string(kMinRing) + " to " + std::to_string(kMaxRing) + " is possible";
+    return Reason::kMalformed;
+  }
   if (primary.epoch < backup.epoch) {
-    *text = "the primary's epoch " + std::to_string(primary.epoch) + " of service '" + service + "' is over; it is epoch " +
-            std::to_string(config.epoch) + " now";
+    *text = "the primary's epoch " + std::to_string(primary.epoch) + " of service '" + service +
+            "' is over; it is epoch " + std::to_string(config.epoch) + " now";
     return Reason::kEpoch;
   }
   return Reason::kNone;
 }
 }  // namespace
 
-void check_config(const MirrorConfig& config) {
+MirrorConfig checked(MirrorConfig config) {
   const auto bad = [](const std::string& text) { throw HostError("MIRROR", EINVAL, "", text); };
-  if (config.key.size() < 16) bad("the mirror's pre-shared key has " + std::to_string(config.key.size()) + " bytes; 16 at least are needed");
+  if (config.key.size() < 16)
+    bad("the mirror's pre-shared key has " + std::to_string(config.key.size()) + " bytes; 16 at least are needed");
   if (config.service.empty() || config.service.size() >= sizeof(wire::Hello::service))
     bad("a service's name must have 1 to " + std::to_string(sizeof(wire::Hello::service) - 1) + " bytes");
   if (config.provider.empty() || config.provider.size() >= sizeof(wire::Hello::provider))
     bad("'" + printable(config.provider) + "' is no libfabric provider; use tcp or verbs");
+  if (config.ring_bytes < kMinRing || config.ring_bytes > kMaxRing ||
+      (config.ring_bytes & (config.ring_bytes - 1)) != 0)
+    bad("a mirror's ring must be a power of two from " + std::to_string(kMinRing) + " to " + std::to_string(kMaxRing) +
+        " bytes, not " + std::to_string(config.ring_bytes));
   if (config.heartbeat_ms == 0 || config.deadline_ms < config.heartbeat_ms * 3)
     bad("the mirror's deadline (" + std::to_string(config.deadline_ms) + " ms) must be three heartbeats (" +
         std::to_string(config.heartbeat_ms) + " ms) at least, or one late heartbeat would end it");
+  return config;
 }
 
 Greeting greet_as_primary(Control& control, const MirrorConfig& config, uint64_t until_ns) {
@@ -132,7 +143,8 @@ Greeting greet_as_primary(Control& control, const MirrorConfig& config, uint64_t
   memcpy(shown.data(), challenge.proof, shown.size());
   if (!equal_constant_time(shown, proof_of(config, transcript, "backup")))
     refuse(control, wire::kRefuse, Reason::kKey,
-           "the pre-shared keys differ: the backup at " + control.peer() + " could not show that it holds the primary's key");
+           "the pre-shared keys differ: the backup at " + control.peer() +
+               " could not show that it holds the primary's key");
   control.send(wire::kProof, proof_of(config, transcript, "primary"), until_ns);
   greeting.keys = keys_of(config, transcript);
   control.secure(greeting.keys.control_primary, greeting.keys.control_backup);

@@ -21,6 +21,7 @@ struct SessionKeys {
   Key32 control_primary, control_backup;  // authenticate the control connection, by sender
   Key32 records, marks_primary, marks_backup;
   Key32 token;  // shown once when the transport connects, so that only this peer can
+  ~SessionKeys() { wipe(this, sizeof *this); }
 };
 
 struct Greeting {
@@ -33,7 +34,7 @@ struct Greeting {
 Greeting greet_as_primary(Control& control, const MirrorConfig& config, uint64_t until_ns);
 Greeting greet_as_backup(Control& control, const MirrorConfig& config, uint64_t until_ns);
 
-// Throws HostError for what no mirror can work with.
-void check_config(const MirrorConfig& config);
+// Returns it. Throws HostError for what no mirror can work with.
+MirrorConfig checked(MirrorConfig config);
 
 }  // namespace understudy::host

@@ -71,7 +71,8 @@ MirrorIdentity local_identity() {
     id.xcr0 = read_xcr0();
     uint32_t brand[12] = {};
     for (uint32_t i = 0; i < 3; i++)
-      if (__get_cpuid(0x80000002 + i, &brand[i * 4], &brand[i * 4 + 1], &brand[i * 4 + 2], &brand[i * 4 + 3]) == 0) break;
+      if (__get_cpuid(0x80000002 + i, &brand[i * 4], &brand[i * 4 + 1], &brand[i * 4 + 2], &brand[i * 4 + 3]) == 0)
+        break;
     memcpy(id.cpu_model, brand, sizeof(id.cpu_model) - 1);
     return id;
   }();
@@ -92,7 +93,8 @@ std::string incompatibility(const MirrorIdentity& primary, const MirrorIdentity&
       if (feature.name != nullptr && (lacking >> feature.bit & 1) != 0)
         missing += (missing.empty() ? "" : ", ") + std::string(feature.name);
   }
-  if ((primary.xcr0 & ~backup.xcr0) != 0) missing += std::string(missing.empty() ? "" : ", ") + "register state enabled in xcr0";
+  if ((primary.xcr0 & ~backup.xcr0) != 0)
+    missing += std::string(missing.empty() ? "" : ", ") + "register state enabled in xcr0";
   if (missing.empty()) return "";
   return "the backup's CPU lacks what the primary's has (" + missing +
          "), and programs choose by it when they start: use the lesser CPU as primary, or mask these features";

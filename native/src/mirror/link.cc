@@ -61,15 +61,18 @@ Link::Link(Side side, const MirrorConfig& config, const Greeting& greeting, std:
       kick_(kick),
       control_(std::move(control)),
       fabric_(std::move(fabric)) {
-  void* memory = mmap(nullptr, kMarksBytes * 2, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+  void* memory = mmap(nullptr, kMarksBytes * 2, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1,
+                      0);
   if (memory == MAP_FAILED) throw HostError("MIRROR", errno, "", "memory for the mirror's marks: " + errno_text(errno));
   marks_ = static_cast<uint8_t*>(memory);
   out_id_ = fabric_->share(marks_, kMarksBytes, false);
   in_id_ = fabric_->share(marks_ + kMarksBytes, kMarksBytes, true);
   if (config.encrypt) {
     const bool primary = side == Side::Primary;
-    seal_ = std::make_unique<Sealer>(primary ? greeting.keys.marks_primary : greeting.keys.marks_backup, Sealer::Use::Seal);
-    open_ = std::make_unique<Sealer>(primary ? greeting.keys.marks_backup : greeting.keys.marks_primary, Sealer::Use::Open);
+    seal_ = std::make_unique<Sealer>(primary ? greeting.keys.marks_primary : greeting.keys.marks_backup,
+                                     Sealer::Use::Seal);
+    open_ = std::make_unique<Sealer>(primary ? greeting.keys.marks_backup : greeting.keys.marks_primary,
+                                     Sealer::Use::Open);
   }
 }
 
@@ -94,10 +97,11 @@ void Link::start() {
 bool Link::send_mark(const MarkValues& values) {
   const uint64_t counter = marks_sent_ + 1;
   const uint64_t slot = counter % wire::kMarkSlots;
+  const uint64_t now = monotonic_ns();
+  next_beat_ = now + kMs;  // if it cannot be sent
   // What is on its way must not change. Completions are asked for every few writes only, so some slots count as busy for longer
   // than they are; there are enough of them.
   if (slot_posted_[slot] > fabric_->completed()) return false;
-  const uint64_t now = monotonic_ns();
   wire::Mark mark{};
   mark.counter = counter;
   mark.received = values.received;
@@ -119,7 +123,8 @@ bool Link::send_mark(const MarkValues& values) {
     mark.crc = crc32c(0, &mark, kCrcTo);
     memcpy(out, &mark, sizeof mark);
   }
-  if (!fabric_->write(out_id_, out, sizeof mark, peer_marks_, slot * wire::kMarkStride, wire::kImmediateMark | uint32_t(slot)))
+  if (!fabric_->write(out_id_, out, sizeof mark, peer_marks_, slot * wire::kMarkStride,
+                      wire::kImmediateMark | uint32_t(slot)))
     return false;
   slot_posted_[slot] = fabric_->posted();
   marks_sent_ = counter;
@@ -146,7 +151,8 @@ void Link::take_mark(uint32_t slot) {
     }
     if (good && mark.counter % wire::kMarkSlots == slot) break;
     if (attempt == 100)
-      lost(MirrorLossKind::Corrupt, open_ ? "a mark of the peer's failed its authentication" : "a mark of the peer's failed its CRC");
+      lost(MirrorLossKind::Corrupt,
+           open_ ? "a mark of the peer's failed its authentication" : "a mark of the peer's failed its CRC");
     usleep(10);
   }
   if (mark.counter <= peer_counter_) return;  // overtaken by one that was seen already
@@ -162,7 +168,9 @@ void Link::take_mark(uint32_t slot) {
 void Link::note_clock(const wire::Mark& mark, uint64_t now) {
   if (mark.echo_ns == 0 || now < mark.echo_ns + mark.held_ns) return;
   const uint64_t trip = now - mark.echo_ns - mark.held_ns;
-  if (trip > best_trip_ns_.load(std::memory_order_relaxed) && now - best_trip_at_.load(std::memory_order_relaxed) < kTripLifeNs) return;
+  if (trip > best_trip_ns_.load(std::memory_order_relaxed) &&
+      now - best_trip_at_.load(std::memory_order_relaxed) < kTripLifeNs)
+    return;
   // The mark was sent half a round trip ago.
   monotonic_offset_.store(int64_t(mark.monotonic_ns + trip / 2 - now), std::memory_order_relaxed);
   realtime_offset_.store(int64_t(mark.realtime_ns + trip / 2 - realtime_ns()), std::memory_order_relaxed);
@@ -203,16 +211,18 @@ void Link::lost_transport(const std::string& text) {
 }
 
 Link::Turn Link::turn() {
-  live_->look(monotonic_ns(), planned_ns_);
+  looked_at_ = monotonic_ns();
+  const uint64_t absent = live_->look(looked_at_, planned_ns_);
   planned_ns_ = 0;
+  // After a sleep that was none of ours (a frozen host), what the peer says of the end comes before what it acknowledged when it
+  // still took this end for alive: a primary that comes back must not release output first and read then that it is fenced.
+  if (absent > peer_heartbeat_ns_) look_at_control();
   Turn turn;
   Fabric::Polled polled;
   try {
     const std::lock_guard hold(mutex);
     polled = fabric_->poll();
-  } catch (const FabricError& error) {
-    lost_transport(error.what());
-  }
+  } catch (const FabricError& error) { lost_transport(error.what()); }
   turn.any = polled.any;
   if (polled.count > 0) live_->heard(monotonic_ns());
   for (int i = 0; i < polled.count; i++) {
@@ -244,9 +254,11 @@ Link::Turn Link::turn() {
 }
 
 void Link::judge() {
-  const uint64_t now = monotonic_ns();
+  // As of the last look: a pause of this thread since then is not the peer's silence.
+  const uint64_t now = looked_at_;
   if (!live_->gone(now)) return;
-  lost(MirrorLossKind::Silent, "nothing was heard from " + control_->peer() + " for " + std::to_string(live_->silence(now) / kMs) +
+  lost(MirrorLossKind::Silent, "nothing was heard from " + control_->peer() + " for " +
+                                   std::to_string(live_->silence(now) / kMs) +
                                    " ms (allowed: " + std::to_string(live_->allowed() / kMs) + " ms)");
 }
 
@@ -260,7 +272,9 @@ void Link::sleep(uint64_t until_ns) {
   const uint64_t now = monotonic_ns();
   if (now >= until_ns) return;
   planned_ns_ = until_ns - now;
-  pollfd ready[4] = {{kick_.fd(), POLLIN, 0}, {control_->fd(), POLLIN, 0}, {fabric_->wait_fds()[0], POLLIN, 0},
+  pollfd ready[4] = {{kick_.fd(), POLLIN, 0},
+                     {control_->fd(), POLLIN, 0},
+                     {fabric_->wait_fds()[0], POLLIN, 0},
                      {fabric_->wait_fds()[1], POLLIN, 0}};
   const timespec wait{time_t(planned_ns_ / 1'000'000'000), long(planned_ns_ % 1'000'000'000)};
   ppoll(ready, 4, &wait, nullptr);

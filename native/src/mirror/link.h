@@ -67,7 +67,7 @@ class Link {
   PiMutex mutex;
   Fabric& fabric() { return *fabric_; }
   Control& control() { return *control_; }
-  wire::Memory marks_memory() const;        // to tell the peer
+  wire::Memory marks_memory() const;         // to tell the peer
   void set_peer_marks(wire::Memory memory);  // what the peer told
   // The connection stands: judgement begins.
   void start();
@@ -116,7 +116,7 @@ class Link {
   uint64_t next_beat_ = 0;
 
   std::optional<Liveness> live_;
-  uint64_t planned_ns_ = 0;
+  uint64_t planned_ns_ = 0, looked_at_ = 0;
   uint32_t turns_ = 0;
   std::string ended_;  // seen, but there was still something to take
   bool check_ = true;  // the connection itself, not only what came over it
@@ -125,8 +125,8 @@ class Link {
   uint64_t peer_sent_ns_ = 0, peer_came_ns_ = 0;
 
   // Read by other threads, for statistics.
-  std::atomic<uint64_t> stat_marks_sent_{0}, stat_marks_received_{0}, stat_sleeps_{0}, stat_worst_gap_{0}, stat_allowed_{0},
-      stat_absence_{0}, best_trip_ns_{~0ull}, best_trip_at_{0};
+  std::atomic<uint64_t> stat_marks_sent_{0}, stat_marks_received_{0}, stat_sleeps_{0}, stat_worst_gap_{0},
+      stat_allowed_{0}, stat_absence_{0}, best_trip_ns_{~0ull}, best_trip_at_{0};
   std::atomic<int64_t> monotonic_offset_{0}, realtime_offset_{0};
 };
 

@@ -21,14 +21,15 @@ class Liveness {
       : heartbeat_(peer_heartbeat_ns), deadline_(deadline_ns), heard_(now), looked_(now), faded_(now) {}
 
   // To be called at each look, before what was found is reported. `interval`: how long it meant to be away.
-  void look(uint64_t now, uint64_t interval) {
+  // Returns how much longer it was.
+  uint64_t look(uint64_t now, uint64_t interval) {
     const uint64_t away = now - looked_;
-    // A margin for the scheduler's ordinary latency.
-    if (away > interval + kSlackNs) {
-      absence_ += away - interval;
-      total_absence_ += away - interval;
-    }
     looked_ = now;
+    // A margin for the scheduler's ordinary latency.
+    if (away <= interval + kSlackNs) return 0;
+    absence_ += away - interval;
+    total_absence_ += away - interval;
+    return away - interval;
   }
   void heard(uint64_t now) {
     const uint64_t gap = silence(now);

@@ -19,18 +19,22 @@
 
 namespace understudy::host {
 
+inline constexpr uint64_t kMinRing = 64u << 10, kMaxRing = 1u << 30;
+
 struct MirrorConfig {
   std::string provider = "tcp";  // of libfabric: "tcp", "verbs"
   std::string address;           // receiver: where to listen; sender: whom to connect. An IP address
   uint16_t port = 0;             // of the control connection; receiver: 0 = any free one
   std::string service;
-  uint64_t epoch = 0;            // receiver: older ones are refused
-  std::vector<uint8_t> key;      // pre-shared, 16 bytes or more
-  bool encrypt = false;          // both ends must agree
-  uint64_t ring_bytes = 16u << 20;  // power of two
+  uint64_t epoch = 0;               // receiver: older ones are refused
+  std::vector<uint8_t> key;         // pre-shared, 16 bytes or more
+  bool encrypt = false;             // both ends must agree
+  uint64_t ring_bytes = 16u << 20;  // power of two. The primary's counts; a record may take half of it
   uint32_t heartbeat_ms = 10;
   uint32_t deadline_ms = 50;
-  uint32_t spin_us = 20;         // how long to poll after the last sign of work before sleeping
+  // How long to poll after the last sign of work before sleeping. Worth it with a core to spare on either host; where guests need
+  // the cores, polling takes more from them than it gives.
+  uint32_t spin_us = 0;
   bool realtime = true;          // ask for SCHED_FIFO; without the privilege it is silently not so (see MirrorStats)
   uint32_t handshake_ms = 2000;  // bound of a whole handshake
   MirrorIdentity identity = local_identity();
@@ -61,7 +65,7 @@ struct Watermarks {
 struct MirrorRecord {
   uint32_t type;
   uint64_t epoch, seq;
-  uint64_t position;  // of the stream, after this record
+  uint64_t position;    // of the stream, after this record
   const uint8_t* data;  // valid during the call only
   size_t size;
 };
@@ -75,14 +79,14 @@ struct PeerClock {
 
 struct MirrorStats {
   bool connected = false, realtime = false;
-  uint64_t records = 0, bytes = 0;           // appended, or verified
-  uint64_t writes = 0, wire_bytes = 0;       // one-sided writes of records: posted, or arrived
+  uint64_t records = 0, bytes = 0;      // appended, or verified
+  uint64_t writes = 0, wire_bytes = 0;  // one-sided writes of records: posted, or arrived
   uint64_t marks_sent = 0, marks_received = 0;
-  uint64_t blocks = 0, blocked_ns = 0;       // sender: appends that waited for room
-  uint64_t sleeps = 0;                       // times that the progress thread blocked
-  uint64_t round_trip_ns = 0;                // best of late
+  uint64_t blocks = 0, blocked_ns = 0;  // sender: appends that waited for room
+  uint64_t sleeps = 0;                  // times that the progress thread blocked
+  uint64_t round_trip_ns = 0;           // best of late
   uint64_t worst_gap_ns = 0, allowed_silence_ns = 0, own_absence_ns = 0;
-  uint64_t incidents = 0;                    // receiver: refused or broken handshakes
+  uint64_t incidents = 0;  // receiver: refused or broken handshakes
 };
 
 }  // namespace understudy::host

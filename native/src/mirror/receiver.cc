@@ -19,8 +19,8 @@ std::string local_address(int fd) {
 }
 }  // namespace
 
-MirrorReceiver::MirrorReceiver(MirrorConfig config, Hooks hooks) : config_(std::move(config)), hooks_(std::move(hooks)) {
-  check_config(config_);
+MirrorReceiver::MirrorReceiver(MirrorConfig config, Hooks hooks)
+    : config_(checked(std::move(config))), hooks_(std::move(hooks)) {
   // Not in the handshake, whose time is limited.
   Fabric::load();
   door_ = std::make_unique<Door>(config_.address, config_.port,
@@ -49,31 +49,37 @@ void MirrorReceiver::visit(Door::Visitor& visitor) {
     const std::lock_guard hold(state_mutex_);
     if (state_ != State::Waiting) {
       const bool over = state_ == State::Over;
-      const std::string text =
-          over ? "this backup of service '" + config_.service + "' acknowledges nothing any more: " + fence_text_
-               : "this backup of service '" + config_.service + "' is connected to a primary already";
+      const std::string text = over ? "this backup of service '" + config_.service +
+                                          "' acknowledges nothing any more: " + fence_text_
+                                    : "this backup of service '" + config_.service +
+                                          "' is connected to a primary already";
       visitor.control->say(wire::kBye, over ? Reason::kFenced : Reason::kBusy, text);
       throw MirrorRefusal(over ? Reason::kFenced : Reason::kBusy, text);
     }
     state_ = State::Connecting;
   }
   MirrorPeer peer{visitor.control->peer(), greeting.theirs.epoch, greeting.version, ""};
-  peer.cpu_model = printable({greeting.theirs.cpu_model, strnlen(greeting.theirs.cpu_model, sizeof greeting.theirs.cpu_model)});
+  peer.cpu_model = printable(
+      {greeting.theirs.cpu_model, strnlen(greeting.theirs.cpu_model, sizeof greeting.theirs.cpu_model)});
   std::unique_ptr<Link> link;
   try {
-    auto fabric = std::make_unique<Fabric>(config_.provider, Fabric::Role::Listen, local_address(visitor.control->fd()), uint16_t(0));
-    ring_ = std::make_unique<TwinRing>(config_.ring_bytes);
+    auto fabric = std::make_unique<Fabric>(config_.provider, Fabric::Role::Listen, local_address(visitor.control->fd()),
+                                           uint16_t(0));
+    ring_bytes_ = greeting.theirs.ring_bytes;
+    ring_ = std::make_unique<TwinRing>(ring_bytes_);
     if (config_.encrypt) {
-      opened_ = std::make_unique<TwinRing>(config_.ring_bytes);
+      opened_ = std::make_unique<TwinRing>(ring_bytes_);
       opener_ = std::make_unique<Sealer>(greeting.keys.records, Sealer::Use::Open);
     }
     ring_id_ = fabric->share(ring_->base(), ring_->bytes() * 2, true);
     const RemoteMemory ring = fabric->shared(ring_id_);
     const uint16_t port = fabric->port();
-    link = std::make_unique<Link>(Link::Side::Backup, config_, greeting, std::move(visitor.control), std::move(fabric), kick_);
+    link = std::make_unique<Link>(Link::Side::Backup, config_, greeting, std::move(visitor.control), std::move(fabric),
+                                  kick_);
     Control& control = link->control();
     control.send(wire::kAccept,
-                 wire::Accept{greeting.version, port, 0, {ring.address, ring.key}, link->marks_memory(), config_.ring_bytes}, until);
+                 wire::Accept{greeting.version, port, 0, {ring.address, ring.key}, link->marks_memory(), ring_bytes_},
+                 until);
     link->set_peer_marks(control.receive<wire::Ready>(wire::kReady, until).marks);
     link->fabric().accept(greeting.keys.token.data(), greeting.keys.token.size(), until);
     control.send(wire::kGo, uint64_t{0}, until);
@@ -107,9 +113,7 @@ void MirrorReceiver::run() {
   if (config_.realtime) realtime_.store(Link::make_realtime());
   try {
     serve();
-  } catch (const LinkLost& lost) {
-    lose(lost.loss);
-  } catch (const std::exception& error) {
+  } catch (const LinkLost& lost) { lose(lost.loss); } catch (const std::exception& error) {
     lose({MirrorLossKind::Error, error.what(), monotonic_ns(), 0});
   }
   finish();
@@ -143,7 +147,7 @@ void MirrorReceiver::take(const Link::Turn& turn) {
     } else {
       arrived_ += bytes;
       wire_ += bytes;
-      if (arrived_ - consumed_.load(std::memory_order_acquire) > config_.ring_bytes)
+      if (arrived_ - consumed_.load(std::memory_order_acquire) > ring_bytes_)
         corrupt("the primary wrote over records that were not consumed yet");
     }
   }
@@ -153,9 +157,9 @@ void MirrorReceiver::take(const Link::Turn& turn) {
 }
 
 void MirrorReceiver::open_sealed(uint64_t bytes) {
-  if (bytes <= kSealTag || bytes > config_.ring_bytes) corrupt("the primary sent a batch of an impossible size");
+  if (bytes <= kSealTag || bytes > ring_bytes_) corrupt("the primary sent a batch of an impossible size");
   const uint64_t plain = bytes - kSealTag;
-  if (arrived_ + plain - consumed_.load(std::memory_order_acquire) > config_.ring_bytes)
+  if (arrived_ + plain - consumed_.load(std::memory_order_acquire) > ring_bytes_)
     corrupt("the primary sent more than there is room for");
   if (!opener_->open(wire_, ring_->at(wire_), plain, opened_->at(arrived_)))
     corrupt("a sealed batch failed its authentication at byte " + std::to_string(wire_));
@@ -170,7 +174,7 @@ void MirrorReceiver::verify() {
     const uint8_t* const at = ring.at(verified_);
     memcpy(&header, at, sizeof header);
     const uint64_t span = wire::record_span(header.bytes);
-    if (span > config_.ring_bytes / 2 || header.lap != wire::lap_of(verified_) || header.epoch != peer_epoch_)
+    if (span > ring_bytes_ / 2 || header.lap != wire::lap_of(verified_) || header.epoch != peer_epoch_)
       corrupt("no record begins at byte " + std::to_string(verified_) + " of the mirror, where one is due");
     if (arrived_ - verified_ < span) return;
     const uint32_t crc = crc32c(0, at + sizeof header.crc, sizeof header - sizeof header.crc + header.bytes);
@@ -202,13 +206,16 @@ bool MirrorReceiver::tell() {
   const std::lock_guard hold(link_->mutex);
   if (fenced_) return false;
   const uint64_t consumed = consumed_.load(std::memory_order_acquire);
-  mark_due_ = !link_->send_mark({received_.load(std::memory_order_relaxed), consumed, durable_.load(std::memory_order_acquire),
-                                 applied_.load(std::memory_order_acquire), wire_});
+  mark_due_ = !link_->send_mark({received_.load(std::memory_order_relaxed), consumed,
+                                 durable_.load(std::memory_order_acquire), applied_.load(std::memory_order_acquire),
+                                 wire_});
   if (!mark_due_) told_consumed_.store(consumed, std::memory_order_relaxed);
   return true;
 }
 
-void MirrorReceiver::corrupt(const std::string& text) { throw LinkLost{{MirrorLossKind::Corrupt, text, monotonic_ns(), 0}}; }
+void MirrorReceiver::corrupt(const std::string& text) {
+  throw LinkLost{{MirrorLossKind::Corrupt, text, monotonic_ns(), 0}};
+}
 
 // What is in this host's memory already belongs to the backup, even if the primary is gone: the more of it, the less is lost
 // where outputs did not have to wait (RPO > 0).
@@ -307,7 +314,8 @@ void MirrorReceiver::consume() {
       at += span;
       consumed_.store(at, std::memory_order_release);
       // Told with the next mark anyway; at once when the primary may be short of room.
-      if (at - told_consumed_.load(std::memory_order_relaxed) > config_.ring_bytes / 8 && !tell_now_.exchange(true)) kick_.kick();
+      if (at - told_consumed_.load(std::memory_order_relaxed) > ring_bytes_ / 8 && !tell_now_.exchange(true))
+        kick_.kick();
     }
     if (at < to) break;
   }
@@ -326,7 +334,9 @@ bool MirrorReceiver::connected() const {
   return state_ == State::Connected;
 }
 
-PeerClock MirrorReceiver::peer_clock() const { return connected_.load(std::memory_order_acquire) ? link_->peer_clock() : PeerClock{}; }
+PeerClock MirrorReceiver::peer_clock() const {
+  return connected_.load(std::memory_order_acquire) ? link_->peer_clock() : PeerClock{};
+}
 
 MirrorStats MirrorReceiver::stats() const {
   MirrorStats stats;

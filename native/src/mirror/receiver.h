@@ -24,14 +24,15 @@ namespace understudy::host {
 class MirrorReceiver {
  public:
   struct Hooks {
-    std::function<void(const MirrorPeer&)> on_connected;   // before the first record
-    std::function<void(const MirrorRecord&)> on_record;    // consumer thread, in order
+    std::function<void(const MirrorPeer&)> on_connected;  // before the first record
+    std::function<void(const MirrorRecord&)> on_record;   // consumer thread, in order
     // Progress thread, once, at once; records that are held already may still be handed on after it. Not after stop_acknowledging.
     std::function<void(const MirrorLoss&)> on_lost;
     // Consumer thread, once, after the last record of a connection that ended, for whatever reason. `received` is final.
     std::function<void(uint64_t received)> on_end;
-    std::function<void(const std::string&)> on_incident;   // a handshake that failed; any thread
+    std::function<void(const std::string&)> on_incident;  // a handshake that failed; any thread
   };
+  // Throws HostError for a configuration that cannot work.
   MirrorReceiver(MirrorConfig config, Hooks hooks);
   // on_record must return for this to return.
   ~MirrorReceiver();
@@ -73,7 +74,7 @@ class MirrorReceiver {
   std::unique_ptr<Sealer> opener_;
   std::unique_ptr<Link> link_;
   int ring_id_ = 0;
-  uint64_t peer_epoch_ = 0;
+  uint64_t peer_epoch_ = 0, ring_bytes_ = 0;
 
   mutable std::mutex state_mutex_;
   State state_ = State::Waiting;

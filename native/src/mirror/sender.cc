@@ -12,13 +12,11 @@ constexpr size_t kInFlight = 8192;  // more than the transport takes
 }  // namespace
 
 MirrorSender::MirrorSender(MirrorConfig config, Hooks hooks)
-    : config_(std::move(config)), hooks_(std::move(hooks)), ring_(config_.ring_bytes), in_flight_(kInFlight) {
-  check_config(config_);
+    : config_(checked(std::move(config))), hooks_(std::move(hooks)), ring_(config_.ring_bytes), in_flight_(kInFlight) {
   socklen_t bytes = 0;
   parse_address(config_.address, config_.port, &bytes);
   // Not in the handshake, whose time is limited.
   Fabric::load();
-  window_.store(config_.ring_bytes);
   if (config_.encrypt) sealed_ = std::make_unique<TwinRing>(config_.ring_bytes);
   thread_ = start_thread("us-mirror-tx", [this] { run(); });
 }
@@ -44,7 +42,7 @@ uint64_t MirrorSender::append(uint32_t type, uint64_t seq, const iovec* parts, i
     const uint64_t begin = appended_.load(std::memory_order_relaxed);
     end = begin + span;
     uint64_t blocked_since = 0;
-    while (end > free_to_.load(std::memory_order_acquire) + window_.load(std::memory_order_relaxed)) {
+    while (end > free_to_.load(std::memory_order_acquire) + config_.ring_bytes) {
       if (lost()) return 0;
       if (blocked_since == 0) {
         blocked_since = monotonic_ns();
@@ -55,7 +53,7 @@ uint64_t MirrorSender::append(uint32_t type, uint64_t seq, const iovec* parts, i
       post();
       room_sleepers_.fetch_add(1);
       const uint32_t word = load_acquire(room_word_);
-      if (end > free_to_.load() + window_.load() && !lost()) futex_wait(&room_word_, word, 100);
+      if (end > free_to_.load() + config_.ring_bytes && !lost()) futex_wait(&room_word_, word, 100);
       room_sleepers_.fetch_sub(1);
     }
     if (blocked_since != 0) stat_blocked_ns_.fetch_add(monotonic_ns() - blocked_since, std::memory_order_relaxed);
@@ -127,7 +125,7 @@ void MirrorSender::post_locked() {
   for (uint64_t posted; (posted = posted_.load(std::memory_order_relaxed)) < wanted;) {
     const uint64_t bytes = std::min(wanted - posted, kWriteBytes);
     const uint64_t on_wire = bytes + (sealer_ ? kSealTag : 0);
-    if (wire_posted_ + on_wire > wire_free_ + target_bytes_) return;  // a mark will come
+    if (wire_posted_ + on_wire > wire_free_ + config_.ring_bytes) return;  // a mark will come
     const uint8_t* from = ring_.at(posted);
     if (sealer_) {
       if (wire_posted_ + on_wire > source_done_wire_ + sealed_->bytes()) return;
@@ -137,7 +135,8 @@ void MirrorSender::post_locked() {
       sealer_->seal(wire_posted_, from, bytes, out);
       from = out;
     }
-    if (!fabric.write(source_id_, from, on_wire, target_, wire_posted_ & (target_bytes_ - 1), wire::immediate_of_bytes(on_wire)))
+    if (!fabric.write(source_id_, from, on_wire, target_, wire_posted_ & (config_.ring_bytes - 1),
+                      wire::immediate_of_bytes(on_wire)))
       return;
     posted_.store(posted + bytes, std::memory_order_relaxed);
     wire_posted_ += on_wire;
@@ -178,14 +177,10 @@ void MirrorSender::run() {
     establish();
     if (config_.realtime) realtime_.store(Link::make_realtime());
     serve();
-  } catch (const LinkLost& lost) {
-    lose(lost.loss);
-  } catch (const MirrorRefusal& refusal) {
+  } catch (const LinkLost& lost) { lose(lost.loss); } catch (const MirrorRefusal& refusal) {
     const bool transport = refusal.reason == wire::Reason::kTransport || refusal.reason == wire::Reason::kClosed;
     lose({transport ? MirrorLossKind::Error : MirrorLossKind::Refused, refusal.what(), monotonic_ns(), 0});
-  } catch (const std::exception& error) {
-    lose({MirrorLossKind::Error, error.what(), monotonic_ns(), 0});
-  }
+  } catch (const std::exception& error) { lose({MirrorLossKind::Error, error.what(), monotonic_ns(), 0}); }
 }
 
 void MirrorSender::establish() {
@@ -193,25 +188,23 @@ void MirrorSender::establish() {
   std::unique_ptr<Control> control = Control::connect(config_.address, config_.port, until, kick_.fd());
   const Greeting greeting = greet_as_primary(*control, config_, until);
   const auto accept = control->receive<wire::Accept>(wire::kAccept, until);
-  if (accept.ring_bytes < 65536 || (accept.ring_bytes & (accept.ring_bytes - 1)) != 0)
-    throw MirrorRefusal(wire::Reason::kMalformed, "the backup offers a ring of " + std::to_string(accept.ring_bytes) + " bytes");
+  if (accept.ring_bytes != config_.ring_bytes)
+    throw MirrorRefusal(wire::Reason::kMalformed, "the backup offers a ring of another size than it was asked for");
   auto fabric = std::make_unique<Fabric>(config_.provider, Fabric::Role::Connect, config_.address, accept.port);
   const TwinRing& source = sealed_ ? *sealed_ : ring_;
   source_id_ = fabric->share(source.base(), source.bytes() * 2, false);
   target_ = {accept.ring.address, accept.ring.key};
-  target_bytes_ = accept.ring_bytes;
   if (config_.encrypt) sealer_ = std::make_unique<Sealer>(greeting.keys.records, Sealer::Use::Seal);
   link_ = std::make_unique<Link>(Link::Side::Primary, config_, greeting, std::move(control), std::move(fabric), kick_);
   link_->set_peer_marks(accept.marks);
   link_->control().send(wire::kReady, wire::Ready{link_->marks_memory()}, until);
   link_->fabric().connect(greeting.keys.token.data(), greeting.keys.token.size(), until);
   link_->control().receive<uint64_t>(wire::kGo, until);
-  // Both ends keep unread records: the lesser ring bounds them.
-  window_.store(std::min(config_.ring_bytes, accept.ring_bytes));
   link_->start();
   if (hooks_.on_connected && !quiet_.load()) {
     MirrorPeer peer{link_->control().peer(), greeting.theirs.epoch, greeting.version, ""};
-    peer.cpu_model = printable({greeting.theirs.cpu_model, strnlen(greeting.theirs.cpu_model, sizeof greeting.theirs.cpu_model)});
+    peer.cpu_model = printable(
+        {greeting.theirs.cpu_model, strnlen(greeting.theirs.cpu_model, sizeof greeting.theirs.cpu_model)});
     hooks_.on_connected(peer);
   }
   {
@@ -227,7 +220,8 @@ void MirrorSender::serve() {
   while (!stop_.load(std::memory_order_relaxed)) {
     const Link::Turn turn = link_->turn();
     if (turn.count > 0)
-      throw LinkLost{{MirrorLossKind::Corrupt, "the backup wrote records, which only a primary does", monotonic_ns(), 0}};
+      throw LinkLost{
+          {MirrorLossKind::Corrupt, "the backup wrote records, which only a primary does", monotonic_ns(), 0}};
     const bool any = turn.any;
     const uint64_t now = monotonic_ns();
     if (any) {
@@ -258,7 +252,8 @@ void MirrorSender::lose(const MirrorLoss& loss) {
   if (link_) {
     const std::lock_guard hold(link_->mutex);
     if (loss.kind == MirrorLossKind::Corrupt || loss.kind == MirrorLossKind::Silent)
-      link_->control().say(wire::kBye, loss.kind == MirrorLossKind::Corrupt ? wire::Reason::kCorrupt : wire::Reason::kClosed, loss.text);
+      link_->control().say(
+          wire::kBye, loss.kind == MirrorLossKind::Corrupt ? wire::Reason::kCorrupt : wire::Reason::kClosed, loss.text);
     link_->control().shut();
   }
   if (hooks_.on_lost && !quiet_.load()) hooks_.on_lost(loss);
@@ -293,7 +288,8 @@ Watermarks MirrorSender::watermarks() const {
 
 bool MirrorSender::wait_connected(uint32_t timeout_ms) {
   std::unique_lock hold(state_mutex_);
-  state_changed_.wait_for(hold, std::chrono::milliseconds(timeout_ms), [&] { return connected_.load() || lost_.load(); });
+  state_changed_.wait_for(hold, std::chrono::milliseconds(timeout_ms),
+                          [&] { return connected_.load() || lost_.load(); });
   return connected_.load() && !lost_.load();
 }
 

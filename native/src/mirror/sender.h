@@ -32,7 +32,9 @@ class MirrorSender {
     std::function<void(const MirrorLoss&)> on_lost;
   };
   // Connects in the background. Records may be appended at once; they are sent when the connection stands.
+  // Throws HostError for a configuration that cannot work.
   MirrorSender(MirrorConfig config, Hooks hooks);
+  // Nobody may be in append() any more; close() makes those that wait there return.
   ~MirrorSender();
 
   // Returns the position after the record, which is committed when `received` reaches it; 0 when the mirror is lost. Blocks while
@@ -47,7 +49,7 @@ class MirrorSender {
   bool wait_connected(uint32_t timeout_ms);
   PeerClock peer_clock() const;
   MirrorStats stats() const;
-  // Sends what is left, waits up to drain_ms for the backup to have it, says farewell. No hook is called for it.
+  // Sends what is left, waits up to drain_ms for the backup to have it, says farewell. No hook is called from then on.
   void close(const std::string& reason, uint32_t drain_ms = 500);
 
  private:
@@ -55,27 +57,25 @@ class MirrorSender {
   void establish();
   void serve();
   void take_marks();
-  void post();           // sends what is wanted, unless another thread does so
-  void post_locked();    // the caller holds the link's mutex
-  void retire();         // likewise: forgets writes that are complete
+  void post();         // sends what is wanted, unless another thread does so
+  void post_locked();  // the caller holds the link's mutex
+  void retire();       // likewise: forgets writes that are complete
   void want(uint64_t position);
   void lose(const MirrorLoss& loss);
 
   const MirrorConfig config_;
   const Hooks hooks_;
   Kick kick_;
-  TwinRing ring_;                        // plain records, by position
-  std::unique_ptr<TwinRing> sealed_;     // sealed: what is sent, by wire position
+  TwinRing ring_;                     // plain records, by position
+  std::unique_ptr<TwinRing> sealed_;  // sealed: what is sent, by wire position
   std::unique_ptr<Sealer> sealer_;
   std::unique_ptr<Link> link_;
   int source_id_ = 0;
   RemoteMemory target_;
-  uint64_t target_bytes_ = 0;
 
   PiMutex append_mutex_;
   std::atomic<uint64_t> appended_{0};
   std::atomic<uint64_t> wanted_{0};  // position up to which somebody wants it sent
-  std::atomic<uint64_t> window_{0};  // bytes that may be ahead of `consumed`
   // Under the link's mutex.
   std::atomic<uint64_t> posted_{0};
   uint64_t wire_posted_ = 0, wire_free_ = 0;

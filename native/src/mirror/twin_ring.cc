@@ -10,15 +10,13 @@ namespace understudy::host {
 namespace {
 [[noreturn]] void failed(const char* what, uint64_t bytes) {
   const int error = errno;
-  throw HostError("MIRROR", error, "",
-                  "a mirror ring of " + std::to_string(bytes) + " bytes could not be " + what + ": " + errno_text(error));
+  throw HostError(
+      "MIRROR", error, "",
+      "a mirror ring of " + std::to_string(bytes) + " bytes could not be " + what + ": " + errno_text(error));
 }
 }  // namespace
 
 TwinRing::TwinRing(uint64_t bytes) : bytes_(bytes) {
-  if (bytes < 65536 || bytes > (1ull << 32) || (bytes & (bytes - 1)) != 0)
-    throw HostError("MIRROR", EINVAL, "",
-                    "a mirror ring must be a power of two from 64 KiB to 4 GiB, not " + std::to_string(bytes) + " bytes");
   UniqueFd file(memfd_create("understudy-mirror", MFD_CLOEXEC));
   if (!file || ftruncate(file.get(), off_t(bytes)) != 0) failed("allocated", bytes);
   void* room = mmap(nullptr, bytes * 2, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -26,8 +24,8 @@ TwinRing::TwinRing(uint64_t bytes) : bytes_(bytes) {
   base_ = static_cast<uint8_t*>(room);
   for (uint64_t half = 0; half < 2; half++)
     // Populated now: a page fault in the progress thread would look like a slow peer. The second half only maps the same pages.
-    if (mmap(base_ + half * bytes, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_POPULATE, file.get(), 0) ==
-        MAP_FAILED) {
+    if (mmap(base_ + half * bytes, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_POPULATE, file.get(),
+             0) == MAP_FAILED) {
       munmap(base_, bytes * 2);
       failed("mapped", bytes);
     }
