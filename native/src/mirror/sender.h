@@ -29,6 +29,8 @@ class MirrorSender {
   struct Hooks {
     std::function<void(const MirrorPeer&)> on_connected;
     std::function<void(const Watermarks&)> on_watermarks;
+    // The backup was alive after this moment (CLOCK_MONOTONIC), when what it has just answered was sent: what a lease counts from.
+    std::function<void(uint64_t sent_ns)> on_answered;
     std::function<void(const MirrorLoss&)> on_lost;
   };
   // Connects in the background. Records may be appended at once; they are sent when the connection stands.
@@ -71,6 +73,7 @@ class MirrorSender {
   std::unique_ptr<Sealer> sealer_;
   std::unique_ptr<Link> link_;
   int source_id_ = 0;
+  uint64_t answered_ns_ = 0;
   RemoteMemory target_;
 
   PiMutex append_mutex_;

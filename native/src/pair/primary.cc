@@ -46,6 +46,10 @@ PrimarySession::PrimarySession(const PrimaryOptions& options, EmitEvent emit)
       emit_({{"type", "mirror"}, {"state", "connected"}, {"peer", peer.address}});
     };
     hooks.on_watermarks = [this](const Watermarks& marks) { on_watermarks(marks); };
+    const uint64_t lease_ns = options.network ? uint64_t(options.network->gate.lease_ms) * 1000000 : 0;
+    hooks.on_answered = [this, lease_ns](uint64_t sent_ns) {
+      if (gate_ != nullptr && !unprotected_ && !fenced_) gate_->extend_lease_until(sent_ns + lease_ns);
+    };
     hooks.on_lost = [this](const MirrorLoss& loss) {
       emit_({{"type", "mirror"},
              {"state", "lost"},
@@ -76,7 +80,7 @@ PrimarySession::PrimarySession(const PrimaryOptions& options, EmitEvent emit)
     hooks.report = report;
     gate_ = std::make_unique<Gate>(config, std::move(hooks));
     if (unprotected_) gate_->release(~0ull);
-    gate_->keep_lease(true);
+    gate_->keep_lease(unprotected_);
     vip_ = std::make_unique<Vip>(config.vip, config.prefix, config.interface);
     vip_->add();
     vip_->announce();
