@@ -165,7 +165,6 @@ void MirrorSender::take_marks() {
   }
   const Watermarks now{std::max(received_.load(), peer.received), std::max(durable_.load(), peer.durable),
                        std::max(applied_.load(), peer.applied)};
-  if (now == watermarks()) return;
   durable_.store(now.durable, std::memory_order_release);
   applied_.store(now.applied, std::memory_order_release);
   received_.store(now.received, std::memory_order_release);
