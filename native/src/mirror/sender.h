@@ -28,6 +28,8 @@ class MirrorSender {
   // All on the progress thread, which must not be kept waiting, and must not destroy the sender. on_lost is the last one.
   struct Hooks {
     std::function<void(const MirrorPeer&)> on_connected;
+    // With each of the backup's marks, so at least every heartbeat, whether or not something changed: who notes the position of a
+    // record after append() returned may have missed the answer to it, and hears it again.
     std::function<void(const Watermarks&)> on_watermarks;
     // The backup was alive after this moment (CLOCK_MONOTONIC), when what it has just answered was sent: what a lease counts from.
     std::function<void(uint64_t sent_ns)> on_answered;
