@@ -186,19 +186,8 @@ ReplaySession::ReplaySession(const ReplayOptions& options, EmitEvent emit)
   abi::Control& control = memory_.control();
   const std::string scratch_dir = std::filesystem::absolute(options.scratch_dir);
   const std::string stub_path = std::filesystem::absolute(options.stub_path);
-  std::optional<Namespaces> isolation = options.isolation;
-  if (isolation && isolation->user && !isolation->mount)
-    throw HostError("LAUNCH", EINVAL, "", "a replay as another user needs a mount namespace, where it finds what it opens");
-  const bool staged = isolation && isolation->mount;
-  if (staged) {
-    const std::vector<Bind> own = stage(blobs_.blob_dir(), scratch_dir, stub_path, isolation->user);
-    // Last, on top of whatever the user binds.
-    isolation->binds.insert(isolation->binds.end(), own.begin(), own.end());
-  }
-  copy_path(control.blob_dir, staged ? kStageBlobs : blobs_.blob_dir());
-  copy_path(control.scratch_dir, staged ? kStageScratch : scratch_dir);
-  copy_path(control.stub_path, staged ? kStageStub : stub_path);
-  if (isolation && isolation->pid) control.flags |= abi::kFlagPidNamespace;
+  const std::optional<Namespaces> isolation =
+      stage_replay(control, options.isolation, blobs_.blob_dir(), scratch_dir, stub_path);
   control.until_seq = options.until_seq;
   control.quiet = options.quiet ? 1 : 0;
   struct stat st;
@@ -221,7 +210,7 @@ ReplaySession::ReplaySession(const ReplayOptions& options, EmitEvent emit)
 
   SpawnOptions spawn;
   if (isolation) spawn.user = isolation->user;
-  if (staged) spawn.program = stub_path;
+  if (isolation && isolation->mount) spawn.program = stub_path;
   spawn.argv = {options.stub_path, std::to_string(control.guest_fd)};
   spawn.memory_fd = memory_.fd();
   spawn.guest_fd = control.guest_fd;
