@@ -411,6 +411,11 @@ const char* numbered_path(const char* kind, u64 number) {
   return g_path;
 }
 
+// Processes of the group may be different users; outside, the directory above keeps others away.
+void open_to_all(i64 fd) {
+  if (true_processes()) sys(91 /* fchmod */, fd, 0666);
+}
+
 void name_scratch(u64 dev, u64 ino) { g_path[append_hex(append_hex(scratch_path("file-"), dev), ino)] = 0; }
 
 struct BlobNote {
@@ -437,6 +442,7 @@ void declare_blob(Event& e) {
   target[control().rpc.payload_len] = 0;
   sys(kSysSymlink, target, numbered_path("blob-", index));
   i64 fd = sys(kSysOpen, numbered_path("note-", index), kOpenWrite | kCloexec, 0600);
+  open_to_all(fd);
   i64 written = sys(kSysWrite, fd, &note, sizeof note);
   sys(kSysClose, fd);
   if (written != sizeof note) report_outcome_text(abi::kAgentFault, "the replay's scratch directory cannot be written");
@@ -459,6 +465,7 @@ i32 open_scratch(u64 blob) {
   name_scratch(note.dev, note.ino);
   i64 fd = sys(kSysOpen, g_path, 02000000 | 2 | 0100 | 0200 /* O_RDWR|O_CREAT|O_EXCL */, 0600);
   if (!is_error(fd)) {
+    open_to_all(fd);
     // First mapping of this file in the group: the scratch copy starts with what the file held then.
     u64 left = note.size;
     while (left) {
@@ -487,6 +494,7 @@ i32 open_scratch_segment(u64 id, u64 size) {
   g_path[n] = 0;
   i64 fd = sys(kSysOpen, g_path, 02000000 | 2 | 0100, 0600);
   if (is_error(fd)) report_outcome_text(abi::kAgentFault, "no scratch copy for a shared memory segment");
+  open_to_all(fd);
   if ((u64)sys(kSysLseek, fd, 0, 2) < size) sys(kSysFtruncate, fd, size);
   return (i32)fd;
 }

@@ -79,7 +79,6 @@ class Replica {
   BlobStore blobs_;
   SiteStore sites_;
   Enclosure enclosure_;
-  std::optional<Stage> stage_;
   SegmentWriter writer_;
   RingFeeder feeder_;
   std::mutex feed_mutex_;
