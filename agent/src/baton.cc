@@ -16,7 +16,7 @@ namespace {
 constexpr u32 kSpins = 150;
 constexpr u32 kFutexWait = 0, kFutexWake = 1;
 constexpr u32 kKickAfterWaits = 1;
-constexpr u32 kLent = 0x80000000, kHost = 0x7fffffff;
+constexpr u32 kHost = 0x7fffffff;
 
 struct Timespec {
   i64 sec, nsec;
@@ -94,48 +94,45 @@ void ring_wait_space(u64 need) {
   }
 }
 
-void baton_acquire(Thread* t) {
+void baton_contend(Thread* t) {
   abi::Control& c = control();
-  u32 expected = 0;
-  if (US_UNLIKELY(
-          !__atomic_compare_exchange_n(&c.baton, &expected, t->gtid, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))) {
-    for (u32 i = 0; i < kSpins; ++i) {
-      pause_cpu();
-      if (__atomic_load_n(&c.baton, __ATOMIC_RELAXED) != 0) continue;
-      expected = 0;
-      if (__atomic_compare_exchange_n(&c.baton, &expected, t->gtid, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-        goto have;
-    }
-    __atomic_fetch_add(&c.baton_waiters, 1, __ATOMIC_SEQ_CST);
-    u32 same = 0, before = 0;
-    for (;;) {
-      u32 holder = __atomic_load_n(&c.baton, __ATOMIC_SEQ_CST);
-      if (holder == 0) {
-        expected = 0;
-        if (__atomic_compare_exchange_n(&c.baton, &expected, t->gtid, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) break;
-        continue;
-      }
-      same = holder == before ? same + 1 : 0;
-      before = holder;
-      if ((holder & kLent) && same && waits_in_call(holder & ~kLent)) {
-        if (__atomic_compare_exchange_n(&c.baton, &holder, t->gtid, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
-          c.stat_steals++;
-          break;
-        }
-        continue;
-      }
-      if (same >= kKickAfterWaits && holder < kHost) ask_for_kick(holder);
-      futex_wait(&c.baton, holder, same < 4 ? 1'000'000 : 5'000'000);
-    }
-    __atomic_fetch_sub(&c.baton_waiters, 1, __ATOMIC_SEQ_CST);
+  for (u32 i = 0; i < kSpins; ++i) {
+    pause_cpu();
+    if (__atomic_load_n(&c.baton, __ATOMIC_RELAXED) != 0) continue;
+    u32 expected = 0;
+    if (__atomic_compare_exchange_n(&c.baton, &expected, t->gtid, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) return;
   }
-have:
+  __atomic_fetch_add(&c.baton_waiters, 1, __ATOMIC_SEQ_CST);
+  u32 same = 0, before = 0;
+  for (;;) {
+    u32 holder = __atomic_load_n(&c.baton, __ATOMIC_SEQ_CST);
+    if (holder == 0) {
+      u32 expected = 0;
+      if (__atomic_compare_exchange_n(&c.baton, &expected, t->gtid, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) break;
+      continue;
+    }
+    same = holder == before ? same + 1 : 0;
+    before = holder;
+    if ((holder & kBatonLent) && same && waits_in_call(holder & ~kBatonLent)) {
+      if (__atomic_compare_exchange_n(&c.baton, &holder, t->gtid, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+        c.stat_steals++;
+        break;
+      }
+      continue;
+    }
+    if (same >= kKickAfterWaits && holder < kHost) ask_for_kick(holder);
+    futex_wait(&c.baton, holder, same < 4 ? 1'000'000 : 5'000'000);
+  }
+  __atomic_fetch_sub(&c.baton_waiters, 1, __ATOMIC_SEQ_CST);
+}
+
+void baton_received(Thread* t) {
+  abi::Control& c = control();
   // Another thread of this process may have called exit_group or execve: then no guest code runs here any more.
   if (US_UNLIKELY(c.processes[t->process->slot].dying)) {
     baton_release(t);
     for (;;) sys(kSysExit, 0);
   }
-  t->slice = 0;
   if (c.last_gtid != t->gtid) emit_switch(t);
 }
 
@@ -150,20 +147,7 @@ bool baton_inherit(Thread* child, Thread* parent, void (*before)(Thread* child))
   return true;
 }
 
-void baton_release(Thread* t) {
-  abi::Control& c = control();
-  t->slot->patience_ms = 0;
-  __atomic_exchange_n(&c.baton, 0, __ATOMIC_SEQ_CST);
-  if (baton_wanted()) futex_wake(&c.baton, 1);
-}
-
-void baton_lend(Thread* t) { __atomic_store_n(&control().baton, t->gtid | kLent, __ATOMIC_RELEASE); }
-
-void baton_reclaim(Thread* t) {
-  u32 mine = t->gtid | kLent;
-  if (!__atomic_compare_exchange_n(&control().baton, &mine, t->gtid, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-    baton_acquire(t);
-}
+void baton_wake(Thread*) { futex_wake(&control().baton, 1); }
 
 void baton_yield(Thread* t) {
   abi::Control& c = control();

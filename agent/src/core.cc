@@ -441,24 +441,29 @@ extern "C" [[noreturn]] void agent_on_syscall(Thread* t) {
     commit_before(t, c);
     if (caps_input(t, c)) asked = kInputMax;
   }
-  if (FastPath f = g_fast[c.nr < kFastCalls ? c.nr : 0];
-      US_LIKELY(f.kind != kFastNone && c.nr < kFastCalls && ctl.live_threads == 1 && (i32)c.args[0] != ctl.guest_fd)) {
-    const u64 args[6] = {c.args[0], c.args[1], asked, c.args[3], c.args[4], c.args[5]};
-    i64 ret = US_INTERRUPTIBLE("3", c.nr, args);
-    if (US_LIKELY(ret != -kEINTR && ret != kNotMade)) {
-      if (US_UNLIKELY(!append_fast(t, f, ret))) leave_call(t, finish_recorded(t, c, ret));
-      if (US_UNLIKELY(ctl.flags & abi::kFlagPair)) commit_after(t, c, ret);
-      t->slot->events++;
-      t->regs.rax = (u64)ret;
-      t->regs.rcx = t->regs.rip;
-      t->regs.r11 = 0x246;
-      t->via_sud = 0;
-      if (US_UNLIKELY(t->pending_sig)) deliver_pending(t, kAfterCall);
-      agent_return(t);
+  if (const FastPath& f = g_fast[c.nr < kFastCalls ? c.nr : kFastCalls - 1]; US_LIKELY(fast_applies(f, c))) {
+    FastCall state;
+    if (US_LIKELY(!group_has_others() || fast_let_go(t, f, state))) {
+      u64 args[6] = {c.args[0], c.args[1], asked, c.args[3], c.args[4], c.args[5]};
+      if (state.bounced) args[f.buffer_arg] = (u64)bounce_buffer_of(t);
+      i64 ret = US_INTERRUPTIBLE("3", c.nr, args);
+      fast_take_back(t, state);
+      if (US_LIKELY(ret != -kEINTR && ret != kNotMade)) {
+        if (US_UNLIKELY(ctl.flags & abi::kFlagPair) && f.kind == kFastPlain) append_endpoint(t, c, ret);
+        if (US_UNLIKELY(!append_fast(t, f, state, ret))) leave_call(t, finish_recorded(t, c, ret));
+        if (US_UNLIKELY(ctl.flags & abi::kFlagPair)) commit_after(t, c, ret);
+        t->slot->events++;
+        t->regs.rax = (u64)ret;
+        t->regs.rcx = t->regs.rip;
+        t->regs.r11 = 0x246;
+        t->via_sud = 0;
+        if (US_UNLIKELY(t->pending_sig)) deliver_pending(t, kAfterCall);
+        agent_return(t);
+      }
+      if (ret == kNotMade || pending_restarts(t)) deliver_pending(t, kBeforeCall);
+      if (ret == -kEINTR && t->pending_sig) leave_call(t, finish_recorded(t, c, ret));
+      // Only the agent was interrupted: the call is made again, the long way.
     }
-    if (ret == kNotMade || pending_restarts(t)) deliver_pending(t, kBeforeCall);
-    if (ret == -kEINTR && t->pending_sig) leave_call(t, finish_recorded(t, c, ret));
-    // Only the agent was interrupted: the call is made again, the long way.
   }
   if (SpecialHandler special = special_handler(c); US_UNLIKELY(special != nullptr)) leave_call(t, special(t));
 
@@ -486,7 +491,7 @@ again:
     if (lend) baton_lend(t);
   }
   u64 args[6] = {c.args[0], c.args[1], asked, c.args[3], c.args[4], c.args[5]};
-  u8* bounce_buffer = (u8*)t + (kThreadBlock - kBounceSize);
+  u8* bounce_buffer = bounce_buffer_of(t);
   if (bounce) args[bounce_arg] = (u64)bounce_buffer;
   i64 ret = US_INTERRUPTIBLE("", c.nr, args);
   if (US_UNLIKELY(release)) baton_acquire(t);
