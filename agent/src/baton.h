@@ -24,7 +24,8 @@ inline void baton_acquire(Thread* t) {
   if (US_UNLIKELY(!__atomic_compare_exchange_n(&c.baton, &expected, t->gtid, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)))
     baton_contend(t);
   t->slice = 0;
-  if (US_UNLIKELY(c.last_gtid != t->gtid || c.processes[t->process->slot].dying)) baton_received(t);
+  // If nobody had it meanwhile, nobody has ended this process either (exit_group, execve): that is done with the baton in hand.
+  if (US_UNLIKELY(c.last_gtid != t->gtid)) baton_received(t);
 }
 
 // record

@@ -90,6 +90,11 @@ inline size_t msgpack_length(const uint8_t* p, const uint8_t* end) {
 
 // Length of the event at p (an array whose first element is an integer), or 0.
 inline size_t event_length(const uint8_t* p, const uint8_t* end) {
+  // Most events of many guests are clock reads, [-2, clock, delta]: one look-up instead of one for each element.
+  if (end - p >= 4 && p[0] == 0x93 && p[1] == 0xfe && p[2] < 0x80) {
+    const size_t delta = kScalarLengths.bytes[p[3]];
+    if (delta != 0 && 3 + delta <= size_t(end - p)) return 3 + delta;
+  }
   if (p >= end || ((*p & 0xf0) != 0x90 && *p != 0xdc && *p != 0xdd)) return 0;
   return msgpack_length(p, end);
 }

@@ -8,7 +8,6 @@
 namespace understudy::host {
 namespace {
 constexpr uint64_t kBatchTarget = 256 * 1024;  // larger batches gain nothing and make a reader's unit of loss larger
-constexpr uint64_t kBusyBytes = 16 * 1024;     // a drain that found this much is worth another look soon
 constexpr int kSleepMinMs = 2, kSleepMaxMs = 50;
 }  // namespace
 
@@ -105,7 +104,10 @@ void Pump::run() {
     const uint64_t before = ring.tail;
     while (take()) {}
     if (last) return;
-    timeout_ms = ring.tail - before >= kBusyBytes ? kSleepMinMs : std::min(timeout_ms * 2, kSleepMaxMs);
+    // As long as a batch takes to fill: each wake-up costs the guest and its clients a processor for some microseconds.
+    const uint64_t taken = ring.tail - before;
+    if (taken > kBatchTarget) timeout_ms = std::max(int(uint64_t(timeout_ms) * kBatchTarget / taken), kSleepMinMs);
+    else if (taken < kBatchTarget / 2) timeout_ms = std::min(timeout_ms * 2, kSleepMaxMs);
     sleep(timeout_ms);
   }
 }
