@@ -64,7 +64,7 @@ diverged, 74 the journal is damaged or cannot be written, 75 the journal ends ea
     .option('--no-summary', 'print nothing at the end unless something went wrong')
     .addOption(
       new Option('--ring-size <size>', 'memory between the guest and the writer')
-        .default(16 * MIB, '16M')
+        .default(4 * MIB, '4M')
         .argParser(parseSizeBetween(MIB, GIB)),
     )
     .addOption(
