@@ -507,13 +507,16 @@ again:
     // Same lengths as the real outputs: visiting the bounced call says how much there is to copy.
     struct Copy {
       u8* to;
-    } copy{(u8*)bounce_arg_saved};
+      bool failed;
+    } copy{(u8*)bounce_arg_saved, false};
     visit_outputs(local, t->scratch, ret,
                   Visitor{[](void* self, void* addr, u64 len) {
                             Copy& k = *(Copy*)self;
-                            if (addr && len) copy_bytes(k.to, addr, len);
+                            if (addr && len && agent_copy_safe(k.to, addr, len)) k.failed = true;
                           },
                           &copy});
+    // The kernel would have said so, had it been given the guest's own buffer.
+    if (US_UNLIKELY(copy.failed)) ret = -kEFAULT;
   }
   leave_call(t, finish_recorded(t, c, ret));
 }
