@@ -7,6 +7,7 @@
 #include "calls.h"
 #include "commit.h"
 #include "fast.h"
+#include "host_time.h"
 #include "image.h"
 #include "live.h"
 #include "pids.h"
@@ -435,6 +436,10 @@ extern "C" [[noreturn]] void agent_on_syscall(Thread* t) {
   }
 
   if (US_UNLIKELY(t->pending_sig)) deliver_pending(t, kBeforeCall);
+  if (US_UNLIKELY(g_hot.mono_offset)) {
+    i64 ret;
+    if (host_time_call(t, c, ret)) leave_call(t, ret);
+  }
   bool pair = control().flags & abi::kFlagPair;
   u64 asked = c.args[2];
   if (US_UNLIKELY(pair)) {

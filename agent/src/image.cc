@@ -14,6 +14,7 @@
 #include "pids.h"
 #include "process.h"
 #include "report.h"
+#include "shadow.h"
 #include "signals.h"
 
 namespace understudy {
@@ -499,9 +500,36 @@ i32 open_scratch_segment(u64 id, u64 size) {
   return (i32)fd;
 }
 
+// The kernel's vDSO of a replica, moved out of the guest's way with its data (which it finds by relative addresses): clocks are
+// read through it once the replica is live.
+namespace {
+void park_kernel_vdso() {
+  constexpr u64 kUser = 0x7ffffffff000, kMremap = 3 /* MAYMOVE | FIXED */;
+  u64 low = ~0ull, vdso = 0;
+  read_regions();
+  auto movable = [](const Region& r) { return r.is_special && r.begin < kUser; };
+  for (u32 i = 0; i < g_region_count; ++i) {
+    const Region& r = g_regions[i];
+    if (!movable(r)) continue;
+    if (r.begin < low) low = r.begin;
+    if (r.path[2] == 'd') vdso = r.begin;  // [vdso], beside [vvar] and the like
+  }
+  if (!vdso) return;
+  for (u32 i = 0; i < g_region_count; ++i) {
+    const Region& r = g_regions[i];
+    if (!movable(r)) continue;
+    u64 to = abi::kVdsoAddr + (r.begin - low), len = r.end - r.begin;
+    // A sealed mapping does not move: clocks are read by system calls then.
+    if (sys(kSysMremap, r.begin, len, len, kMremap, to) != (i64)to) return;
+  }
+  find_kernel_clock(abi::kVdsoAddr + (vdso - low));
+}
+}  // namespace
+
 // ---- replay: the image -------------------------------------------------------------------------------------------------
 void replay_image(Thread* t) {
   g_trampoline_count = 0;
+  if (shadowing()) park_kernel_vdso();
   // Nothing of the guest's, the stub's or the kernel's is left but the agent. A sealed vDSO may refuse to go: harmless.
   sys(kSysMunmap, 0x1000, abi::kAgentBase - 0x1000);
   constexpr u64 kTop = 0x7ffffffff000;
@@ -631,6 +659,7 @@ extern "C" [[noreturn]] void agent_start_c(u64 guest_sp, u64 first) {
   g_hot.tail_cache = __atomic_load_n(&c.ring.tail, __ATOMIC_ACQUIRE);
   g_hot.ring_size = c.ring.size;
   g_hot.recording = recording();
+  g_hot.mono_offset = recording() ? c.pair.clock_offset_ns[1] : 0;
 
   if (true_processes() && c.exec_gtid) {
     resume_after_exec(t);

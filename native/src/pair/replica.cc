@@ -143,8 +143,9 @@ std::string Replica::drain(int timeout_ms) {
   }
 }
 
-std::optional<IoError> Replica::go_live(uint64_t epoch) {
+std::optional<IoError> Replica::go_live(uint64_t epoch, int64_t mono_offset_ns) {
   abi::Control& control = memory_.control();
+  control.pair.clock_offset_ns[1] = mono_offset_ns;
   const uint64_t before = feeder_.published();
   if (auto error = writer_.begin_epoch(before + 1, epoch)) return error;
   store_release(control.ring.closed, 0u);
