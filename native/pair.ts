@@ -112,7 +112,14 @@ export interface NativePrimaryStats {
   lagMs: number;
   rpoMs: number;
   rpoBytes: number;
-  mirror?: { connected: boolean; appended: number; received: number; durable: number; applied: number; roundTripNs: number };
+  mirror?: {
+    connected: boolean;
+    appended: number;
+    received: number;
+    durable: number;
+    applied: number;
+    roundTripNs: number;
+  };
   gate?: { packetsIn: number; bytesIn: number; packetsOut: number; held: number; droppedFins: number };
 }
 

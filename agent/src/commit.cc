@@ -107,8 +107,6 @@ void commit_after(Thread* t, const Call& c, i64 ret) {
   follow_fd_kinds(t, c, ret);
 }
 
-bool names_endpoint(const Call& c) { return c.nr == kAccept || c.nr == kAccept4 || c.nr == kConnect; }
-
 void append_endpoint(Thread* t, const Call& c, i64 ret) {
   bool accepted = (c.nr == kAccept || c.nr == kAccept4) && !is_error(ret);
   bool connected = c.nr == kConnect && (ret == 0 || ret == -kEINPROGRESS || ret == -kEINTR);
@@ -117,7 +115,8 @@ void append_endpoint(Thread* t, const Call& c, i64 ret) {
   if (fd_kind(t, fd) != kFdTcp) return;
   u8 name[32];
   u32 len = sizeof name;
-  if (sys(accepted ? kGetpeername : kGetsockname, fd, name, &len) != 0) return;  // gone again: the replica's is closed too
+  if (sys(accepted ? kGetpeername : kGetsockname, fd, name, &len) != 0)
+    return;  // gone again: the replica's is closed too
   if (len > sizeof name) len = sizeof name;
   u8* at = ring_reserve(kSmallEvent);
   u8* q = put_array(at, 2);

@@ -67,7 +67,8 @@ void join_record(Thread* t) {
 
 void tell_drained() {
   abi::Pair& p = control().pair;
-  if (__atomic_load_n(&p.drained, __ATOMIC_SEQ_CST) < __atomic_load_n(&control().live_threads, __ATOMIC_SEQ_CST)) return;
+  if (__atomic_load_n(&p.drained, __ATOMIC_SEQ_CST) < __atomic_load_n(&control().live_threads, __ATOMIC_SEQ_CST))
+    return;
   u32 expected = abi::kLiveDrain;
   if (__atomic_compare_exchange_n(&p.live, &expected, (u32)abi::kLiveDrained, false, __ATOMIC_SEQ_CST,
                                   __ATOMIC_SEQ_CST))

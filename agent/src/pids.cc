@@ -43,7 +43,8 @@ void reap(Thread* t, i64 pid) {
     }
     break;
   }
-  diverge(t, nullptr, abi::kKindPlace, "a child that was waited for when this was recorded is not a child of this process here");
+  diverge(t, nullptr, abi::kKindPlace,
+          "a child that was waited for when this was recorded is not a child of this process here");
 }
 
 }  // namespace
@@ -63,7 +64,8 @@ void make_next_pid(i64 pid) {
     sys(kSysFutex, &n.answered, 0 /* FUTEX_WAIT */, seen, &ts, 0, 0);
   }
   if (n.error)
-    report_outcome_text(abi::kAgentFault, "the first process of the namespace cannot set the next process number (ns_last_pid)");
+    report_outcome_text(abi::kAgentFault,
+                        "the first process of the namespace cannot set the next process number (ns_last_pid)");
 }
 
 void reap_again(Thread* t, const Call& c, i64 ret) {
@@ -131,7 +133,8 @@ void follow_process_call(Thread* t, const Call& c, i64 ret) {
       break;
     default: break;
   }
-  if (!right) diverge(t, nullptr, abi::kKindPlace, "sessions or process groups are not as they were when this was recorded");
+  if (!right)
+    diverge(t, nullptr, abi::kKindPlace, "sessions or process groups are not as they were when this was recorded");
 }
 
 void take_back_signal(int sig) {

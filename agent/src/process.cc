@@ -272,7 +272,8 @@ i64 clone_common(Thread* t, const CloneCall& c) {
     if (is_error(ret))
       report_outcome_text(abi::kAgentFault, "the replay cannot create a thread or process that the recording has");
     if (true_processes() && ret != wanted)
-      diverge(t, nullptr, abi::kKindPlace, "a new thread or process cannot have the number that it had when it was recorded");
+      diverge(t, nullptr, abi::kKindPlace,
+              "a new thread or process cannot have the number that it had when it was recorded");
     if (vfork) {
       Event e;
       next_event(t, e);

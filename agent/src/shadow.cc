@@ -28,7 +28,8 @@ constexpr u64 kCloexec = 02000000, kNonblock = 04000, kCreateFlag = 0100, kExclu
 constexpr u64 kDontwait = 0x40, kPeek = 2;
 constexpr i32 kAtFdcwd = -100;
 constexpr i64 kEINPROGRESS = 115;
-constexpr char kPlaceholder[] = "understudy:";  // memfd name of a placeholder: then the open flags in hex, a colon, the path
+constexpr char
+    kPlaceholder[] = "understudy:";  // memfd name of a placeholder: then the open flags in hex, a colon, the path
 
 u8 g_scratch[64 << 10];  // used only while this thread has the baton
 u8 g_endpoint[32];
@@ -47,7 +48,8 @@ void warn(Thread* t, const char* what, i64 fd) {
 }
 
 [[noreturn]] void storage_differs(Thread* t) {
-  diverge(t, nullptr, abi::kKindPlace, "the replica's own storage or descriptors give another result than the primary's did");
+  diverge(t, nullptr, abi::kKindPlace,
+          "the replica's own storage or descriptors give another result than the primary's did");
 }
 
 void must_equal(Thread* t, i64 here, i64 there) {
@@ -119,27 +121,46 @@ struct PathArgs {
 };
 PathArgs path_args(u32 nr) {
   switch (nr) {
-    case kTruncate: case kMkdir: case kRmdir: case kUnlink: case kChmod: case kChown: case kLchown: case kUtime: case kMknod:
-    case kUtimes: case kSetxattr: case kLsetxattr: case kRemovexattr: case kLremovexattr:
-      return {-1, 0, -1, -1};
-    case kRename: case kLink: return {-1, 0, -1, 1};
+    case kTruncate:
+    case kMkdir:
+    case kRmdir:
+    case kUnlink:
+    case kChmod:
+    case kChown:
+    case kLchown:
+    case kUtime:
+    case kMknod:
+    case kUtimes:
+    case kSetxattr:
+    case kLsetxattr:
+    case kRemovexattr:
+    case kLremovexattr: return {-1, 0, -1, -1};
+    case kRename:
+    case kLink: return {-1, 0, -1, 1};
     case kSymlink: return {-1, 1, -1, -1};
-    case kMkdirat: case kMknodat: case kFchownat: case kFutimesat: case kUnlinkat: case kFchmodat: case kUtimensat: case kFchmodat2:
-      return {0, 1, -1, -1};
-    case kRenameat: case kRenameat2: case kLinkat: return {0, 1, 2, 3};
+    case kMkdirat:
+    case kMknodat:
+    case kFchownat:
+    case kFutimesat:
+    case kUnlinkat:
+    case kFchmodat:
+    case kUtimensat:
+    case kFchmodat2: return {0, 1, -1, -1};
+    case kRenameat:
+    case kRenameat2:
+    case kLinkat: return {0, 1, 2, 3};
     case kSymlinkat: return {1, 2, -1, -1};
     default: return {-1, -1, -1, -1};
   }
 }
 
-i64 make(const Call& c) {
-  return raw_syscall(c.nr, c.args[0], c.args[1], c.args[2], c.args[3], c.args[4], c.args[5]);
-}
+i64 make(const Call& c) { return raw_syscall(c.nr, c.args[0], c.args[1], c.args[2], c.args[3], c.args[4], c.args[5]); }
 
 void change_paths(Thread* t, const Call& c, i64 ret) {
   PathArgs p = path_args(c.nr);
   auto shared = [&](int8_t dir, int8_t path) {
-    return path >= 0 && c.args[path] && is_shared_path(dir >= 0 ? (i64)c.args[dir] : kAtFdcwd, (const char*)c.args[path]);
+    return path >= 0 && c.args[path] &&
+           is_shared_path(dir >= 0 ? (i64)c.args[dir] : kAtFdcwd, (const char*)c.args[path]);
   };
   if (shared(p.dir1, p.path1) || shared(p.dir2, p.path2)) return;
   must_equal(t, make(c), ret);
@@ -149,9 +170,9 @@ void open_file(Thread* t, const Call& c, i64 ret) {
   bool at = c.nr == kSysOpenat || c.nr == kOpenat2;
   i64 dir = at ? (i64)(i32)c.args[0] : kAtFdcwd;
   const char* path = (const char*)c.args[at ? 1 : 0];
-  u64 flags = c.nr == kCreat      ? 01 | kCreateFlag | kTruncateFlag
-              : c.nr == kOpenat2  ? *(const u64*)c.args[2]
-                                  : c.args[at ? 2 : 1];
+  u64 flags = c.nr == kCreat     ? 01 | kCreateFlag | kTruncateFlag
+              : c.nr == kOpenat2 ? *(const u64*)c.args[2]
+                                 : c.args[at ? 2 : 1];
   if (is_shared_path(dir, path)) {
     Text name;
     name.str(kPlaceholder).hex(flags & ~(kCreateFlag | kExclusive | kTruncateFlag)).str(":");
@@ -290,7 +311,8 @@ void bring_in(Thread* t, const Call& c, i64 ret) {
       return;
     case kFdUnix:
       if (c.nr == kSysRead || c.nr == kReadv) {
-        if (readable(fd)) sys(kRecvfrom, fd, g_scratch, (u64)ret < sizeof g_scratch ? (u64)ret : sizeof g_scratch, kDontwait, 0, 0);
+        if (readable(fd))
+          sys(kRecvfrom, fd, g_scratch, (u64)ret < sizeof g_scratch ? (u64)ret : sizeof g_scratch, kDontwait, 0, 0);
       } else if (readable(fd)) {
         receive_again(fd, flags);
       }

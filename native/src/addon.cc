@@ -97,7 +97,8 @@ Napi::Value lookup_user(const Napi::CallbackInfo& info) {
   passwd entry{};
   passwd* found = nullptr;
   getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
-  if (found == nullptr && !name.empty() && name.size() < 10 && name.find_first_not_of("0123456789") == std::string::npos)
+  if (found == nullptr && !name.empty() && name.size() < 10 &&
+      name.find_first_not_of("0123456789") == std::string::npos)
     getpwuid_r(uid_t(std::stoul(name)), &entry, buffer.data(), buffer.size(), &found);
   if (found == nullptr) return env.Undefined();
   int count = 0;

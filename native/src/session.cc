@@ -186,8 +186,8 @@ ReplaySession::ReplaySession(const ReplayOptions& options, EmitEvent emit)
   abi::Control& control = memory_.control();
   const std::string scratch_dir = std::filesystem::absolute(options.scratch_dir);
   const std::string stub_path = std::filesystem::absolute(options.stub_path);
-  const std::optional<Namespaces> isolation =
-      stage_replay(control, options.isolation, blobs_.blob_dir(), scratch_dir, stub_path);
+  const std::optional<Namespaces> isolation = stage_replay(control, options.isolation, blobs_.blob_dir(), scratch_dir,
+                                                           stub_path);
   control.until_seq = options.until_seq;
   control.quiet = options.quiet ? 1 : 0;
   struct stat st;
@@ -288,13 +288,11 @@ void ReplaySession::on_outcome(abi::Outcome outcome) {
   outcome_ = outcome;
   switch (outcome) {
     case abi::kRunning: return;
-    case abi::kDiverged:
-    {
+    case abi::kDiverged: {
       Plain::Object event = divergence_fields(d);
       event.emplace_back("stack", stack(d.regs, d.pid, d.tid));
       emit_(std::move(event));
-    }
-      break;
+    } break;
     case abi::kStopped:
       emit_({{"type", "stopped"},
              {"pid", pid},

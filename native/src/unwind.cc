@@ -116,8 +116,7 @@ int on_frame(Dwfl_Frame* state, void* argument) {
 
 std::vector<Frame> unwind(pid_t pid, pid_t tid, const uint64_t regs[18], const UnwindHelp& help) {
   static char* no_debuginfo_path = nullptr;  // the default: .debug beside the file, and the system's folder by build id
-  static const Dwfl_Callbacks callbacks = {find_elf, dwfl_standard_find_debuginfo, nullptr,
-                                           &no_debuginfo_path};
+  static const Dwfl_Callbacks callbacks = {find_elf, dwfl_standard_find_debuginfo, nullptr, &no_debuginfo_path};
   current_root = &help.root;
   Context context{pid, tid, {}, &help, {}, false};
   memcpy(context.regs, regs, sizeof context.regs);

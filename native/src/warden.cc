@@ -45,7 +45,11 @@ int death_signal(int pidfd) {
 }  // namespace
 
 Warden::Warden(MemoryFile& memory, Launcher& launcher, const Enclosure& enclosure, Hooks hooks)
-    : memory_(memory), launcher_(launcher), enclosure_(enclosure), hooks_(std::move(hooks)), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    : memory_(memory),
+      launcher_(launcher),
+      enclosure_(enclosure),
+      hooks_(std::move(hooks)),
+      wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!wake_) throw HostError("LAUNCH", errno, "", "cannot create an eventfd: " + errno_text(errno));
   thread_ = start_thread("us-warden", [this] { run(); });
   outcome_thread_ = start_thread("us-outcome", [this] { run_outcome_watch(); });

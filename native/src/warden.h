@@ -46,7 +46,7 @@ class Warden {
     UniqueFd pidfd;
     pid_t pid;     // the host's number
     pid_t inside;  // the number in Control
-    int slot;  // -1: not known yet
+    int slot;      // -1: not known yet
   };
   void run();
   void run_outcome_watch();

@@ -23,8 +23,8 @@ struct Options {
   int connections = 1;
   uint64_t seed = 1;
   bool v6 = false;
-  bool churn = false;      // connections come and go, half-closed in between
-  bool guest_only = false; // kill the server, not the host: the host's gate must hold back its FINs
+  bool churn = false;       // connections come and go, half-closed in between
+  bool guest_only = false;  // kill the server, not the host: the host's gate must hold back its FINs
   int run_ms = 1500, kill_ms = 500;
   std::string client_ip, vip, address_a, address_b;
 };

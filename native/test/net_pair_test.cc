@@ -44,7 +44,11 @@ void enter_namespace(const std::string& name) {
 namespace {
 
 void report(abi::MessageLevel level, const std::string& text) {
-  fprintf(stderr, "%s: %s\n", level == abi::kError ? "error" : level == abi::kWarning ? "warning" : "info", text.c_str());
+  fprintf(stderr, "%s: %s\n",
+          level == abi::kError     ? "error"
+          : level == abi::kWarning ? "warning"
+                                   : "info",
+          text.c_str());
 }
 
 class Network {
@@ -54,14 +58,16 @@ class Network {
     for (const char* n : {"br", "c", "a", "b"}) {
       script += "ip netns add " + name(n) + "; ip -n " + name(n) + " link set lo up\n";
       // Addresses at once: no detection of duplicates.
-      script += "ip netns exec " + name(n) + " sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0\n";
+      script += "ip netns exec " + name(n) +
+                " sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0\n";
     }
     script += "ip -n " + name("br") + " link add br0 type bridge; ip -n " + name("br") + " link set br0 up\n";
     const std::string addresses[3] = {options.client_ip, options.address_a, options.address_b};
     int i = 0;
     for (const char* n : {"c", "a", "b"}) {
       script += "ip -n " + name("br") + " link add p" + n + " type veth peer name eth0 netns " + name(n) + "\n";
-      script += "ip -n " + name("br") + " link set p" + std::string(n) + " master br0 up; ip -n " + name(n) + " link set eth0 up\n";
+      script += "ip -n " + name("br") + " link set p" + std::string(n) + " master br0 up; ip -n " + name(n) +
+                " link set eth0 up\n";
       script += "ip -n " + name(n) + " addr add " + addresses[i++] + (options.v6 ? "/64 nodad" : "/24") + " dev eth0\n";
     }
     run_command_or_throw({"sh", "-s"}, script, "make the test's networks");
@@ -131,9 +137,14 @@ struct MirrorHead {
 class Backup {
  public:
   Backup(const Options& options, int mirror)
-      : options_(options), mirror_(mirror), vip_(Address::parse(options.vip)), table_(vip_, report),
-        takeover_({.service = "pair test", .vip = vip_, .prefix = uint8_t(options.v6 ? 128 : 32), .interface = "eth0"}, report) {
-    net_area_ = static_cast<uint8_t*>(mmap(nullptr, abi::kNetSize, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+      : options_(options),
+        mirror_(mirror),
+        vip_(Address::parse(options.vip)),
+        table_(vip_, report),
+        takeover_({.service = "pair test", .vip = vip_, .prefix = uint8_t(options.v6 ? 128 : 32), .interface = "eth0"},
+                  report) {
+    net_area_ = static_cast<uint8_t*>(
+        mmap(nullptr, abi::kNetSize, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
     int pair[2];
     if (net_area_ == MAP_FAILED || socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) != 0) die("backup: socketpair");
     replica_ = fork();
@@ -148,8 +159,9 @@ class Backup {
 
   // Follows until the mirror ends; then takes over. Returns when `stop` is closed.
   int run(int ready, int stop) {
-    NetRingReader reader(net_area_, {.message = [this](const abi::NetMessage& m, const uint8_t* p) { table_.guest(m, p); },
-                                     .report = report});
+    NetRingReader reader(
+        net_area_,
+        {.message = [this](const abi::NetMessage& m, const uint8_t* p) { table_.guest(m, p); }, .report = report});
     char byte = 1;
     if (write(ready, &byte, 1) != 1) die("backup: ready");
     std::vector<uint8_t> buffer(256 * 1024);
@@ -171,11 +183,13 @@ class Backup {
     const TakeoverResult result = takeover_.run(table_, {replica_});
     const Feed live{Feed::kLive, 0};
     send(feed_, &live, sizeof live, 0);
-    printf("takeover: %u connections (%u finishing, %u orphans), %u of %u answered, %llu B unread, %llu B resent, %u packets "
-           "replayed, lost %zu; ms:",
-           result.connections, result.finishing, result.orphans, result.answered, result.asked,
-           static_cast<unsigned long long>(result.unread_bytes), static_cast<unsigned long long>(result.resent_bytes),
-           result.replayed_packets, result.lost.size());
+    printf(
+        "takeover: %u connections (%u finishing, %u orphans), %u of %u answered, %llu B unread, %llu B resent, %u "
+        "packets "
+        "replayed, lost %zu; ms:",
+        result.connections, result.finishing, result.orphans, result.answered, result.asked,
+        static_cast<unsigned long long>(result.unread_bytes), static_cast<unsigned long long>(result.resent_bytes),
+        result.replayed_packets, result.lost.size());
     uint64_t last = result.begin_ns;
     printf(" drain %.2f", double(last - lost_ns) / 1e6);
     for (const auto& stage : result.stages) {
@@ -271,7 +285,8 @@ int run_once(Options options) {
   options.vip = options.v6 ? "fd00:77::100" : "10.77.0.100";
   Network network(options);
   int mirror[2], ready_a[2], ready_b[2], stop_b[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, mirror) != 0 || pipe(ready_a) != 0 || pipe(ready_b) != 0 || pipe(stop_b) != 0)
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, mirror) != 0 || pipe(ready_a) != 0 || pipe(ready_b) != 0 ||
+      pipe(stop_b) != 0)
     die("pipes");
   for (int fd : mirror) {
     int size = 16 << 20;
@@ -324,8 +339,8 @@ int run_once(Options options) {
   const int backup = status_of(b);
   const bool ok = failed == 0 && backup == 0;
   printf("%s: %d connections%s%s%s, killed after %d ms, seed %llu\n", ok ? "passed" : "FAILED", options.connections,
-         options.v6 ? ", IPv6" : "", options.churn ? ", churn" : "", options.guest_only ? ", guest first" : "", options.kill_ms,
-         static_cast<unsigned long long>(options.seed));
+         options.v6 ? ", IPv6" : "", options.churn ? ", churn" : "", options.guest_only ? ", guest first" : "",
+         options.kill_ms, static_cast<unsigned long long>(options.seed));
   fflush(stdout);
   for (int fd : {ready_a[0], ready_b[0], stop_b[0]}) close(fd);
   return ok ? 0 : 1;

@@ -315,8 +315,9 @@ struct Control {
   uint32_t on_error;  // OnError: what the agent does when the ring is closed in record
   MapEntry maps[kMaxMaps];
   Entry entry;
-  char blob_dir[kPathMax];     // replay: directory of the journal's blobs, absolute
-  char shared_paths[kPathMax];  // hot replica: storage that only the primary may touch: absolute prefixes, each ended by a newline
+  char blob_dir[kPathMax];  // replay: directory of the journal's blobs, absolute
+  char shared_paths
+      [kPathMax];  // hot replica: storage that only the primary may touch: absolute prefixes, each ended by a newline
   char scratch_dir[kPathMax];  // replay: private directory for shared mappings, absolute, removed by the host
   uint64_t until_seq;          // replay: stop after this event; 0 = none
   uint32_t quiet;              // replay: 1 = do not re-emit output to descriptors 1 and 2

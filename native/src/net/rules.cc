@@ -40,8 +40,8 @@ const char* iptables_of(uint8_t family) { return family == AF_INET ? "iptables" 
 
 void remove_from(uint8_t family, const std::string& service) {
   const std::string program = iptables_of(family);
-  const std::string saved =
-      run_command_or_throw({program + "-save", "-t", "mangle"}, "", "list the rules of table mangle");
+  const std::string saved = run_command_or_throw({program + "-save", "-t", "mangle"}, "",
+                                                 "list the rules of table mangle");
   const std::string in = chain_in(service), out = chain_out(service), comment = comment_of(service);
   std::string input;
   bool found_in = false, found_out = false;
@@ -108,8 +108,8 @@ void install_fence(const GateConfig& config) {
   const std::string set = "  set lease { type " + std::string(v4 ? "ipv4_addr" : "ipv6_addr") + "; flags timeout; }\n";
   std::string text = without_table("inet", table) + "table inet " + table + " {\n" + set;
   // Last of the OUTPUT hooks: a packet that waited in the gate's queue is judged when it goes on, not when it came.
-  text += "  chain out {\n    type filter hook output priority 300; policy accept;\n    oifname \"lo\" accept\n    " + ip +
-          " saddr " + vip + " " + ip + " saddr != @lease counter drop\n";
+  text += "  chain out {\n    type filter hook output priority 300; policy accept;\n    oifname \"lo\" accept\n    " +
+          ip + " saddr " + vip + " " + ip + " saddr != @lease counter drop\n";
   if (!v4) {
     // Advertisements are sent from another address of the interface when the question asks for that.
     text += "    icmpv6 type { nd-neighbor-advert, nd-router-advert } icmpv6 taddr " + vip +

@@ -101,7 +101,8 @@ TcpPacket Takeover::to_remote(const Connection& c, uint8_t flags, uint32_t seq) 
   packet.seq = seq;
   packet.ack = c.remote_seq(c.received) + (c.all_received() ? 1 : 0);
   packet.flags = flags;
-  packet.window = uint16_t(std::min<uint32_t>(65535, 131072u >> (c.has_window_scale() ? c.local_options.window_scale : 0)));
+  packet.window = uint16_t(
+      std::min<uint32_t>(65535, 131072u >> (c.has_window_scale() ? c.local_options.window_scale : 0)));
   packet.options.timestamps = c.has_timestamps();
   packet.options.tsval = c.fresh_tsval(monotonic_ns());
   packet.options.tsecr = c.remote_tsval;
@@ -115,7 +116,8 @@ TcpPacket Takeover::from_remote(const Connection& c, uint8_t flags) const {
   packet.seq = c.remote_seq(c.received);
   packet.ack = c.local_seq(c.acknowledged);
   packet.flags = flags;
-  packet.window = uint16_t(std::min<uint32_t>(65535, c.window >> (c.has_window_scale() ? c.remote_options.window_scale : 0)));
+  packet.window = uint16_t(
+      std::min<uint32_t>(65535, c.window >> (c.has_window_scale() ? c.remote_options.window_scale : 0)));
   packet.options.timestamps = c.has_timestamps();
   packet.options.tsval = c.remote_tsval;
   packet.options.tsecr = c.fresh_tsval(monotonic_ns());
@@ -150,7 +152,8 @@ bool Takeover::note_answer(const TcpPacket& packet) {
     const int64_t ack = c.local_offset(packet.ack);
     if (ack < int64_t(c.acknowledged)) return false;
     if (ack > int64_t(c.sent) + (c.local_fin ? 1 : 0) && c.lost.empty())
-      c.lost = "the client has received " + std::to_string(ack) + " bytes, the replica has written " + std::to_string(c.sent);
+      c.lost = "the client has received " + std::to_string(ack) + " bytes, the replica has written " +
+               std::to_string(c.sent);
     c.acknowledge(uint64_t(ack));
     c.established = true;
     c.window = uint32_t(packet.window) << (c.has_window_scale() ? c.remote_options.window_scale : 0);
@@ -225,7 +228,8 @@ void Takeover::open_listeners() {
     const GuestDescriptor& shadow = it->second;
     int error = 0;
     const std::optional<Endpoint> name = name_of(shadow.fd.get());
-    if (socket.bound && (!name || name->port == 0)) error = bind_anywhere(shadow.fd.get(), shadow.family, *socket.bound);
+    if (socket.bound && (!name || name->port == 0))
+      error = bind_anywhere(shadow.fd.get(), shadow.family, *socket.bound);
     if (error == 0 && listen(shadow.fd.get(), socket.backlog) != 0) error = errno;
     if (error == 0) {
       result_.listeners++;
@@ -261,7 +265,8 @@ void Takeover::open_datagrams() {
       continue;
     }
     const Endpoint where = socket.bound.value_or(Endpoint{});
-    report_(abi::kError, "cannot bind the datagram socket " + where.text() + " after the takeover: " + errno_text(error));
+    report_(abi::kError,
+            "cannot bind the datagram socket " + where.text() + " after the takeover: " + errno_text(error));
     result_.lost.push_back({{remote.value_or(Endpoint{}), where}, "cannot bind: " + errno_text(error)});
   }
 }
@@ -335,10 +340,8 @@ void Takeover::resume(Item& item) {
     ack.options.tsval = uint32_t(get_int(item.fd, SOL_TCP, TCP_TIMESTAMP));
     sender_.send(ack);
   }
-  if (c.remote_reset)
-    sender_.send(from_remote(c, kRst));
-  else if (c.all_received())
-    sender_.send(from_remote(c, kFin | kAck));
+  if (c.remote_reset) sender_.send(from_remote(c, kRst));
+  else if (c.all_received()) sender_.send(from_remote(c, kFin | kAck));
   if (c.shut_read) shutdown(item.fd, SHUT_RD);
   // A FIN that was acknowledged is sent once more: the send position stands before it (see Connection::acknowledge).
   if (c.shut_write) shutdown(item.fd, SHUT_WR);

@@ -20,7 +20,8 @@ namespace understudy::host {
 namespace {
 
 [[noreturn]] void fail(int error, const std::string& what) {
-  throw HostError("NET", error, "", what + ": " + errno_text(error) + (error == EPERM ? "; it needs CAP_NET_ADMIN" : ""));
+  throw HostError("NET", error, "",
+                  what + ": " + errno_text(error) + (error == EPERM ? "; it needs CAP_NET_ADMIN" : ""));
 }
 
 }  // namespace
@@ -39,7 +40,8 @@ Vip::Vip(const Address& address, uint8_t prefix, const std::string& interface)
   if (index_ == 0) fail(errno, "the VIP's interface " + interface + " is not there");
   ifreq request{};
   interface.copy(request.ifr_name, IFNAMSIZ - 1);
-  if (ioctl(link_.get(), SIOCGIFHWADDR, &request) != 0) fail(errno, "cannot read the address of interface " + interface);
+  if (ioctl(link_.get(), SIOCGIFHWADDR, &request) != 0)
+    fail(errno, "cannot read the address of interface " + interface);
   has_mac_ = request.ifr_hwaddr.sa_family == ARPHRD_ETHER;
   memcpy(mac_, request.ifr_hwaddr.sa_data, 6);
 }
@@ -72,8 +74,7 @@ int Vip::change(uint16_t type, uint16_t flags) {
 
 void Vip::add() {
   const int error = change(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE);
-  if (error != 0 && error != EEXIST)
-    fail(error, "cannot add " + address_.text() + " to interface " + interface_);
+  if (error != 0 && error != EEXIST) fail(error, "cannot add " + address_.text() + " to interface " + interface_);
 }
 
 void Vip::remove() {

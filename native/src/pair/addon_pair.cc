@@ -95,7 +95,8 @@ Napi::Value start_primary(const Napi::CallbackInfo& info) {
   });
   return start<PrimarySession>(info, options, [](Napi::Object& handle, std::shared_ptr<PrimarySession> session) {
     Napi::Env env = handle.Env();
-    handle.Set("goUnprotected", Napi::Function::New(env, [session](const Napi::CallbackInfo&) { session->go_unprotected(); }));
+    handle.Set("goUnprotected",
+               Napi::Function::New(env, [session](const Napi::CallbackInfo&) { session->go_unprotected(); }));
     handle.Set("fence", Napi::Function::New(env, [session](const Napi::CallbackInfo& call) {
                  session->fence(call[0].ToString().Utf8Value(), call[1].ToBoolean());
                }));

@@ -299,21 +299,22 @@ Plain::Object PrimarySession::stats() {
     }
     if (!sent_.empty()) rpo_ns = now - sent_.front().at_ns;
   }
-  Plain::Object out{{"events", pump_->events()},
-                    {"bytes", pump_->bytes()},
-                    {"lagEvents", lag_events},
-                    {"lagMs", double(lag_ns) / 1e6},
-                    {"rpoMs", rpo_bytes_ == 0 ? 0.0 : double(rpo_ns) / 1e6},
-                    {"rpoBytes", rpo_bytes_ == 0 || unprotected_ ? 0.0 : double(load_acquire(control.pair.held) - held)},
-                    {"appendedBytes", appended},
-                    {"heldBytes", held},
-                    {"journalBytes", writer_.journal_bytes()},
-                    {"processes", warden_->processes()},
-                    {"threads", load_acquire(control.live_threads)},
-                    {"commits", load_acquire(control.pair.stat_commits)},
-                    {"commitWaits", load_acquire(control.pair.stat_commit_waits)},
-                    {"commitWaitNs", load_acquire(control.pair.stat_commit_wait_ns)},
-                    {"counters", counters(control)}};
+  Plain::Object out{
+      {"events", pump_->events()},
+      {"bytes", pump_->bytes()},
+      {"lagEvents", lag_events},
+      {"lagMs", double(lag_ns) / 1e6},
+      {"rpoMs", rpo_bytes_ == 0 ? 0.0 : double(rpo_ns) / 1e6},
+      {"rpoBytes", rpo_bytes_ == 0 || unprotected_ ? 0.0 : double(load_acquire(control.pair.held) - held)},
+      {"appendedBytes", appended},
+      {"heldBytes", held},
+      {"journalBytes", writer_.journal_bytes()},
+      {"processes", warden_->processes()},
+      {"threads", load_acquire(control.live_threads)},
+      {"commits", load_acquire(control.pair.stat_commits)},
+      {"commitWaits", load_acquire(control.pair.stat_commit_waits)},
+      {"commitWaitNs", load_acquire(control.pair.stat_commit_wait_ns)},
+      {"counters", counters(control)}};
   if (sender_ != nullptr) {
     const Watermarks marks = sender_->watermarks();
     const MirrorStats mirror = sender_->stats();
