@@ -632,6 +632,8 @@ extern "C" [[noreturn]] void agent_start_c(u64 guest_sp, u64 first) {
   g_hot.ring_size = c.ring.size;
   g_hot.recording = recording();
 
+  // What is sent to a process of the replay waits until it goes live, or until the journal has it.
+  if (true_processes()) block_all_signals();
   if (true_processes() && c.exec_gtid) {
     resume_after_exec(t);
     install_replay_handlers();

@@ -52,6 +52,7 @@ bool take_numbers(bool new_process, u32& gtid, u32& process) {
       c.next_process = (i + 1) % abi::kMaxProcesses;
       p.dead = 0;
       p.dying = 0;
+      p.doomed = 0;
       p.pid = 0;
       p.state = abi::kThreadLive;
       return true;
@@ -207,7 +208,7 @@ i64 clone_common(Thread* t, const CloneCall& c) {
     slot_of(gtid).state = abi::kThreadLive;
     if (!thread) {
       abi::ProcessSlot& p = ctl.processes[process];
-      p.dying = p.dead = 0;
+      p.dying = p.dead = p.doomed = 0;
       p.pid = (i32)wanted;
       p.state = abi::kThreadLive;
     }
