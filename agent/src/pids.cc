@@ -34,7 +34,11 @@ const abi::ProcessSlot* slot_of_pid(i64 pid) {
 void reap(Thread* t, i64 pid) {
   for (u32 i = 0; i < kRetries; ++i) {
     i64 r = sys(kSysWait4, pid, 0, kWAll, 0);
-    if (r == pid) return;
+    if (r == pid) {
+      const abi::ProcessSlot* p = slot_of_pid(pid);
+      if (p && p->state == abi::kThreadLive) count_out((u32)(p - control().processes));
+      return;
+    }
     if (r == -kEINTR) continue;
     // Its parent has ended for the journal, but it may not have been given to this process yet.
     if (r == -kECHILD) {
