@@ -3,6 +3,7 @@
 
 #include "baton.h"
 #include "fast.h"
+#include "pids.h"
 #include "shadow.h"
 #include "signals.h"
 
@@ -34,6 +35,7 @@ void become_live(Thread* t) {
     t->process->own_break = true;
     reinstall_handlers(t);
     shadow_go_live(t);
+    kill_doomed();
   }
   set_kernel_mask(t->guest_mask);
 }

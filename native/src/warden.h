@@ -54,6 +54,7 @@ class Warden {
   void adopt_strangers();
   bool group_is_over();
   void on_death(Member& member);
+  void record_death(int slot, pid_t inside, bool is_root, int signal);
   void append_killed(uint32_t slot, int signal);
   void append_end();
   void append(const uint8_t* event, size_t len, uint64_t events_before);

@@ -14,7 +14,7 @@
 namespace understudy::abi {
 
 inline constexpr uint32_t kMagic = 0x55445359;  // "UDSY"
-inline constexpr uint32_t kAbiVersion = 5;
+inline constexpr uint32_t kAbiVersion = 6;
 
 // ---- Address layout in every guest process -------------------------------------------------------------
 // One reserved stretch far from where the kernel, glibc, Go, ASan and TSan place things. The agent's ELF file is
@@ -198,6 +198,7 @@ struct ProcessSlot {
   int32_t pid;     // as the host sees it; with kFlagPidNamespace as the group sees it
   uint32_t dying;  // set by exit_group or execve of one thread: the others must not run guest code any more
   uint32_t dead;   // set by the host when the pidfd became readable (record)
+  uint32_t doomed;  // replay: by the journal somebody has sent it SIGKILL; if no KILLED event follows, it dies when the group goes live
 };
 
 // ---- Outcomes ------------------------------------------------------------------------------------------------
