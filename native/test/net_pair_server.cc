@@ -64,8 +64,9 @@ class Server {
     return peer;
   }
   void forget_events() {
-    epoll_event events[256];
-    while (epoll_wait(epoll_, events, 256, 0) == 256) {}
+    // All at once: level-triggered ones would come again.
+    std::vector<epoll_event> events(65536);
+    epoll_wait(epoll_, events.data(), int(events.size()), 0);
   }
 
   [[noreturn]] void serve() {

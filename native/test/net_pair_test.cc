@@ -339,6 +339,7 @@ int main(int argc, char** argv) {
     printf("skipped: network namespaces need root\n");
     return 77;
   }
+  raise_descriptor_limit();
   pair_test::Options options;
   options.seed = std::random_device{}();
   int runs = 1;

@@ -107,14 +107,10 @@ void install_fence(const GateConfig& config) {
   const std::string ip = v4 ? "ip" : "ip6";
   const std::string set = "  set lease { type " + std::string(v4 ? "ipv4_addr" : "ipv6_addr") + "; flags timeout; }\n";
   std::string text = without_table("inet", table) + "table inet " + table + " {\n" + set;
+  // Neighbour advertisements (IPv6) name the address that was asked for as their source, so they are among these.
   // Last of the OUTPUT hooks: a packet that waited in the gate's queue is judged when it goes on, not when it came.
   text += "  chain out {\n    type filter hook output priority 300; policy accept;\n    oifname \"lo\" accept\n    " + ip +
           " saddr " + vip + " " + ip + " saddr != @lease counter drop\n";
-  if (!v4) {
-    // Advertisements are sent from another address of the interface when the question asks for that.
-    text += "    icmpv6 type { nd-neighbor-advert, nd-router-advert } icmpv6 taddr " + vip +
-            " icmpv6 taddr != @lease counter drop\n";
-  }
   text += "  }\n";
   if (!v4) {
     // The kernel puts IPv6 fragments together after INPUT, so a fragment would pass the gate unseen.

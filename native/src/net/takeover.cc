@@ -33,6 +33,7 @@ Takeover::Takeover(TakeoverConfig config, Report report)
       vip_(config_.vip, config_.prefix, config_.interface),
       sender_(config_.vip.family),
       tap_(config_.vip, vip_.interface_index()) {
+  raise_descriptor_limit();
   install_standby_rules(config_.service, config_.vip);
 }
 
@@ -182,7 +183,13 @@ void Takeover::probe(const std::vector<pid_t>& pids) {
     send_probes(round > 0);
     const uint64_t sent_ns = monotonic_ns(), wait_ns = uint64_t(config_.probe_ms) * 1000000;
     // The answers need a round trip; the guest's sockets are found meanwhile.
-    if (round == 0) shadows_ = collect_sockets(pids);
+    if (round == 0) {
+      uint32_t missed = 0;
+      shadows_ = collect_sockets(pids, &missed);
+      if (missed != 0)
+        report_(abi::kError, std::to_string(missed) + " descriptors of the guest could not be opened for the takeover: this process may " +
+                                 "have too few (ulimit -n)");
+    }
     for (;;) {
       tap_.read([this](std::span<uint8_t> ip_packet) { on_captured(ip_packet); });
       if (result_.answered >= result_.asked) return;
