@@ -40,6 +40,8 @@ int RawSender::send(std::span<const uint8_t> ip_packet, const Address& destinati
   }
 }
 
+void RawSender::mark(uint32_t value) const { setsockopt(fd_.get(), SOL_SOCKET, SO_MARK, &value, sizeof value); }
+
 Tap::Tap(const Address& destination, int interface_index) : buffer_(kPacketMax) {
   const bool v4 = destination.family == AF_INET;
   // Protocol 0 first: nothing comes before the filter is there.

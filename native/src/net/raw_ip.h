@@ -18,6 +18,8 @@ class RawSender {
   // 0 or an errno.
   int send(std::span<const uint8_t> ip_packet, const Address& destination) const;
   int send(const TcpPacket& packet) const { return send(build_tcp(packet), packet.destination.address); }
+  // SO_MARK of what is sent from here on.
+  void mark(uint32_t value) const;
 
  private:
   UniqueFd fd_;

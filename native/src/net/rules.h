@@ -37,7 +37,9 @@ std::string fence_table(const std::string& service);
 // Each throws HostError NET. Installing what is there already replaces it.
 void install_queue_rules(const GateConfig& config);
 void install_fence(const GateConfig& config);
-// On the backup: packets for a VIP that is not here (yet) are not forwarded to anywhere.
+// On the backup: packets for a VIP that is not here (yet) are not forwarded to anywhere, and while it is being taken over none but those of
+// lo come in: the VIP is an element of the set `closed` of this table, and is taken out of it when everything is in its place.
+std::string standby_table(const std::string& service);
 void install_standby_rules(const std::string& service, const Address& vip);
 
 void remove_queue_rules(const std::string& service);

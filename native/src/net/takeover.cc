@@ -1,6 +1,7 @@
 // See takeover.h.
 #include "net/takeover.h"
 
+#include <linux/netfilter.h>
 #include <netinet/tcp.h>
 
 #include "net/repair.h"
@@ -32,8 +33,11 @@ Takeover::Takeover(TakeoverConfig config, Report report)
       report_(std::move(report)),
       vip_(config_.vip, config_.prefix, config_.interface),
       sender_(config_.vip.family),
-      tap_(config_.vip, vip_.interface_index()) {
+      tap_(config_.vip, vip_.interface_index()),
+      orphans_(config_.vip.family) {
   raise_descriptor_limit();
+  if (!orphans_.available())
+    report_(abi::kWarning, "connections that the guest has not accepted yet at the moment of a failover will be reset: " + orphans_.why_not());
   install_standby_rules(config_.service, config_.vip);
 }
 
@@ -66,17 +70,22 @@ TakeoverResult Takeover::run(ConnectionTable& table, const std::vector<pid_t>& p
   }
   stage("repair");
   vip_.add();
-  vip_.announce();
   stage("vip");
+  adopt_orphans();
+  stage("orphans");
   for (Item& item : items_) {
     if (item.repaired) resume(item);
   }
   for (Item& item : items_) {
     if (!item.repaired) finish(item);
   }
-  open_datagrams();
-  replay_captured();
   stage("resume");
+  open_datagrams();
+  open_vip();
+  // Once more: the first time may have been lost, and those who asked meanwhile had no answer.
+  vip_.announce();
+  replay_captured();
+  stage("open");
   items_.clear();
   by_key_.clear();
   shadows_.clear();
@@ -361,11 +370,7 @@ void Takeover::finish(Item& item) {
   Connection& c = *item.connection;
   const bool known = c.remote_isn && c.local_isn;
   if (item.shadow != nullptr && item.shadow->type != SOCK_STREAM) return;
-  if (c.cookie == 0 && !c.established) return;
-  if (c.cookie == 0) {
-    if (c.is_over()) return;
-    c.lost = "it was established, but not accepted yet";
-  }
+  if (c.cookie == 0 && (!c.established || c.is_over() || c.lost.empty())) return;
   if (known && !c.is_over()) sender_.send(to_remote(c, kRst | kAck, c.local_seq(c.acknowledged)));
   if (c.lost.empty()) return;
   lose(item, c.lost);
@@ -392,6 +397,45 @@ void Takeover::refuse_guest(Item& item) {
   reset.seq = 1;
   reset.flags = kRst;
   sender_.send(reset);
+}
+
+void Takeover::adopt_orphans() {
+  std::unordered_map<int, uint32_t> before;  // accept queues
+  auto queued = [](int fd) {
+    tcp_info info{};
+    socklen_t len = sizeof info;
+    return getsockopt(fd, SOL_TCP, TCP_INFO, &info, &len) == 0 ? info.tcpi_unacked : 0;
+  };
+  for (const auto& [cookie, socket] : table_->sockets()) {
+    const auto it = shadows_.find(cookie);
+    if (socket.listening && it != shadows_.end()) before[it->second.fd.get()] = queued(it->second.fd.get());
+  }
+  for (Item& item : items_) {
+    Connection& c = *item.connection;
+    if (c.cookie != 0 || !c.established || c.outward || c.is_over() || !c.lost.empty()) continue;
+    const std::string why = "it was established and not accepted yet";
+    if (!orphans_.available()) {
+      c.lost = why;
+    } else if (const int error = orphans_.put(c, monotonic_ns())) {
+      c.lost = why + ": " + errno_text(error);
+    } else {
+      result_.orphans++;
+      if (c.all_received()) sender_.send(from_remote(c, kFin | kAck));
+    }
+  }
+  uint32_t arrived = 0;
+  for (const auto& [fd, count] : before) arrived += queued(fd) - count;
+  if (arrived < result_.orphans)
+    report_(abi::kWarning, std::to_string(result_.orphans - arrived) + " of " + std::to_string(result_.orphans) +
+                               " connections that were not accepted yet found no room in the accept queue");
+}
+
+// From here on the clients' packets reach the connections.
+void Takeover::open_vip() {
+  const std::string table = standby_table(config_.service);
+  const SetElement element{NFPROTO_INET, table.c_str(), "closed", {config_.vip.bytes.data(), config_.vip.size()}, 0};
+  if (const int error = sets_.remove({&element, 1}))
+    throw HostError("NET", error, "", "cannot open " + config_.vip.text() + " to its clients: " + errno_text(error));
 }
 
 void Takeover::replay_captured() {
