@@ -1,7 +1,7 @@
 // Two hosts and a client as network namespaces: the server's host is killed in mid-stream, the other one takes over its connections,
 // and every client receives every byte once.
 //
-// usage: net_pair_test [--connections N] [--runs N] [--seed N] [--v6] [--churn] [--guest-only]
+// usage: net_pair_test [--connections N] [--runs N] [--seed N] [--v6] [--churn] [--guest-only] [--orphans] [--rate N]
 // Needs root; without it the test is skipped (status 77).
 #include "net_pair.h"
 
@@ -225,6 +225,7 @@ class Backup {
     });
     if (id == 0) return;
     if (!fed_.contains(id)) {
+      if (options_.orphans && fed_.size() >= size_t(options_.connections / 2)) return;
       fed_[id] = {uint32_t(fed_.size() + 1)};
       Bytes payload(2 * kNetAddressBytes);
       for (int i = 0; i < 2; i++) {
@@ -324,7 +325,7 @@ int run_once(Options options) {
   const int backup = status_of(b);
   const bool ok = failed == 0 && backup == 0;
   printf("%s: %d connections%s%s%s, killed after %d ms, seed %llu\n", ok ? "passed" : "FAILED", options.connections,
-         options.v6 ? ", IPv6" : "", options.churn ? ", churn" : "", options.guest_only ? ", guest first" : "", options.kill_ms,
+         options.v6 ? ", IPv6" : "", options.churn ? ", churn" : "", options.guest_only ? ", guest first" : options.orphans ? ", orphans" : "", options.kill_ms,
          static_cast<unsigned long long>(options.seed));
   fflush(stdout);
   for (int fd : {ready_a[0], ready_b[0], stop_b[0]}) close(fd);
@@ -350,6 +351,8 @@ int main(int argc, char** argv) {
     else if (arg == "--seed" && i + 1 < argc) options.seed = strtoull(argv[++i], nullptr, 10);
     else if (arg == "--v6") options.v6 = true;
     else if (arg == "--churn") options.churn = true;
+    else if (arg == "--orphans") options.orphans = true;
+    else if (arg == "--rate" && i + 1 < argc) options.rate = atoi(argv[++i]);
     else if (arg == "--guest-only") options.guest_only = true;
     else return fprintf(stderr, "unknown argument %s\n", arg.c_str()), 2;
   }
