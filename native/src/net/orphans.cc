@@ -3,6 +3,9 @@
 
 #include <linux/bpf.h>
 #include <linux/btf.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
 #include <net/if.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,7 +21,8 @@ constexpr uint32_t kTcxIngress = 46;  // BPF_TCX_INGRESS; not in the headers of 
 constexpr uint32_t kEntries = 4096;
 constexpr uint16_t kMssMin = 536;        // the kernel refuses less (IPv6: 1220)
 constexpr uint16_t kMssMinV6 = 1220;
-constexpr size_t kInputMax = 48 * 1024;  // fits into the window that a fresh connection has
+constexpr int kStateListen = 10;
+constexpr uint64_t kAgainNs = 2'000'000, kAnswerNs = 200'000'000;
 constexpr size_t kSegment = 16 * 1024;
 
 // struct bpf_tcp_req_attrs of the kernel, and the answer of bpf_sk_assign_tcp_reqsk behind it.
@@ -33,6 +37,21 @@ struct Entry {
 constexpr int kAttrsSize = offsetof(Entry, answer);
 static_assert(kAttrsSize == 20);
 constexpr int32_t kNotSeen = 1;
+
+// An acknowledgement of the handshake, as the client sent it, and the head of what it sent next.
+TcpPacket packet_of(const Connection& c) {
+  TcpPacket packet;
+  packet.source = c.key.remote;
+  packet.destination = c.key.local;
+  packet.seq = c.remote_seq(0);
+  packet.ack = c.local_seq(0);
+  packet.flags = kAck;
+  packet.window = uint16_t(std::min<uint32_t>(65535, c.window >> (c.has_window_scale() ? c.remote_options.window_scale : 0)));
+  packet.options.timestamps = c.has_timestamps();
+  packet.options.tsval = c.remote_tsval;
+  packet.options.tsecr = c.fresh_tsval(monotonic_ns());
+  return packet;
+}
 
 int bpf(int command, bpf_attr* attr) { return int(syscall(SYS_bpf, command, attr, sizeof *attr)); }
 
@@ -207,15 +226,16 @@ void Orphans::load() {
   attr.link_create.target_ifindex = if_nametoindex("lo");
   attr.link_create.attach_type = kTcxIngress;
   link_ = UniqueFd(bpf(BPF_LINK_CREATE, &attr));
+  diag_ = UniqueFd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
+  if (!diag_) why_not_ = "cannot open a diagnosis socket: " + errno_text(errno);
   if (!link_) why_not_ = "BPF_LINK_CREATE on lo: " + errno_text(errno);
 }
 
-int Orphans::put(const Connection& c, uint64_t now_ns) {
-  if (c.input.size() > kInputMax || c.consumed != 0) return EMSGSIZE;
-  const uint32_t index = next_++ % kEntries;
+// Sends the acknowledgement that becomes the connection.
+std::string Orphans::vouch(const Connection& c, uint32_t index) const {
   Entry entry{};
   entry.remote_tsval = c.remote_tsval;
-  entry.local_tsval = c.fresh_tsval(now_ns);
+  entry.local_tsval = c.fresh_tsval(monotonic_ns());
   entry.mss = std::max(c.remote_options.mss, family_ == AF_INET ? kMssMin : kMssMinV6);
   if (c.has_window_scale()) {
     entry.window_scale = 1;
@@ -229,40 +249,100 @@ int Orphans::put(const Connection& c, uint64_t now_ns) {
   attr.map_fd = uint32_t(map_.get());
   attr.key = uint64_t(&index);
   attr.value = uint64_t(&entry);
-  if (bpf(BPF_MAP_UPDATE_ELEM, &attr) != 0) return errno;
+  if (bpf(BPF_MAP_UPDATE_ELEM, &attr) != 0) return "BPF_MAP_UPDATE_ELEM: " + errno_text(errno);
 
-  TcpPacket packet;
-  packet.source = c.key.remote;
-  packet.destination = c.key.local;
-  packet.seq = c.remote_seq(0);
-  packet.ack = c.local_seq(0);
-  packet.flags = kAck;
-  packet.window = uint16_t(std::min<uint32_t>(65535, c.window >> entry.remote_scale));
-  packet.options.timestamps = c.has_timestamps();
-  packet.options.tsval = entry.remote_tsval;
+  TcpPacket packet = packet_of(c);
   packet.options.tsecr = entry.local_tsval;
   sender_->mark(kMark | index);
-  if (const int error = sender_->send(packet)) return error;
-  // It passes lo in a software interrupt of this processor, ordinarily before send() returns.
-  for (int i = 0; entry.answer == kNotSeen && i < 1000; i++) {
-    attr = {};
-    attr.map_fd = uint32_t(map_.get());
-    attr.key = uint64_t(&index);
-    attr.value = uint64_t(&entry);
-    if (bpf(BPF_MAP_LOOKUP_ELEM, &attr) != 0) return errno;
-    if (entry.answer == kNotSeen) usleep(10);
-  }
-  if (entry.answer != 0) return entry.answer < 0 ? -entry.answer : ETIMEDOUT;
-  // What the client has sent since, in its own words.
+  const int error = sender_->send(packet);
   sender_->mark(0);
+  return error == 0 ? "" : errno_text(error);
+}
+
+int32_t Orphans::answer(uint32_t index) const {
+  Entry entry{};
+  bpf_attr attr{};
+  attr.map_fd = uint32_t(map_.get());
+  attr.key = uint64_t(&index);
+  attr.value = uint64_t(&entry);
+  return bpf(BPF_MAP_LOOKUP_ELEM, &attr) == 0 ? entry.answer : -errno;
+}
+
+// What the client has sent, in its own words.
+std::string Orphans::send_input(const Connection& c) const {
+  TcpPacket packet = packet_of(c);
   packet.flags = kAck | kPsh;
   for (auto rest = c.input.view(); !rest.empty();) {
     packet.payload = rest.first(std::min(rest.size(), kSegment));
-    if (const int error = sender_->send(packet)) return error;
+    if (const int error = sender_->send(packet)) return errno_text(error);
     packet.seq += uint32_t(packet.payload.size());
     rest = rest.subspan(packet.payload.size());
   }
-  return 0;
+  return "";
+}
+
+int64_t Orphans::queued_bytes(const Connection& c) const {
+  struct {
+    nlmsghdr header;
+    inet_diag_req_v2 request;
+  } message{};
+  message.header.nlmsg_len = sizeof message;
+  message.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
+  message.header.nlmsg_flags = NLM_F_REQUEST;
+  inet_diag_req_v2& request = message.request;
+  request.sdiag_family = family_;
+  request.sdiag_protocol = IPPROTO_TCP;
+  request.idiag_states = ~0u;
+  request.id.idiag_sport = htons(c.key.local.port);
+  request.id.idiag_dport = htons(c.key.remote.port);
+  memcpy(request.id.idiag_src, c.key.local.address.bytes.data(), 16);
+  memcpy(request.id.idiag_dst, c.key.remote.address.bytes.data(), 16);
+  request.id.idiag_cookie[0] = request.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+  if (send(diag_.get(), &message, sizeof message, 0) < 0) return -1;
+  alignas(nlmsghdr) char buffer[8192];
+  const ssize_t n = recv(diag_.get(), buffer, sizeof buffer, 0);
+  const auto* answer = reinterpret_cast<const nlmsghdr*>(buffer);
+  if (n < ssize_t(NLMSG_LENGTH(sizeof(inet_diag_msg))) || answer->nlmsg_type != SOCK_DIAG_BY_FAMILY) return -1;
+  const auto* found = static_cast<const inet_diag_msg*>(NLMSG_DATA(answer));
+  return found->idiag_state == kStateListen ? -1 : int64_t(found->idiag_rqueue);
+}
+
+std::vector<std::string> Orphans::put(const std::vector<const Connection*>& connections) {
+  std::vector<std::string> why(connections.size(), available() ? "" : why_not_);
+  if (!available()) return why;
+  for (size_t begin = 0; begin < connections.size(); begin += kEntries) {
+    const size_t end = std::min<size_t>(connections.size(), begin + kEntries);
+    for (size_t i = begin; i < end; i++) why[i] = vouch(*connections[i], uint32_t(i - begin));
+    // They pass lo in software interrupts, most of them before send() returned. Their bytes must not overtake them: the listener would
+    // answer bytes of an unknown connection with a reset.
+    uint64_t again_ns = monotonic_ns() + kAgainNs;
+    const uint64_t deadline_ns = monotonic_ns() + kAnswerNs;
+    for (size_t i = begin; i < end; i++) {
+      if (!why[i].empty()) continue;
+      int32_t result;
+      while ((result = answer(uint32_t(i - begin))) == kNotSeen && monotonic_ns() < deadline_ns) {
+        usleep(50);
+        if (monotonic_ns() < again_ns) continue;
+        vouch(*connections[i], uint32_t(i - begin));
+        again_ns = monotonic_ns() + kAgainNs;
+      }
+      if (result == kNotSeen) why[i] = "it did not come in over lo";
+      if (result < 0) why[i] = "bpf_sk_assign_tcp_reqsk: " + errno_text(-result);
+    }
+  }
+  for (size_t i = 0; i < connections.size(); i++) {
+    if (why[i].empty()) why[i] = send_input(*connections[i]);
+  }
+  const uint64_t deadline_ns = monotonic_ns() + kAnswerNs;
+  for (size_t i = 0; i < connections.size(); i++) {
+    if (!why[i].empty()) continue;
+    int64_t queued;
+    while ((queued = queued_bytes(*connections[i])) != int64_t(connections[i]->input.size()) && monotonic_ns() < deadline_ns) usleep(50);
+    if (queued < 0) why[i] = "there was no room in the accept queue";
+    if (queued >= 0 && queued != int64_t(connections[i]->input.size()))
+      why[i] = "only " + std::to_string(queued) + " of " + std::to_string(connections[i]->input.size()) + " bytes fit into its queue";
+  }
+  return why;
 }
 
 }  // namespace understudy::host

@@ -7,6 +7,7 @@
 // what was agreed on.
 //
 // Invariants:
+//  - What the client was told was received is in the receive queue, byte for byte; this is verified, and otherwise the orphan is lost.
 //  - Only packets with our mark, sent by this process, are touched; the program is attached for as long as this object lives.
 //  - Without the kernel's support available() is false, and why_not() says why; then orphans are reset.
 //
@@ -25,19 +26,22 @@ class Orphans {
   bool available() const { return why_not_.empty(); }
   const std::string& why_not() const { return why_not_; }
 
-  // The VIP is here and the listener listens. 0, or an errno when the kernel refused it. Whether there was room in the accept queue
-  // shows in the queue's length only.
-  int put(const Connection& connection, uint64_t now_ns);
+  // The VIP is here, closed to the outside, and the listeners listen. For each: "" or why it could not be put into the queue.
+  std::vector<std::string> put(const std::vector<const Connection*>& connections);
 
  private:
   void load();
   int find_kernel_function();
+  std::string vouch(const Connection& connection, uint32_t index) const;
+  int32_t answer(uint32_t index) const;
+  std::string send_input(const Connection& connection) const;
+  // Bytes in the receive queue of a connection that nobody has accepted yet; -1: there is no such connection.
+  int64_t queued_bytes(const Connection& connection) const;
 
   uint8_t family_;
   std::string why_not_;
-  UniqueFd map_, program_, link_;
+  UniqueFd map_, program_, link_, diag_;
   std::unique_ptr<RawSender> sender_;
-  uint32_t next_ = 0;
 };
 
 }  // namespace understudy::host

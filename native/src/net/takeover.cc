@@ -425,34 +425,34 @@ void Takeover::refuse_guest(Item& item) {
 }
 
 void Takeover::adopt_orphans() {
-  std::unordered_map<int, uint32_t> before;  // accept queues
-  auto queued = [](int fd) {
-    tcp_info info{};
-    socklen_t len = sizeof info;
-    return getsockopt(fd, SOL_TCP, TCP_INFO, &info, &len) == 0 ? info.tcpi_unacked : 0;
-  };
+  std::vector<Connection*> orphans;
+  for (const Item& item : items_) {
+    Connection* c = item.connection;
+    if (c->cookie == 0 && c->established && !c->outward && !c->is_over() && c->lost.empty()) orphans.push_back(c);
+  }
+  if (orphans.empty()) return;
+  // Their receive queues take after the listener's, and must hold what the primary's held.
+  std::unordered_map<uint16_t, size_t> input;
+  for (const Connection* c : orphans) input[c->key.local.port] = std::max(input[c->key.local.port], c->input.size());
+  std::vector<std::pair<int, int>> sizes;
   for (const auto& [cookie, socket] : table_->sockets()) {
     const auto it = shadows_.find(cookie);
-    if (socket.listening && it != shadows_.end()) before[it->second.fd.get()] = queued(it->second.fd.get());
+    if (!socket.listening || it == shadows_.end() || !socket.bound || input[socket.bound->port] == 0) continue;
+    const int fd = it->second.fd.get();
+    sizes.emplace_back(fd, get_int(fd, SOL_SOCKET, SO_RCVBUF));
+    reserve_buffer(fd, false, input[socket.bound->port] * 4);
   }
-  for (Item& item : items_) {
-    Connection& c = *item.connection;
-    if (c.cookie != 0 || !c.established || c.outward || c.is_over() || !c.lost.empty()) continue;
-    const std::string why = "it was established and not accepted yet";
-    if (!orphans_.available()) {
-      c.lost = why;
-    } else if (const int error = orphans_.put(c, monotonic_ns())) {
-      c.lost = why + ": " + errno_text(error);
-    } else {
-      result_.orphans++;
-      if (c.all_received()) sender_.send(from_remote(c, kFin | kAck));
+  const std::vector<std::string> why = orphans_.put({orphans.begin(), orphans.end()});
+  for (size_t i = 0; i < orphans.size(); i++) {
+    Connection& c = *orphans[i];
+    if (!why[i].empty()) {
+      c.lost = "it was established and not accepted yet: " + why[i];
+      continue;
     }
+    result_.orphans++;
+    if (c.all_received()) sender_.send(from_remote(c, kFin | kAck));
   }
-  uint32_t arrived = 0;
-  for (const auto& [fd, count] : before) arrived += queued(fd) - count;
-  if (arrived < result_.orphans)
-    report_(abi::kWarning, std::to_string(result_.orphans - arrived) + " of " + std::to_string(result_.orphans) +
-                               " connections that were not accepted yet found no room in the accept queue");
+  for (const auto& [fd, size] : sizes) restore_buffer(fd, false, size);
 }
 
 // From here on the clients' packets reach the connections.
