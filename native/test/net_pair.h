@@ -54,7 +54,6 @@ struct Protocol {
 constexpr uint16_t kPort = 7000;
 
 [[noreturn]] void die(const std::string& what);
-void enter_namespace(const std::string& name);
 
 // Both never return. The server's process; `fault_fd` closes when it is to end.
 [[noreturn]] void run_server(const Options& options);

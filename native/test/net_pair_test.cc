@@ -25,6 +25,7 @@
 #include "net/guest_watch.h"
 #include "net/net_ring.h"
 #include "net/takeover.h"
+#include "net_lab.h"
 
 using namespace understudy;
 using namespace understudy::host;
@@ -36,44 +37,11 @@ void die(const std::string& what) {
   _exit(3);
 }
 
-void enter_namespace(const std::string& name) {
-  const UniqueFd fd(open(("/var/run/netns/" + name).c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd || setns(fd.get(), CLONE_NEWNET) != 0) die("setns " + name);
-}
-
 namespace {
 
 void report(abi::MessageLevel level, const std::string& text) {
   fprintf(stderr, "%s: %s\n", level == abi::kError ? "error" : level == abi::kWarning ? "warning" : "info", text.c_str());
 }
-
-class Network {
- public:
-  explicit Network(const Options& options) : prefix_("usnet" + std::to_string(getpid())) {
-    std::string script = "set -e\n";
-    for (const char* n : {"br", "c", "a", "b"}) {
-      script += "ip netns add " + name(n) + "; ip -n " + name(n) + " link set lo up\n";
-      // Addresses at once: no detection of duplicates.
-      script += "ip netns exec " + name(n) + " sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0\n";
-    }
-    script += "ip -n " + name("br") + " link add br0 type bridge; ip -n " + name("br") + " link set br0 up\n";
-    const std::string addresses[3] = {options.client_ip, options.address_a, options.address_b};
-    int i = 0;
-    for (const char* n : {"c", "a", "b"}) {
-      script += "ip -n " + name("br") + " link add p" + n + " type veth peer name eth0 netns " + name(n) + "\n";
-      script += "ip -n " + name("br") + " link set p" + std::string(n) + " master br0 up; ip -n " + name(n) + " link set eth0 up\n";
-      script += "ip -n " + name(n) + " addr add " + addresses[i++] + (options.v6 ? "/64 nodad" : "/24") + " dev eth0\n";
-    }
-    run_command_or_throw({"sh", "-s"}, script, "make the test's networks");
-  }
-  ~Network() {
-    for (const char* n : {"c", "a", "b", "br"}) run_command({"ip", "netns", "del", name(n)}, "");
-  }
-  std::string name(const std::string& n) const { return prefix_ + "-" + n; }
-
- private:
-  std::string prefix_;
-};
 
 // ---- Host A ---------------------------------------------------------------------------------------------------------------------
 // The mirror of this test: SOCK_SEQPACKET, {u64 position, u32 direction, u32 0, packet}; positions come back.
@@ -270,7 +238,7 @@ int run_once(Options options) {
   options.address_a = options.v6 ? "fd00:77::2" : "10.77.0.2";
   options.address_b = options.v6 ? "fd00:77::3" : "10.77.0.3";
   options.vip = options.v6 ? "fd00:77::100" : "10.77.0.100";
-  Network network(options);
+  Lab lab({options.client_ip, options.address_a, options.address_b, options.v6 ? 64 : 24});
   int mirror[2], ready_a[2], ready_b[2], stop_b[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, mirror) != 0 || pipe(ready_a) != 0 || pipe(ready_b) != 0 || pipe(stop_b) != 0)
     die("pipes");
@@ -280,14 +248,14 @@ int run_once(Options options) {
   }
   const pid_t b = fork();
   if (b == 0) {
-    enter_namespace(network.name("b"));
+    lab.enter("b");
     close(mirror[0]);
     close(stop_b[1]);
     _exit(Backup(options, mirror[1]).run(ready_b[1], stop_b[0]));
   }
   const pid_t a = fork();
   if (a == 0) {
-    enter_namespace(network.name("a"));
+    lab.enter("a");
     close(mirror[1]);
     close(stop_b[1]);
     run_primary(options, mirror[0], ready_a[1]);
@@ -308,7 +276,7 @@ int run_once(Options options) {
   }
   const pid_t client = fork();
   if (client == 0) {
-    enter_namespace(network.name("c"));
+    lab.enter("c");
     _exit(std::min(run_client(options), 100));
   }
   usleep(useconds_t(options.kill_ms) * 1000);

@@ -1,6 +1,7 @@
 // See takeover.h.
 #include "net/takeover.h"
 
+#include <fcntl.h>
 #include <linux/netfilter.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -123,7 +124,8 @@ void Takeover::classify() {
     const bool known = c->remote_isn && c->local_isn;
     // A SYN that was not answered: its client sends it again, to us. An ended connection that the guest never saw.
     if (c->cookie == 0 && (!known || c->is_over())) continue;
-    if (!known && c->lost.empty()) c->lost = "its packets do not pass the gate";
+    const bool connecting = c->outward && c->local_isn && !c->remote_isn;
+    if (!known && !connecting && c->lost.empty()) c->lost = "its packets do not pass the gate";
     if (known) by_key_[c->key] = items_.size();
     items_.push_back({c});
   }
@@ -248,7 +250,7 @@ void Takeover::attach_sockets() {
         continue;
       }
       // Closed by the guest. Its last bytes, and the end of the stream, may be still on their way.
-      if (c.is_over() || c.closed_with_reset || !c.lost.empty()) continue;
+      if (c.is_over() || c.closed_with_reset || !c.lost.empty() || !c.remote_isn) continue;
       item.family = c.key.local.address.family;
       item.own = UniqueFd(socket(item.family, SOCK_STREAM | SOCK_CLOEXEC, 0));
       item.fd = item.own.get();
@@ -322,7 +324,7 @@ void Takeover::repair(Item& item) {
     return;
   }
   item.reuse_address = get_int(item.fd, SOL_SOCKET, SO_REUSEADDR);
-  if (!c.lost.empty()) return;
+  if (!c.lost.empty() || !c.remote_isn) return;
   RepairSpec spec;
   spec.socket_family = item.family;
   spec.local = c.key.local;
@@ -394,6 +396,7 @@ void Takeover::resume(Item& item) {
 void Takeover::finish(Item& item) {
   Connection& c = *item.connection;
   const bool known = c.remote_isn && c.local_isn;
+  if (!known && c.lost.empty()) return connect_again(item);
   if (item.shadow != nullptr && item.shadow->type != SOCK_STREAM) return;
   if (c.cookie == 0 && (!c.established || c.is_over() || c.lost.empty())) return;
   if (known && !c.is_over()) sender_.send(to_remote(c, kRst | kAck, c.local_seq(c.acknowledged)));
@@ -402,10 +405,27 @@ void Takeover::finish(Item& item) {
   if (item.shadow != nullptr) refuse_guest(item);
 }
 
+// The guest was opening this connection, and nobody has answered yet. The remote end has heard of it at most; a handshake with other
+// numbers from the same port is what it makes of a host that was restarted.
+void Takeover::connect_again(Item& item) {
+  if (item.shadow == nullptr) return;  // and has given up since
+  Connection& c = *item.connection;
+  const int flags = fcntl(item.fd, F_GETFL);
+  fcntl(item.fd, F_SETFL, flags | O_NONBLOCK);
+  sockaddr_storage address;
+  const socklen_t len = c.key.remote.to(&address, item.family);
+  int error = c.key.local.port == 0 ? 0 : bind_anywhere(item.fd, item.family, c.key.local);
+  if (error == 0 && connect(item.fd, reinterpret_cast<sockaddr*>(&address), len) != 0 && errno != EINPROGRESS) error = errno;
+  fcntl(item.fd, F_SETFL, flags);
+  if (error == 0)
+    result_.connections++;
+  else
+    lose(item, "cannot connect again: " + errno_text(error));
+}
+
 // The guest's end of a lost connection: its next call must say "connection reset", not "not connected".
 void Takeover::refuse_guest(Item& item) {
   Connection& c = *item.connection;
-  if (c.outward && !c.established && c.remote_isn == std::nullopt && c.local_isn) return;
   RepairSpec spec;
   spec.socket_family = item.family;
   spec.local = c.key.local;

@@ -85,6 +85,7 @@ class Takeover {
   void resume(Item& item);
   void finish(Item& item);
   void lose(Item& item, const std::string& reason);
+  void connect_again(Item& item);
   void refuse_guest(Item& item);
   void adopt_orphans();
   void open_vip();
