@@ -50,12 +50,14 @@ class Client {
       }
     }
     for (const Talk& talk : talks_) {
-      if (!talk.done) fail(talk, "did not come to its end: " + std::to_string(talk.wanted.size()) + " bytes are missing");
+      if (!talk.done)
+        fail(talk, "did not come to its end: " + std::to_string(talk.wanted.size()) + " bytes are missing");
     }
     std::sort(gaps_ns_.begin(), gaps_ns_.end());
     const uint64_t worst = gaps_ns_.empty() ? 0 : gaps_ns_.back();
     printf("client: %llu requests, %llu connections, longest silence %.1f ms, failures %d\n",
-           static_cast<unsigned long long>(requests_), static_cast<unsigned long long>(opened_), double(worst) / 1e6, failures_);
+           static_cast<unsigned long long>(requests_), static_cast<unsigned long long>(opened_), double(worst) / 1e6,
+           failures_);
     fflush(stdout);
     return failures_;
   }
@@ -70,7 +72,8 @@ class Client {
     if (options_.churn) talk.lifetime_requests = 1 + below(40);
     sockaddr_storage address;
     const socklen_t len = Endpoint{Address::parse(options_.vip), kPort}.to(&address, family);
-    if (connect(talk.fd, reinterpret_cast<sockaddr*>(&address), len) != 0 && errno != EINPROGRESS) die("client: connect");
+    if (connect(talk.fd, reinterpret_cast<sockaddr*>(&address), len) != 0 && errno != EINPROGRESS)
+      die("client: connect");
     epoll_event event{EPOLLIN | EPOLLOUT | EPOLLET, {.ptr = &talk}};
     epoll_ctl(epoll_, EPOLL_CTL_ADD, talk.fd, &event);
     talk.started_ns = monotonic_ns();

@@ -42,7 +42,8 @@ class Server {
     if (now) {
       sockaddr_storage address;
       Endpoint any = bound(options);
-      if (bind(listener_, reinterpret_cast<sockaddr*>(&address), any.to(&address, family)) != 0 || listen(listener_, 4096) != 0)
+      if (bind(listener_, reinterpret_cast<sockaddr*>(&address), any.to(&address, family)) != 0 ||
+          listen(listener_, 4096) != 0)
         die("server: bind, listen");
     }
     add(listener_, EPOLLIN, nullptr);
@@ -114,7 +115,8 @@ class Server {
     }
     peer->out.erase(peer->out.begin(), peer->out.begin() + ptrdiff_t(sent));
     if (peer->eof && peer->out.empty()) return end(peer);
-    const uint32_t events = EPOLLIN | (peer->out.empty() ? 0u : uint32_t(EPOLLOUT)) | (peer->edge ? uint32_t(EPOLLET) : 0);
+    const uint32_t events = EPOLLIN | (peer->out.empty() ? 0u : uint32_t(EPOLLOUT)) |
+                            (peer->edge ? uint32_t(EPOLLET) : 0);
     if (events == peer->events) return;
     peer->events = events;
     epoll_event event{events, {.ptr = peer}};

@@ -40,7 +40,11 @@ void die(const std::string& what) {
 namespace {
 
 void report(abi::MessageLevel level, const std::string& text) {
-  fprintf(stderr, "%s: %s\n", level == abi::kError ? "error" : level == abi::kWarning ? "warning" : "info", text.c_str());
+  fprintf(stderr, "%s: %s\n",
+          level == abi::kError     ? "error"
+          : level == abi::kWarning ? "warning"
+                                   : "info",
+          text.c_str());
 }
 
 // ---- Host A ---------------------------------------------------------------------------------------------------------------------
@@ -99,9 +103,14 @@ struct MirrorHead {
 class Backup {
  public:
   Backup(const Options& options, int mirror)
-      : options_(options), mirror_(mirror), vip_(Address::parse(options.vip)), table_(vip_, report),
-        takeover_({.service = "pair test", .vip = vip_, .prefix = uint8_t(options.v6 ? 128 : 32), .interface = "eth0"}, report) {
-    net_area_ = static_cast<uint8_t*>(mmap(nullptr, abi::kNetSize, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+      : options_(options),
+        mirror_(mirror),
+        vip_(Address::parse(options.vip)),
+        table_(vip_, report),
+        takeover_({.service = "pair test", .vip = vip_, .prefix = uint8_t(options.v6 ? 128 : 32), .interface = "eth0"},
+                  report) {
+    net_area_ = static_cast<uint8_t*>(
+        mmap(nullptr, abi::kNetSize, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
     int pair[2];
     if (net_area_ == MAP_FAILED || socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) != 0) die("backup: socketpair");
     replica_ = fork();
@@ -116,8 +125,9 @@ class Backup {
 
   // Follows until the mirror ends; then takes over. Returns when `stop` is closed.
   int run(int ready, int stop) {
-    NetRingReader reader(net_area_, {.message = [this](const abi::NetMessage& m, const uint8_t* p) { table_.guest(m, p); },
-                                     .report = report});
+    NetRingReader reader(
+        net_area_,
+        {.message = [this](const abi::NetMessage& m, const uint8_t* p) { table_.guest(m, p); }, .report = report});
     char byte = 1;
     if (write(ready, &byte, 1) != 1) die("backup: ready");
     std::vector<uint8_t> buffer(256 * 1024);
@@ -139,11 +149,13 @@ class Backup {
     const TakeoverResult result = takeover_.run(table_, {replica_});
     const Feed live{Feed::kLive, 0};
     send(feed_, &live, sizeof live, 0);
-    printf("takeover: %u connections (%u finishing, %u orphans), %u of %u answered, %llu B unread, %llu B resent, %u packets "
-           "replayed, lost %zu; ms:",
-           result.connections, result.finishing, result.orphans, result.answered, result.asked,
-           static_cast<unsigned long long>(result.unread_bytes), static_cast<unsigned long long>(result.resent_bytes),
-           result.replayed_packets, result.lost.size());
+    printf(
+        "takeover: %u connections (%u finishing, %u orphans), %u of %u answered, %llu B unread, %llu B resent, %u "
+        "packets "
+        "replayed, lost %zu; ms:",
+        result.connections, result.finishing, result.orphans, result.answered, result.asked,
+        static_cast<unsigned long long>(result.unread_bytes), static_cast<unsigned long long>(result.resent_bytes),
+        result.replayed_packets, result.lost.size());
     uint64_t last = result.begin_ns;
     printf(" drain %.2f", double(last - lost_ns) / 1e6);
     for (const auto& stage : result.stages) {
@@ -240,7 +252,8 @@ int run_once(Options options) {
   options.vip = options.v6 ? "fd00:77::100" : "10.77.0.100";
   Lab lab({options.client_ip, options.address_a, options.address_b, options.v6 ? 64 : 24});
   int mirror[2], ready_a[2], ready_b[2], stop_b[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, mirror) != 0 || pipe(ready_a) != 0 || pipe(ready_b) != 0 || pipe(stop_b) != 0)
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, mirror) != 0 || pipe(ready_a) != 0 || pipe(ready_b) != 0 ||
+      pipe(stop_b) != 0)
     die("pipes");
   for (int fd : mirror) {
     int size = 16 << 20;
@@ -293,8 +306,11 @@ int run_once(Options options) {
   const int backup = status_of(b);
   const bool ok = failed == 0 && backup == 0;
   printf("%s: %d connections%s%s%s, killed after %d ms, seed %llu\n", ok ? "passed" : "FAILED", options.connections,
-         options.v6 ? ", IPv6" : "", options.churn ? ", churn" : "", options.guest_only ? ", guest first" : options.orphans ? ", orphans" : "", options.kill_ms,
-         static_cast<unsigned long long>(options.seed));
+         options.v6 ? ", IPv6" : "", options.churn ? ", churn" : "",
+         options.guest_only ? ", guest first"
+         : options.orphans  ? ", orphans"
+                            : "",
+         options.kill_ms, static_cast<unsigned long long>(options.seed));
   fflush(stdout);
   for (int fd : {ready_a[0], ready_b[0], stop_b[0]}) close(fd);
   return ok ? 0 : 1;

@@ -14,7 +14,8 @@ std::optional<Endpoint> address_at(const abi::NetMessage& message, const uint8_t
   uint32_t len;
   if (message.payload_bytes < at + sizeof len) return std::nullopt;
   memcpy(&len, payload + at, sizeof len);
-  if (len == 0 || len > kNetAddressBytes - sizeof len || message.payload_bytes < at + sizeof len + len) return std::nullopt;
+  if (len == 0 || len > kNetAddressBytes - sizeof len || message.payload_bytes < at + sizeof len + len)
+    return std::nullopt;
   return Endpoint::from(payload + at + sizeof len, len);
 }
 
@@ -156,7 +157,8 @@ void ConnectionTable::on_accept(const abi::NetMessage& message, const uint8_t* p
       }
     }
     // Its last packet of the handshake may be on the way from the other thread.
-    if (connection == nullptr && !it->second.empty() && it->second.back()->cookie == 0) connection = it->second.back().get();
+    if (connection == nullptr && !it->second.empty() && it->second.back()->cookie == 0)
+      connection = it->second.back().get();
   }
   if (connection == nullptr && outward && local->port == 0) {
     for (const auto& [other, flow] : flows_) {

@@ -19,7 +19,7 @@ namespace {
 constexpr uint32_t kMark = 0x05d10000;
 constexpr uint32_t kTcxIngress = 46;  // BPF_TCX_INGRESS; not in the headers of older distributions
 constexpr uint32_t kEntries = 4096;
-constexpr uint16_t kMssMin = 536;        // the kernel refuses less (IPv6: 1220)
+constexpr uint16_t kMssMin = 536;  // the kernel refuses less (IPv6: 1220)
 constexpr uint16_t kMssMinV6 = 1220;
 constexpr int kStateListen = 10;
 constexpr uint64_t kAgainNs = 2'000'000, kAnswerNs = 200'000'000;
@@ -46,7 +46,8 @@ TcpPacket packet_of(const Connection& c) {
   packet.seq = c.remote_seq(0);
   packet.ack = c.local_seq(0);
   packet.flags = kAck;
-  packet.window = uint16_t(std::min<uint32_t>(65535, c.window >> (c.has_window_scale() ? c.remote_options.window_scale : 0)));
+  packet.window = uint16_t(
+      std::min<uint32_t>(65535, c.window >> (c.has_window_scale() ? c.remote_options.window_scale : 0)));
   packet.options.timestamps = c.has_timestamps();
   packet.options.tsval = c.remote_tsval;
   packet.options.tsecr = c.fresh_tsval(monotonic_ns());
@@ -61,8 +62,12 @@ struct Assembler {
   void move(uint8_t dst, uint8_t src) { put(BPF_ALU64 | BPF_MOV | BPF_X, dst, src, 0, 0); }
   void set(uint8_t dst, int32_t imm) { put(BPF_ALU64 | BPF_MOV | BPF_K, dst, 0, 0, imm); }
   void add(uint8_t dst, int32_t imm) { put(BPF_ALU64 | BPF_ADD | BPF_K, dst, 0, 0, imm); }
-  void load(uint8_t size, uint8_t dst, uint8_t src, int16_t off) { put(uint8_t(BPF_LDX | BPF_MEM | size), dst, src, off, 0); }
-  void store(uint8_t size, uint8_t dst, int16_t off, uint8_t src) { put(uint8_t(BPF_STX | BPF_MEM | size), dst, src, off, 0); }
+  void load(uint8_t size, uint8_t dst, uint8_t src, int16_t off) {
+    put(uint8_t(BPF_LDX | BPF_MEM | size), dst, src, off, 0);
+  }
+  void store(uint8_t size, uint8_t dst, int16_t off, uint8_t src) {
+    put(uint8_t(BPF_STX | BPF_MEM | size), dst, src, off, 0);
+  }
   void call(int32_t helper) { put(BPF_JMP | BPF_CALL, 0, 0, 0, helper); }
   void call_kernel(int32_t btf_id) { put(BPF_JMP | BPF_CALL, 0, BPF_PSEUDO_KFUNC_CALL, 0, btf_id); }
   // Jumps to the end when the comparison holds; the distance is filled in by finish().
@@ -152,7 +157,8 @@ int Orphans::find_kernel_function() {
   btf_header header;
   memcpy(&header, btf.data(), sizeof header);
   const size_t types = size_t(header.hdr_len) + header.type_off, strings = size_t(header.hdr_len) + header.str_off;
-  if (header.magic != BTF_MAGIC || types + header.type_len > btf.size() || strings + header.str_len > btf.size()) return 0;
+  if (header.magic != BTF_MAGIC || types + header.type_len > btf.size() || strings + header.str_len > btf.size())
+    return 0;
   static constexpr char name[] = "bpf_sk_assign_tcp_reqsk";
   int id = 1;
   for (size_t at = types; at + sizeof(btf_type) <= types + header.type_len; id++) {
@@ -337,10 +343,13 @@ std::vector<std::string> Orphans::put(const std::vector<const Connection*>& conn
   for (size_t i = 0; i < connections.size(); i++) {
     if (!why[i].empty()) continue;
     int64_t queued;
-    while ((queued = queued_bytes(*connections[i])) != int64_t(connections[i]->input.size()) && monotonic_ns() < deadline_ns) usleep(50);
+    while ((queued = queued_bytes(*connections[i])) != int64_t(connections[i]->input.size()) &&
+           monotonic_ns() < deadline_ns)
+      usleep(50);
     if (queued < 0) why[i] = "there was no room in the accept queue";
     if (queued >= 0 && queued != int64_t(connections[i]->input.size()))
-      why[i] = "only " + std::to_string(queued) + " of " + std::to_string(connections[i]->input.size()) + " bytes fit into its queue";
+      why[i] = "only " + std::to_string(queued) + " of " + std::to_string(connections[i]->input.size()) +
+               " bytes fit into its queue";
   }
   return why;
 }

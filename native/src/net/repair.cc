@@ -10,9 +10,9 @@
 namespace understudy::host {
 namespace {
 
-constexpr int kBufLock = 72;               // SO_BUF_LOCK (Linux 5.14): which sizes were set by hand
+constexpr int kBufLock = 72;                 // SO_BUF_LOCK (Linux 5.14): which sizes were set by hand
 constexpr uint32_t kReceiveWindow = 131072;  // what Linux offers at first; it grows by itself
-constexpr size_t kQueueChunk = 32768;      // one skb each: larger ones need contiguous pages
+constexpr size_t kQueueChunk = 32768;        // one skb each: larger ones need contiguous pages
 
 template <class T>
 int set(int fd, int level, int option, const T& value) {
@@ -71,9 +71,11 @@ std::string begin_repair(int fd, const RepairSpec& spec) {
   sockaddr_storage address;
   socklen_t len = spec.local.to(&address, spec.socket_family);
   if (bind(fd, reinterpret_cast<sockaddr*>(&address), len) != 0) return failed("bind", errno);
-  if (const int error = set(fd, SOL_TCP, TCP_REPAIR_QUEUE, int(TCP_RECV_QUEUE))) return failed("TCP_REPAIR_QUEUE", error);
+  if (const int error = set(fd, SOL_TCP, TCP_REPAIR_QUEUE, int(TCP_RECV_QUEUE)))
+    return failed("TCP_REPAIR_QUEUE", error);
   if (const int error = set(fd, SOL_TCP, TCP_QUEUE_SEQ, spec.receive_seq)) return failed("TCP_QUEUE_SEQ", error);
-  if (const int error = set(fd, SOL_TCP, TCP_REPAIR_QUEUE, int(TCP_SEND_QUEUE))) return failed("TCP_REPAIR_QUEUE", error);
+  if (const int error = set(fd, SOL_TCP, TCP_REPAIR_QUEUE, int(TCP_SEND_QUEUE)))
+    return failed("TCP_REPAIR_QUEUE", error);
   if (const int error = set(fd, SOL_TCP, TCP_QUEUE_SEQ, spec.send_seq)) return failed("TCP_QUEUE_SEQ", error);
   len = spec.remote.to(&address, spec.socket_family);
   if (connect(fd, reinterpret_cast<sockaddr*>(&address), len) != 0) return failed("connect", errno);
@@ -92,7 +94,8 @@ std::string begin_repair(int fd, const RepairSpec& spec) {
   }
   if (!spec.unread.empty()) {
     reserve_buffer(fd, false, spec.unread.size());
-    if (const int error = set(fd, SOL_TCP, TCP_REPAIR_QUEUE, int(TCP_RECV_QUEUE))) return failed("TCP_REPAIR_QUEUE", error);
+    if (const int error = set(fd, SOL_TCP, TCP_REPAIR_QUEUE, int(TCP_RECV_QUEUE)))
+      return failed("TCP_REPAIR_QUEUE", error);
     if (const int error = fill_queue(fd, spec.unread)) return failed("restoring unread input", error);
   }
   const uint32_t next = spec.receive_seq + uint32_t(spec.unread.size());

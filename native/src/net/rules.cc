@@ -38,8 +38,8 @@ const char* iptables_of(uint8_t family) { return family == AF_INET ? "iptables" 
 
 void remove_from(uint8_t family, const std::string& service) {
   const std::string program = iptables_of(family);
-  const std::string saved =
-      run_command_or_throw({program + "-save", "-t", "mangle"}, "", "list the rules of table mangle");
+  const std::string saved = run_command_or_throw({program + "-save", "-t", "mangle"}, "",
+                                                 "list the rules of table mangle");
   const std::string in = chain_in(service), out = chain_out(service), comment = comment_of(service);
   std::string input;
   bool found_in = false, found_out = false;
@@ -84,8 +84,8 @@ void install_queue_rules(const GateConfig& config) {
   std::string rules = "*mangle\n:" + in + " - [0:0]\n:" + out + " - [0:0]\n";
   auto gate = [&](const std::string& in_port, const std::string& out_port) {
     rules += "-A " + in + " -p tcp" + in_port + to_in;
-    for (const char* flag : {"SYN", "FIN", "RST"})
-      rules += "-A " + out + " -p tcp" + out_port + " --tcp-flags " + flag + " " + flag + to_out;
+    const std::string from_port = "-A " + out + " -p tcp" + out_port + " --tcp-flags ";
+    for (const char* flags : {"SYN SYN", "FIN FIN", "RST RST"}) rules.append(from_port).append(flags).append(to_out);
   };
   if (config.outward) {
     gate("", "");
@@ -108,8 +108,8 @@ void install_fence(const GateConfig& config) {
   std::string text = without_table("inet", table) + "table inet " + table + " {\n" + set;
   // Neighbour advertisements (IPv6) name the address that was asked for as their source, so they are among these.
   // Last of the OUTPUT hooks: a packet that waited in the gate's queue is judged when it goes on, not when it came.
-  text += "  chain out {\n    type filter hook output priority 300; policy accept;\n    oifname \"lo\" accept\n    " + ip +
-          " saddr " + vip + " " + ip + " saddr != @lease counter drop\n";
+  text += "  chain out {\n    type filter hook output priority 300; policy accept;\n    oifname \"lo\" accept\n    " +
+          ip + " saddr " + vip + " " + ip + " saddr != @lease counter drop\n";
   text += "  }\n";
   if (!v4) {
     // The kernel puts IPv6 fragments together after INPUT, so a fragment would pass the gate unseen.
@@ -130,11 +130,11 @@ void install_standby_rules(const std::string& service, const Address& vip) {
   const std::string table = standby_table(service), ip = vip.family == AF_INET ? "ip" : "ip6";
   std::string text = without_table("inet", table) + "table inet " + table + " {\n  set closed { type " +
                      (vip.family == AF_INET ? "ipv4_addr" : "ipv6_addr") + "; elements = { " + vip.text() + " } }\n";
-  text += "  chain forward {\n    type filter hook forward priority -300; policy accept;\n    " + ip + " daddr " + vip.text() +
-          " drop\n  }\n";
+  text += "  chain forward {\n    type filter hook forward priority -300; policy accept;\n    " + ip + " daddr " +
+          vip.text() + " drop\n  }\n";
   // Before the gate's queue (-150).
-  text += "  chain in {\n    type filter hook input priority -200; policy accept;\n    iifname != \"lo\" " + ip + " daddr " +
-          vip.text() + " " + ip + " daddr @closed drop\n  }\n}\n";
+  text += "  chain in {\n    type filter hook input priority -200; policy accept;\n    iifname != \"lo\" " + ip +
+          " daddr " + vip.text() + " " + ip + " daddr @closed drop\n  }\n}\n";
   nft(text, "install the standby rules of service " + service);
 }
 

@@ -40,7 +40,9 @@ Takeover::Takeover(TakeoverConfig config, Report report)
       orphans_(config_.vip.family) {
   raise_descriptor_limit();
   if (!orphans_.available())
-    report_(abi::kWarning, "connections that the guest has not accepted yet at the moment of a failover will be reset: " + orphans_.why_not());
+    report_(abi::kWarning,
+            "connections that the guest has not accepted yet at the moment of a failover will be reset: " +
+                orphans_.why_not());
   install_standby_rules(config_.service, config_.vip);
 }
 
@@ -138,7 +140,8 @@ TcpPacket Takeover::to_remote(const Connection& c, uint8_t flags, uint32_t seq) 
   packet.seq = seq;
   packet.ack = c.remote_seq(c.received) + (c.all_received() ? 1 : 0);
   packet.flags = flags;
-  packet.window = uint16_t(std::min<uint32_t>(65535, 131072u >> (c.has_window_scale() ? c.local_options.window_scale : 0)));
+  packet.window = uint16_t(
+      std::min<uint32_t>(65535, 131072u >> (c.has_window_scale() ? c.local_options.window_scale : 0)));
   packet.options.timestamps = c.has_timestamps();
   packet.options.tsval = c.fresh_tsval(monotonic_ns());
   packet.options.tsecr = c.remote_tsval;
@@ -152,7 +155,8 @@ TcpPacket Takeover::from_remote(const Connection& c, uint8_t flags) const {
   packet.seq = c.remote_seq(c.received);
   packet.ack = c.local_seq(c.acknowledged);
   packet.flags = flags;
-  packet.window = uint16_t(std::min<uint32_t>(65535, c.window >> (c.has_window_scale() ? c.remote_options.window_scale : 0)));
+  packet.window = uint16_t(
+      std::min<uint32_t>(65535, c.window >> (c.has_window_scale() ? c.remote_options.window_scale : 0)));
   packet.options.timestamps = c.has_timestamps();
   packet.options.tsval = c.remote_tsval;
   packet.options.tsecr = c.fresh_tsval(monotonic_ns());
@@ -186,8 +190,10 @@ bool Takeover::note_answer(const TcpPacket& packet) {
   } else if (packet.has(kAck) && !packet.has(kSyn)) {
     const int64_t ack = c.local_offset(packet.ack);
     if (ack < int64_t(c.acknowledged)) return false;
+    item.expected_seq = packet.ack;
     if (ack > int64_t(c.sent) + (c.local_fin ? 1 : 0) && c.lost.empty())
-      c.lost = "the client has received " + std::to_string(ack) + " bytes, the replica has written " + std::to_string(c.sent);
+      c.lost = "the client has received " + std::to_string(ack) + " bytes, the replica has written " +
+               std::to_string(c.sent);
     c.acknowledge(uint64_t(ack));
     c.established = true;
     c.window = uint32_t(packet.window) << (c.has_window_scale() ? c.remote_options.window_scale : 0);
@@ -223,7 +229,8 @@ void Takeover::probe(const std::vector<pid_t>& pids) {
       uint32_t missed = 0;
       shadows_ = collect_sockets(pids, &missed);
       if (missed != 0)
-        report_(abi::kError, std::to_string(missed) + " descriptors of the guest could not be opened for the takeover: this process may " +
+        report_(abi::kError, std::to_string(missed) +
+                                 " descriptors of the guest could not be opened for the takeover: this process may " +
                                  "have too few (ulimit -n)");
     }
     for (;;) {
@@ -268,7 +275,8 @@ void Takeover::open_listeners() {
     const GuestDescriptor& shadow = it->second;
     int error = 0;
     const std::optional<Endpoint> name = name_of(shadow.fd.get());
-    if (socket.bound && (!name || name->port == 0)) error = bind_anywhere(shadow.fd.get(), shadow.family, *socket.bound);
+    if (socket.bound && (!name || name->port == 0))
+      error = bind_anywhere(shadow.fd.get(), shadow.family, *socket.bound);
     if (error == 0 && listen(shadow.fd.get(), socket.backlog) != 0) error = errno;
     if (error == 0) {
       result_.listeners++;
@@ -304,7 +312,8 @@ void Takeover::open_datagrams() {
       continue;
     }
     const Endpoint where = socket.bound.value_or(Endpoint{});
-    report_(abi::kError, "cannot bind the datagram socket " + where.text() + " after the takeover: " + errno_text(error));
+    report_(abi::kError,
+            "cannot bind the datagram socket " + where.text() + " after the takeover: " + errno_text(error));
     result_.lost.push_back({{remote.value_or(Endpoint{}), where}, "cannot bind: " + errno_text(error)});
   }
 }
@@ -378,10 +387,8 @@ void Takeover::resume(Item& item) {
     ack.options.tsval = uint32_t(get_int(item.fd, SOL_TCP, TCP_TIMESTAMP));
     sender_.send(ack);
   }
-  if (c.remote_reset)
-    sender_.send(from_remote(c, kRst));
-  else if (c.all_received())
-    sender_.send(from_remote(c, kFin | kAck));
+  if (c.remote_reset) sender_.send(from_remote(c, kRst));
+  else if (c.all_received()) sender_.send(from_remote(c, kFin | kAck));
   if (c.shut_read) shutdown(item.fd, SHUT_RD);
   // A FIN that was acknowledged is sent once more: the send position stands before it (see Connection::acknowledge).
   if (c.shut_write) shutdown(item.fd, SHUT_WR);
@@ -399,7 +406,9 @@ void Takeover::finish(Item& item) {
   if (!known && c.lost.empty()) return connect_again(item);
   if (item.shadow != nullptr && item.shadow->type != SOCK_STREAM) return;
   if (c.cookie == 0 && (!c.established || c.is_over() || c.lost.empty())) return;
-  if (known && !c.is_over()) sender_.send(to_remote(c, kRst | kAck, c.local_seq(c.acknowledged)));
+  // Exactly the number that it expects; a reset with another one is ignored.
+  if (known && !c.is_over())
+    sender_.send(to_remote(c, kRst | kAck, item.expected_seq.value_or(c.local_seq(c.acknowledged))));
   if (c.lost.empty()) return;
   lose(item, c.lost);
   if (item.shadow != nullptr) refuse_guest(item);
@@ -415,12 +424,11 @@ void Takeover::connect_again(Item& item) {
   sockaddr_storage address;
   const socklen_t len = c.key.remote.to(&address, item.family);
   int error = c.key.local.port == 0 ? 0 : bind_anywhere(item.fd, item.family, c.key.local);
-  if (error == 0 && connect(item.fd, reinterpret_cast<sockaddr*>(&address), len) != 0 && errno != EINPROGRESS) error = errno;
+  if (error == 0 && connect(item.fd, reinterpret_cast<sockaddr*>(&address), len) != 0 && errno != EINPROGRESS)
+    error = errno;
   fcntl(item.fd, F_SETFL, flags);
-  if (error == 0)
-    result_.connections++;
-  else
-    lose(item, "cannot connect again: " + errno_text(error));
+  if (error == 0) result_.connections++;
+  else lose(item, "cannot connect again: " + errno_text(error));
 }
 
 // The guest's end of a lost connection: its next call must say "connection reset", not "not connected".

@@ -72,6 +72,7 @@ class Takeover {
     int family = 0;
     int reuse_address = 0;
     bool answered = false, repaired = false;
+    std::optional<uint32_t> expected_seq;  // by the client, as it says
   };
   void stage(const char* name);
   void classify();

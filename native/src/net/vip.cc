@@ -20,7 +20,8 @@ namespace understudy::host {
 namespace {
 
 [[noreturn]] void fail(int error, const std::string& what) {
-  throw HostError("NET", error, "", what + ": " + errno_text(error) + (error == EPERM ? "; it needs CAP_NET_ADMIN" : ""));
+  throw HostError("NET", error, "",
+                  what + ": " + errno_text(error) + (error == EPERM ? "; it needs CAP_NET_ADMIN" : ""));
 }
 
 }  // namespace
@@ -39,7 +40,8 @@ Vip::Vip(const Address& address, uint8_t prefix, const std::string& interface)
   if (index_ == 0) fail(errno, "the VIP's interface " + interface + " is not there");
   ifreq request{};
   interface.copy(request.ifr_name, IFNAMSIZ - 1);
-  if (ioctl(link_.get(), SIOCGIFHWADDR, &request) != 0) fail(errno, "cannot read the address of interface " + interface);
+  if (ioctl(link_.get(), SIOCGIFHWADDR, &request) != 0)
+    fail(errno, "cannot read the address of interface " + interface);
   has_mac_ = request.ifr_hwaddr.sa_family == ARPHRD_ETHER;
   memcpy(mac_, request.ifr_hwaddr.sa_data, 6);
 }
@@ -53,7 +55,9 @@ int Vip::talk(nlmsghdr* message) {
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return errno;
     const auto* answer = reinterpret_cast<const nlmsghdr*>(buffer);
-    if (size_t(n) < sizeof(nlmsghdr) + sizeof(int) || answer->nlmsg_type != NLMSG_ERROR || answer->nlmsg_seq != sequence_) continue;
+    if (size_t(n) < sizeof(nlmsghdr) + sizeof(int) || answer->nlmsg_type != NLMSG_ERROR ||
+        answer->nlmsg_seq != sequence_)
+      continue;
     sequence_++;
     return -static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(answer))->error;
   }
@@ -98,8 +102,7 @@ void Vip::add() {
   int error = change_address(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE);
   if (error == EEXIST) error = 0;
   if (error == 0 && address_.family == AF_INET6) error = change_route(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
-  if (error != 0 && error != EEXIST)
-    fail(error, "cannot add " + address_.text() + " to interface " + interface_);
+  if (error != 0 && error != EEXIST) fail(error, "cannot add " + address_.text() + " to interface " + interface_);
 }
 
 void Vip::remove() {
