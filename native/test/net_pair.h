@@ -24,6 +24,7 @@ struct Options {
   uint64_t seed = 1;
   bool v6 = false;
   bool churn = false;       // connections come and go, half-closed in between
+  bool forward = false;     // the dying host's kernel sends the clients' packets on to the backup
   bool guest_only = false;  // kill the server, not the host: the host's gate must hold back its FINs
   bool orphans = false;     // the server has accepted one half of the connections only when it dies
   int rate = 0;             // requests per second of all connections together; 0: as many as possible

@@ -1,7 +1,7 @@
 // Two hosts and a client as network namespaces: the server's host is killed in mid-stream, the other one takes over its connections,
 // and every client receives every byte once.
 //
-// usage: net_pair_test [--connections N] [--runs N] [--seed N] [--v6] [--churn] [--guest-only] [--orphans] [--rate N]
+// usage: net_pair_test [--connections N] [--runs N] [--seed N] [--v6] [--churn] [--guest-only] [--orphans] [--forward] [--rate N]
 // Needs root; without it the test is skipped (status 77).
 #include "net_pair.h"
 
@@ -54,7 +54,10 @@ struct MirrorHead {
   uint32_t direction, pad;
 };
 
-[[noreturn]] void run_primary(const Options& options, int mirror, int ready) {
+[[noreturn]] void run_primary(const Options& options, int low_mirror, int ready) {
+  // A dying process closes its descriptors from the lowest on: first the packet queues, then what the backup hears of it by.
+  const int mirror = fcntl(low_mirror, F_DUPFD_CLOEXEC, 200);
+  close(low_mirror);
   Vip vip(Address::parse(options.vip), options.v6 ? 128 : 32, "eth0");
   vip.add();
   vip.announce();
@@ -77,6 +80,7 @@ struct MirrorHead {
   config.queue_in = 10;
   config.queue_out = 11;
   config.lease_ms = 100;
+  if (options.forward) config.forward_to = Address::parse(options.address_b);
   std::vector<uint8_t> record;
   Gate gate(config, {.mirror_packet =
                          [&](Direction direction, std::span<const uint8_t> packet) {
@@ -302,6 +306,11 @@ int run_once(Options options) {
   kill(server, SIGKILL);
   status_of(a);
   const int failed = status_of(client);
+  if (options.forward) {
+    const std::string tables = options.v6 ? "ip6tables" : "iptables";
+    printf("sent on by the old host's kernel: %s",
+           lab.run("a", tables + " -t mangle -L -v -n | awk '/TEE/ {print $1}'").c_str());
+  }
   close(stop_b[1]);
   const int backup = status_of(b);
   const bool ok = failed == 0 && backup == 0;
@@ -336,6 +345,7 @@ int main(int argc, char** argv) {
     else if (arg == "--v6") options.v6 = true;
     else if (arg == "--churn") options.churn = true;
     else if (arg == "--orphans") options.orphans = true;
+    else if (arg == "--forward") options.forward = true;
     else if (arg == "--rate" && i + 1 < argc) options.rate = atoi(argv[++i]);
     else if (arg == "--guest-only") options.guest_only = true;
     else return fprintf(stderr, "unknown argument %s\n", arg.c_str()), 2;

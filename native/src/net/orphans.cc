@@ -11,12 +11,13 @@
 #include <unistd.h>
 
 #include <cstddef>
+#include <random>
 
 namespace understudy::host {
 namespace {
 
-// Upper half of the mark: ours. Lower half: which entry of the map.
-constexpr uint32_t kMark = 0x05d10000;
+// The mark: upper bits ours; twelve that tell this object from others on this host; lowest twelve: which entry of the map.
+constexpr uint32_t kMark = 0x05000000, kMarkBits = 12;
 constexpr uint32_t kTcxIngress = 46;  // BPF_TCX_INGRESS; not in the headers of older distributions
 constexpr uint32_t kEntries = 4096;
 constexpr uint16_t kMssMin = 536;  // the kernel refuses less (IPv6: 1220)
@@ -84,7 +85,7 @@ struct Assembler {
   }
 };
 
-std::vector<bpf_insn> make_program(uint8_t family, int map_fd, int btf_id) {
+std::vector<bpf_insn> make_program(uint8_t family, int map_fd, int btf_id, uint32_t mark) {
   // Registers 6 to 9 survive calls: 6 context, 7 the map's entry, 8 the listener. Stack: attributes, index, tuple.
   constexpr int16_t attrs = -24, index = -32, tuple = -72;
   const bool v4 = family == AF_INET;
@@ -93,9 +94,9 @@ std::vector<bpf_insn> make_program(uint8_t family, int map_fd, int btf_id) {
   a.move(BPF_REG_6, BPF_REG_1);
   a.load(BPF_W, BPF_REG_2, BPF_REG_6, offsetof(__sk_buff, mark));
   a.move(BPF_REG_3, BPF_REG_2);
-  a.put(BPF_ALU64 | BPF_AND | BPF_K, BPF_REG_3, 0, 0, int32_t(0xffff));
-  a.put(BPF_ALU64 | BPF_RSH | BPF_K, BPF_REG_2, 0, 0, 16);
-  a.out_if(BPF_JNE, BPF_REG_2, int32_t(kMark >> 16));
+  a.put(BPF_ALU64 | BPF_AND | BPF_K, BPF_REG_3, 0, 0, (1 << kMarkBits) - 1);
+  a.put(BPF_ALU64 | BPF_RSH | BPF_K, BPF_REG_2, 0, 0, kMarkBits);
+  a.out_if(BPF_JNE, BPF_REG_2, int32_t(mark >> kMarkBits));
   a.store(BPF_W, BPF_REG_10, index, BPF_REG_3);
   a.put(BPF_LD | BPF_DW | BPF_IMM, BPF_REG_1, BPF_PSEUDO_MAP_FD, 0, map_fd);
   a.put(0, 0, 0, 0, 0);
@@ -145,6 +146,7 @@ std::vector<bpf_insn> make_program(uint8_t family, int map_fd, int btf_id) {
 }  // namespace
 
 Orphans::Orphans(uint8_t family) : family_(family) {
+  mark_ = kMark | (std::random_device{}() & 0xfff) << kMarkBits;
   load();
   if (!available()) return;
   sender_ = std::make_unique<RawSender>(family);
@@ -209,7 +211,7 @@ void Orphans::load() {
     why_not_ = "BPF_MAP_CREATE: " + errno_text(errno);
     return;
   }
-  const std::vector<bpf_insn> code = make_program(family_, map_.get(), btf_id);
+  const std::vector<bpf_insn> code = make_program(family_, map_.get(), btf_id, mark_);
   static constexpr char license[] = "GPL";  // asked for by the kernel's functions, of the program
   std::vector<char> log(65536);
   attr = {};
@@ -259,7 +261,7 @@ std::string Orphans::vouch(const Connection& c, uint32_t index) const {
 
   TcpPacket packet = packet_of(c);
   packet.options.tsecr = entry.local_tsval;
-  sender_->mark(kMark | index);
+  sender_->mark(mark_ | index);
   const int error = sender_->send(packet);
   sender_->mark(0);
   return error == 0 ? "" : errno_text(error);

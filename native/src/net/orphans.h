@@ -39,6 +39,7 @@ class Orphans {
   int64_t queued_bytes(const Connection& connection) const;
 
   uint8_t family_;
+  uint32_t mark_;
   std::string why_not_;
   UniqueFd map_, program_, link_, diag_;
   std::unique_ptr<RawSender> sender_;

@@ -32,7 +32,6 @@ class Tap {
   // All that is there, without waiting. The packet's checksum is right, or as wrong as on the wire.
   void read(const std::function<void(std::span<uint8_t> ip_packet)>& on_packet);
   void wait(uint64_t timeout_ns) const;
-  void discard();
 
  private:
   UniqueFd fd_;

@@ -70,7 +70,15 @@ std::string begin_repair(int fd, const RepairSpec& spec) {
   if (const int error = set_transparent(fd, spec.socket_family, 1)) return failed("IP_TRANSPARENT", error);
   sockaddr_storage address;
   socklen_t len = spec.local.to(&address, spec.socket_family);
-  if (bind(fd, reinterpret_cast<sockaddr*>(&address), len) != 0) return failed("bind", errno);
+  if (bind(fd, reinterpret_cast<sockaddr*>(&address), len) != 0) {
+    const int error = errno;
+    // The guest has bound it itself, before it connected.
+    sockaddr_storage name;
+    socklen_t name_len = sizeof name;
+    const bool bound = error == EINVAL && getsockname(fd, reinterpret_cast<sockaddr*>(&name), &name_len) == 0 &&
+                       Endpoint::from(&name, name_len) == spec.local;
+    if (!bound) return failed("bind", error);
+  }
   if (const int error = set(fd, SOL_TCP, TCP_REPAIR_QUEUE, int(TCP_RECV_QUEUE)))
     return failed("TCP_REPAIR_QUEUE", error);
   if (const int error = set(fd, SOL_TCP, TCP_QUEUE_SEQ, spec.receive_seq)) return failed("TCP_QUEUE_SEQ", error);

@@ -41,18 +41,18 @@ void remove_from(uint8_t family, const std::string& service) {
   const std::string saved = run_command_or_throw({program + "-save", "-t", "mangle"}, "",
                                                  "list the rules of table mangle");
   const std::string in = chain_in(service), out = chain_out(service), comment = comment_of(service);
-  std::string input;
-  bool found_in = false, found_out = false;
+  std::string input, chains;
   std::istringstream lines(saved);
   for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with(":" + in + " ")) found_in = true;
-    if (line.starts_with(":" + out + " ")) found_out = true;
+    for (const std::string& chain : {in, out, chain_forward(service)}) {
+      // Emptied before any is deleted: they refer to each other.
+      if (line.starts_with(":" + chain + " ")) input = "-F " + chain + "\n" + input, chains += "-X " + chain + "\n";
+    }
     const bool ours = line.find(comment + " ") != std::string::npos || line.find(comment + "\"") != std::string::npos;
     if (line.starts_with("-A ") && ours && (line.ends_with("-j " + in) || line.ends_with("-j " + out)))
       input += "-D" + line.substr(2) + "\n";
   }
-  if (found_in) input += "-F " + in + "\n-X " + in + "\n";
-  if (found_out) input += "-F " + out + "\n-X " + out + "\n";
+  input += chains;
   if (input.empty()) return;
   run_command_or_throw({program + "-restore", "-w", "5", "--noflush"}, "*mangle\n" + input + "COMMIT\n",
                        "remove the gate's rules of service " + service);
@@ -71,19 +71,30 @@ std::string without_table(const std::string& family, const std::string& name) {
 
 std::string standby_table(const std::string& service) { return nft_name("understudy_standby_", service); }
 std::string chain_in(const std::string& service) { return "US-IN-" + short_name(service); }
+std::string chain_forward(const std::string& service) { return "US-FWD-" + short_name(service); }
 std::string chain_out(const std::string& service) { return "US-OUT-" + short_name(service); }
 std::string fence_table(const std::string& service) { return nft_name("understudy_", service); }
 
 void install_queue_rules(const GateConfig& config) {
   const std::string in = chain_in(config.service), out = chain_out(config.service), vip = config.vip.text();
   const std::string comment = " -m comment --comment \"" + comment_of(config.service) + "\"";
-  const std::string to_in = " -j NFQUEUE --queue-num " + std::to_string(config.queue_in) + "\n";
+  const std::string forward = chain_forward(config.service);
+  // With --queue-bypass a packet that nobody waits for goes on to the next rule, which is the way to the backup.
+  const std::string to_in = " -j NFQUEUE --queue-num " + std::to_string(config.queue_in) +
+                            (config.forward_to ? " --queue-bypass\n" : "\n");
   const std::string to_out = " -j NFQUEUE --queue-num " + std::to_string(config.queue_out) + "\n";
   remove_from(config.vip.family, config.service);
 
   std::string rules = "*mangle\n:" + in + " - [0:0]\n:" + out + " - [0:0]\n";
+  if (config.forward_to) {
+    rules += ":" + forward + " - [0:0]\n-A " + forward + " -j TEE --gateway " + config.forward_to.text() + "\n-A " +
+             forward + " -j DROP\n-A " + in + " -m mark --mark " + std::to_string(kForwardMark) + " -j " + forward +
+             "\n";
+  }
   auto gate = [&](const std::string& in_port, const std::string& out_port) {
-    rules += "-A " + in + " -p tcp" + in_port + to_in;
+    const std::string to_port = "-A " + in + " -p tcp" + in_port;
+    rules += to_port + to_in;
+    if (config.forward_to) rules.append(to_port).append(" -j ").append(forward).append("\n");
     const std::string from_port = "-A " + out + " -p tcp" + out_port + " --tcp-flags ";
     for (const char* flags : {"SYN SYN", "FIN FIN", "RST RST"}) rules.append(from_port).append(flags).append(to_out);
   };

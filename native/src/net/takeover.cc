@@ -83,7 +83,8 @@ TakeoverResult Takeover::run(ConnectionTable& table, const std::vector<pid_t>& p
   table.freeze();
   table_ = &table;
   classify();
-  tap_.discard();
+  // What the old primary has sent on already (GateConfig::forward_to).
+  tap_.read([this](std::span<uint8_t> ip_packet) { on_captured(ip_packet); });
   // The clients' packets turn to this host from here on. The address is not here, so the kernel drops them; were it here, it would
   // answer each with a reset, because the connections are not.
   vip_.announce();
@@ -438,6 +439,8 @@ void Takeover::refuse_guest(Item& item) {
   spec.socket_family = item.family;
   spec.local = c.key.local;
   spec.remote = c.key.remote;
+  // A guest that talked to itself, say.
+  if (spec.remote.address.is_loopback()) spec.local.address = spec.remote.address;
   spec.receive_seq = 1;
   spec.send_seq = 1;
   if (!begin_repair(item.fd, spec).empty()) return;
