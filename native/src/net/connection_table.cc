@@ -227,7 +227,9 @@ void ConnectionTable::guest(const abi::NetMessage& message, const uint8_t* paylo
   if (!was_lost && !connection->lost.empty())
     report_(abi::kWarning,
             "the connection with " + connection->key.remote.text() + " cannot be taken over: " + connection->lost);
-  if (connection->guest_closed && (connection->is_over() || superseded)) retire(connection);
+  // One whose packets do not pass the gate has none: a client on the same host, say.
+  const bool unseen = !connection->remote_isn && !connection->local_isn;
+  if (connection->guest_closed && (connection->is_over() || superseded || unseen)) retire(connection);
 }
 
 void ConnectionTable::retire(Connection* connection) {

@@ -27,10 +27,12 @@ class PacketQueue {
 
   void accept_until(uint32_t id);  // this one and all that came before it
   void drop(uint32_t id);
+  // This one and all that came before it: back to the beginning of the table's rules, with this mark.
+  void repeat_until(uint32_t id, uint32_t mark);
 
  private:
   void configure(uint8_t family);
-  void send_verdict(uint16_t type, uint32_t id, uint32_t verdict);
+  void send_verdict(uint16_t type, uint32_t id, uint32_t verdict, uint32_t mark = 0);
 
   uint16_t number_;
   UniqueFd fd_;

@@ -2,8 +2,8 @@
 // primary, in place, and the clients notice nothing.
 //
 // Order (each step's reason is in the code; another order resets clients or loses bytes):
-//   announce the VIP, which is not here yet -> ask each client how far it is -> listeners -> repair every connection -> VIP -> let the
-//   connections speak, clients first heard meanwhile included.
+//   announce the VIP, which is not here yet -> ask each client how far it is -> listeners -> repair every connection -> VIP, closed to the
+//   outside -> orphans into the accept queues -> let the connections speak -> open the VIP -> what was heard meanwhile.
 //
 // Invariants:
 //  - Before it: the old primary is fenced, the replica stands (LiveState Drained), the network ring is drained.
@@ -14,6 +14,8 @@
 #pragma once
 #include "net/connection_table.h"
 #include "net/guest_sockets.h"
+#include "net/nft_set.h"
+#include "net/orphans.h"
 #include "net/raw_ip.h"
 #include "net/vip.h"
 
@@ -70,6 +72,7 @@ class Takeover {
     int family = 0;
     int reuse_address = 0;
     bool answered = false, repaired = false;
+    std::optional<uint32_t> expected_seq;  // by the client, as it says
   };
   void stage(const char* name);
   void classify();
@@ -83,7 +86,10 @@ class Takeover {
   void resume(Item& item);
   void finish(Item& item);
   void lose(Item& item, const std::string& reason);
+  void connect_again(Item& item);
   void refuse_guest(Item& item);
+  void adopt_orphans();
+  void open_vip();
   void open_datagrams();
   void replay_captured();
   TcpPacket from_remote(const Connection& c, uint8_t flags) const;
@@ -94,6 +100,8 @@ class Takeover {
   Vip vip_;
   RawSender sender_;
   Tap tap_;
+  Orphans orphans_;
+  NftSets sets_;
   ConnectionTable* table_ = nullptr;
   std::vector<Item> items_;
   std::unordered_map<FlowKey, size_t, FlowKeyHash> by_key_;
