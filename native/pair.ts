@@ -29,6 +29,8 @@ export interface NativeNetwork {
   queueIn: number;
   queueOut: number;
   leaseMs: number;
+  /** The backup's address on the clients' link: packets that still come here after this host's end are sent on to it. */
+  forwardTo?: string;
 }
 
 interface Common {

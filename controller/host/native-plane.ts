@@ -69,7 +69,11 @@ export function nativePlane(stateDir: string): DataPlane {
   };
 
   return {
-    startPrimary: (options, onEvent) => primaryPlane(options, networkOf(options), onEvent),
+    startPrimary: (options, onEvent) => {
+      const network = networkOf(options);
+      if (network !== undefined && options.backup !== undefined) network.forwardTo = options.backup.address;
+      return primaryPlane(options, network, onEvent);
+    },
     startBackup: (options, onEvent) => backupPlane(options, networkOf(options), onEvent),
     cleanLeftovers: () => {
       const found: string[] = [];

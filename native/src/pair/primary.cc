@@ -246,7 +246,10 @@ void PrimarySession::fence(const std::string& reason, bool release) {
   const bool first = !fenced_.exchange(true);
   if (first) {
     // The kernel first: what the guest's death would send is stopped there.
-    if (gate_ != nullptr) gate_->drop_lease();
+    if (gate_ != nullptr) {
+      gate_->drop_lease();
+      gate_->divert();
+    }
     if (vip_ != nullptr) {
       try {
         vip_->remove();
