@@ -84,7 +84,7 @@ Bytes sockaddr_bytes(const Endpoint& endpoint, int family) {
 class World {
  public:
   struct Setup {
-    bool v6 = false, outward = false;
+    bool v6 = false, outward = false, forward = false;
     std::string client_sysctl;
   };
   explicit World(Setup setup)
@@ -110,6 +110,7 @@ class World {
       config.interface = "eth0";
       config.tcp_ports = {kPort};
       config.outward = setup.outward;
+      if (setup.forward) config.forward_to = Address::parse(v6 ? "fd00:77::3" : "10.77.0.3");
       config.queue_in = 20;
       config.queue_out = 21;
       gate = std::make_unique<Gate>(
@@ -482,6 +483,22 @@ void datagram_sockets_are_bound() {
   CHECK(receive(shadow.get(), 8) == "datagram");
 }
 
+void fenced_host_sends_packets_on(bool v6) {
+  World w({.v6 = v6, .forward = true});
+  w.connect_client();
+  w.hold = true;
+  say(w.client.get(), "waits in the queue, ");
+  CHECK(eventually([&] { return w.gate->stats().held == 1; }));
+  w.dead = true;
+  w.gate->divert();
+  say(w.client.get(), "comes later");
+  pollfd p{w.server.get(), POLLIN, 0};
+  CHECK(poll(&p, 1, 20) == 0);
+  const TakeoverResult result = w.take_over();
+  CHECK(result.replayed_packets >= 1 && result.lost.empty());
+  CHECK(receive(w.shadow.get(), 30) == "waits in the queue, comes late");
+}
+
 // ---- Gate ------------------------------------------------------------------------------------------------------------------------
 
 void nothing_is_acknowledged_before_the_backup_has_it() {
@@ -673,6 +690,8 @@ int main(int argc, char** argv) {
       {"replica that lags is not believed", replica_that_lags_is_not_believed},
       {"client that does not read", client_that_does_not_read},
       {"datagram sockets are bound", datagram_sockets_are_bound},
+      {"fenced host sends packets on", [] { fenced_host_sends_packets_on(false); }},
+      {"fenced host sends packets on, IPv6", [] { fenced_host_sends_packets_on(true); }},
       {"nothing is acknowledged before the backup has it", nothing_is_acknowledged_before_the_backup_has_it},
       {"lost mirror holds until told otherwise", lost_mirror_holds_until_told_otherwise},
       {"firewall rules still count", firewall_rules_still_count},

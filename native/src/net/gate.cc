@@ -20,6 +20,8 @@ Gate::Gate(GateConfig config, GateHooks hooks) : config_(std::move(config)), hoo
   // Queues before rules: with rules only, packets of clients that are connected already would be dropped.
   lanes_[int(Direction::kIn)].queue = std::make_unique<PacketQueue>(config_.queue_in, config_.vip.family);
   lanes_[int(Direction::kOut)].queue = std::make_unique<PacketQueue>(config_.queue_out, config_.vip.family);
+  if (config_.forward_to)
+    keeper_ = std::make_unique<QueueKeeper>(*lanes_[int(Direction::kIn)].queue, *lanes_[int(Direction::kOut)].queue);
   thread_ = start_thread("us-gate", [this] { run(); });
   // Every packet waits for this thread, and what it has not read when the process dies is lost. Without the privilege it is as others are.
   const sched_param urgent{kRealTimePriority};

@@ -18,7 +18,7 @@
 #include <mutex>
 
 #include "net/lease.h"
-#include "net/packet_queue.h"
+#include "net/queue_keeper.h"
 #include "net/rules.h"
 
 namespace understudy::host {
@@ -88,6 +88,7 @@ class Gate {
   std::atomic<uint64_t> released_{0};
   std::atomic<bool> diverted_{false};
   std::unique_ptr<Lease> lease_;
+  std::unique_ptr<QueueKeeper> keeper_;
   UniqueFd stop_;  // eventfd
   std::atomic<uint64_t> packets_in_{0}, bytes_in_{0}, packets_out_{0}, dropped_fins_{0}, dropped_checksum_{0};
   std::thread thread_;

@@ -123,20 +123,21 @@ bool PacketQueue::read(const OnPacket& on_packet) {
   return any;
 }
 
-void PacketQueue::send_verdict(uint16_t type, uint32_t id, uint32_t verdict, uint32_t mark) {
+void PacketQueue::send_verdict(int fd, uint16_t number, uint16_t type, uint32_t id, uint32_t verdict, uint32_t mark) {
   alignas(nlmsghdr) char buffer[128];
-  nlmsghdr* message = begin_message(buffer, type, NLM_F_REQUEST, number_);
+  nlmsghdr* message = begin_message(buffer, type, NLM_F_REQUEST, number);
   nfqnl_msg_verdict_hdr header{htonl(verdict), htonl(id)};
   mnl_attr_put(message, NFQA_VERDICT_HDR, sizeof header, &header);
   if (mark != 0) mnl_attr_put_u32(message, NFQA_MARK, htonl(mark));
   // The kernel handles the message before send() returns: the packet goes on its way in this thread.
-  while (send(fd_.get(), message, message->nlmsg_len, 0) < 0 && errno == EINTR) {}
+  while (send(fd, message, message->nlmsg_len, 0) < 0 && errno == EINTR) {}
 }
 
-void PacketQueue::accept_until(uint32_t id) { send_verdict(NFQNL_MSG_VERDICT_BATCH, id, NF_ACCEPT); }
-void PacketQueue::repeat_until(uint32_t id, uint32_t mark) {
-  send_verdict(NFQNL_MSG_VERDICT_BATCH, id, NF_REPEAT, mark);
+void PacketQueue::accept_until(uint32_t id) { send_batch_verdict(fd(), number_, id, NF_ACCEPT, 0); }
+void PacketQueue::repeat_until(uint32_t id, uint32_t mark) { send_batch_verdict(fd(), number_, id, NF_REPEAT, mark); }
+void PacketQueue::drop(uint32_t id) { send_verdict(fd(), number_, NFQNL_MSG_VERDICT, id, NF_DROP, 0); }
+void PacketQueue::send_batch_verdict(int fd, uint16_t number, uint32_t id, uint32_t verdict, uint32_t mark) {
+  send_verdict(fd, number, NFQNL_MSG_VERDICT_BATCH, id, verdict, mark);
 }
-void PacketQueue::drop(uint32_t id) { send_verdict(NFQNL_MSG_VERDICT, id, NF_DROP); }
 
 }  // namespace understudy::host
