@@ -77,7 +77,8 @@ i64 process_of_pidfd(i64 fd) {
   i64 n = sys(kSysRead, info, text, sizeof text), pid = 0;
   sys(kSysClose, info);
   for (i64 i = 0; i + 5 < n; ++i) {
-    if (text[i] != '\n' || text[i + 1] != 'P' || text[i + 2] != 'i' || text[i + 3] != 'd' || text[i + 4] != ':') continue;
+    if (text[i] != '\n' || text[i + 1] != 'P' || text[i + 2] != 'i' || text[i + 3] != 'd' || text[i + 4] != ':')
+      continue;
     for (i += 5; i < n && text[i] != '\n'; ++i)
       if (text[i] >= '0' && text[i] <= '9') pid = pid * 10 + (text[i] - '0');
     break;
@@ -90,9 +91,16 @@ i64 process_of_pidfd(i64 fd) {
 void send_again(const Call& c) {
   i64 to = (i32)c.args[0], sig = 0;
   switch (c.nr) {
-    case kSysTkill: to = process_of_thread(to); sig = (i32)c.args[1]; break;
-    case kSysTgkill: case kSysRtTgsigqueueinfo: sig = (i32)c.args[2]; break;
-    case kSysPidfdSendSignal: to = process_of_pidfd(to); sig = (i32)c.args[1]; break;
+    case kSysTkill:
+      to = process_of_thread(to);
+      sig = (i32)c.args[1];
+      break;
+    case kSysTgkill:
+    case kSysRtTgsigqueueinfo: sig = (i32)c.args[2]; break;
+    case kSysPidfdSendSignal:
+      to = process_of_pidfd(to);
+      sig = (i32)c.args[1];
+      break;
     default: sig = (i32)c.args[1]; break;
   }
   if (sig < 1 || sig > kSignals || (signal_bit((int)sig) & kReservedMask)) return;
@@ -188,8 +196,12 @@ void follow_process_call(Thread* t, const Call& c, i64 ret) {
     case kSysPrctl:
       if (c.args[0] == 36 /* PR_SET_CHILD_SUBREAPER */) right = sys(kSysPrctl, 36, c.args[1], 0, 0, 0) == 0;
       break;
-    case kSysKill: case kSysTkill: case kSysTgkill: case kSysRtSigqueueinfo: case kSysRtTgsigqueueinfo: case kSysPidfdSendSignal:
-      return send_again(c);
+    case kSysKill:
+    case kSysTkill:
+    case kSysTgkill:
+    case kSysRtSigqueueinfo:
+    case kSysRtTgsigqueueinfo:
+    case kSysPidfdSendSignal: return send_again(c);
     case kSysRtSigtimedwait:
       if (ret > 0) take_back_signal((int)ret);
       break;

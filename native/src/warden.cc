@@ -277,8 +277,7 @@ void Warden::on_death(Member& member) {
 void Warden::record_death(int slot_index, pid_t inside, bool is_root, int signal) {
   abi::Control& control = memory_.control();
   if (control.mode != abi::kModeRecord || load_acquire(control.processes[slot_index].state) != abi::kThreadLive) return;
-  if (hooks_.killed && !unrecorded_ && hooks_.killed(is_root, signal))
-    unrecorded_ = true;
+  if (hooks_.killed && !unrecorded_ && hooks_.killed(is_root, signal)) unrecorded_ = true;
   if (unrecorded_ || !take_baton(inside)) return;
   append_killed(uint32_t(slot_index), signal);
   release_baton();

@@ -198,7 +198,8 @@ struct ProcessSlot {
   int32_t pid;     // as the host sees it; with kFlagPidNamespace as the group sees it
   uint32_t dying;  // set by exit_group or execve of one thread: the others must not run guest code any more
   uint32_t dead;   // set by the host when the pidfd became readable (record)
-  uint32_t doomed;  // replay: by the journal somebody has sent it SIGKILL; if no KILLED event follows, it dies when the group goes live
+  uint32_t
+      doomed;  // replay: by the journal somebody has sent it SIGKILL; if no KILLED event follows, it dies when the group goes live
 };
 
 // ---- Outcomes ------------------------------------------------------------------------------------------------

@@ -126,7 +126,7 @@ void Gate::judge(Lane& lane) {
     lane.waiting.pop_front();
   }
   if (!any) return;
-  if (!diverted) lane.queue->accept_until(last);
+  if (!diverted) lane.queue->accept_until(last, &lane == &lanes_[int(Direction::kIn)] ? kAcceptedMark : 0);
   else if (&lane == &lanes_[int(Direction::kIn)] && config_.forward_to) lane.queue->repeat_until(last, kForwardMark);
 }
 

@@ -133,7 +133,7 @@ void PacketQueue::send_verdict(int fd, uint16_t number, uint16_t type, uint32_t 
   while (send(fd, message, message->nlmsg_len, 0) < 0 && errno == EINTR) {}
 }
 
-void PacketQueue::accept_until(uint32_t id) { send_batch_verdict(fd(), number_, id, NF_ACCEPT, 0); }
+void PacketQueue::accept_until(uint32_t id, uint32_t mark) { send_batch_verdict(fd(), number_, id, NF_ACCEPT, mark); }
 void PacketQueue::repeat_until(uint32_t id, uint32_t mark) { send_batch_verdict(fd(), number_, id, NF_REPEAT, mark); }
 void PacketQueue::drop(uint32_t id) { send_verdict(fd(), number_, NFQNL_MSG_VERDICT, id, NF_DROP, 0); }
 void PacketQueue::send_batch_verdict(int fd, uint16_t number, uint32_t id, uint32_t verdict, uint32_t mark) {

@@ -26,7 +26,7 @@ class PacketQueue {
   // False when there was nothing.
   bool read(const OnPacket& on_packet);
 
-  void accept_until(uint32_t id);  // this one and all that came before it
+  void accept_until(uint32_t id, uint32_t mark);  // this one and all that came before it; mark 0: theirs stays
   void drop(uint32_t id);
   // This one and all that came before it: back to the beginning of the table's rules, with this mark.
   void repeat_until(uint32_t id, uint32_t mark);

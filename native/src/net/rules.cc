@@ -74,16 +74,38 @@ std::string chain_in(const std::string& service) { return "US-IN-" + short_name(
 std::string chain_forward(const std::string& service) { return "US-FWD-" + short_name(service); }
 std::string chain_out(const std::string& service) { return "US-OUT-" + short_name(service); }
 std::string fence_table(const std::string& service) { return nft_name("understudy_", service); }
+std::string forward_table(const std::string& service) { return nft_name("understudy_forward_", service); }
+
+namespace {
+// Behind the queue's rules: what has not the gate's mark has come while nobody was at the queue, and goes to the backup, not in.
+void install_way_on(const GateConfig& config) {
+  const std::string table = forward_table(config.service), vip = config.vip.text();
+  const std::string ip = config.vip.family == AF_INET ? "ip" : "ip6";
+  std::string ports;
+  for (const uint16_t port : config.tcp_ports) ports += (ports.empty() ? "" : ", ") + std::to_string(port);
+  const std::string match = "    " + ip + " daddr " + vip + " meta l4proto tcp " +
+                            (config.outward || ports.empty() ? "" : "tcp dport { " + ports + " } ");
+  nft(without_table(ip, table) + "table " + ip + " " + table +
+          " {\n  chain in {\n    type filter hook input priority -145; policy accept;\n    iifname \"lo\" accept\n    "
+          "meta mark " +
+          std::to_string(kAcceptedMark) + " accept\n" + match + "counter dup to " + config.forward_to.text() + "\n" +
+          match + "counter drop\n  }\n}\n",
+      "install the way to the backup of service " + config.service);
+}
+}  // namespace
 
 void install_queue_rules(const GateConfig& config) {
   const std::string in = chain_in(config.service), out = chain_out(config.service), vip = config.vip.text();
   const std::string comment = " -m comment --comment \"" + comment_of(config.service) + "\"";
   const std::string forward = chain_forward(config.service);
-  // With --queue-bypass a packet that nobody waits for goes on to the next rule, which is the way to the backup.
+  // With --queue-bypass a packet that nobody waits for skips the rest of this table. The next one (install_way_on) lets in only what
+  // the gate has accepted.
   const std::string to_in = " -j NFQUEUE --queue-num " + std::to_string(config.queue_in) +
                             (config.forward_to ? " --queue-bypass\n" : "\n");
   const std::string to_out = " -j NFQUEUE --queue-num " + std::to_string(config.queue_out) + "\n";
   remove_from(config.vip.family, config.service);
+  // First: with a bypass and without it, packets would come in unseen.
+  if (config.forward_to) install_way_on(config);
 
   std::string rules = "*mangle\n:" + in + " - [0:0]\n:" + out + " - [0:0]\n";
   if (config.forward_to) {
@@ -94,7 +116,6 @@ void install_queue_rules(const GateConfig& config) {
   auto gate = [&](const std::string& in_port, const std::string& out_port) {
     const std::string to_port = "-A " + in + " -p tcp" + in_port;
     rules += to_port + to_in;
-    if (config.forward_to) rules.append(to_port).append(" -j ").append(forward).append("\n");
     const std::string from_port = "-A " + out + " -p tcp" + out_port + " --tcp-flags ";
     for (const char* flags : {"SYN SYN", "FIN FIN", "RST RST"}) rules.append(from_port).append(flags).append(to_out);
   };
@@ -152,6 +173,8 @@ void install_standby_rules(const std::string& service, const Address& vip) {
 void remove_queue_rules(const std::string& service) {
   remove_from(AF_INET, service);
   remove_from(AF_INET6, service);
+  const std::string table = forward_table(service);
+  nft(without_table("ip", table) + without_table("ip6", table), "remove the way to the backup of service " + service);
 }
 void remove_fence(const std::string& service) {
   const std::string table = fence_table(service);

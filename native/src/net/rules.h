@@ -4,8 +4,8 @@
 // Invariants:
 //  - Everything is in chains and tables of the service's own name, and each rule outside of them carries its comment: removal
 //    after a crash needs no memory of what was installed.
-//  - With nobody at the queue packets are dropped, not let through. (Where they are sent on to the backup, the queue's rule is passed by,
-//    but then the next one drops.)
+//  - With nobody at the queue packets are dropped, not let through. (Where they are sent on to the backup, the queue's rule is passed by;
+//    then a table behind it drops what does not have the mark of the gate's verdict.)
 //  - The queue's rules are in the mangle table. A verdict skips the rest of its own table only, so a firewall's rules (filter) still
 //    decide about each packet.
 //
@@ -39,9 +39,12 @@ std::string chain_in(const std::string& service);
 std::string chain_out(const std::string& service);
 std::string chain_forward(const std::string& service);
 std::string fence_table(const std::string& service);
+std::string forward_table(const std::string& service);
 
 // A packet with this mark is sent on to the backup.
 inline constexpr uint32_t kForwardMark = 0x05d20001;
+// One with this mark was accepted by the gate.
+inline constexpr uint32_t kAcceptedMark = 0x05d20002;
 
 // Each throws HostError NET. Installing what is there already replaces it.
 void install_queue_rules(const GateConfig& config);
