@@ -195,22 +195,22 @@ export class Rig {
     return ['nsenter', `--net=/run/netns/${this.netns(place)}`, ...argv];
   }
 
-  /** A program in one of the namespaces; its output goes to LABEL.log in the rig's folder unless it is piped or an IPC channel is wanted. */
+  /** A program in one of the namespaces; its output goes to LABEL.log in the rig's folder, or is piped to the caller. */
   spawn(
     place: Place | 'net',
     label: string,
     argv: readonly string[],
-    io: 'log' | 'pipe' | 'ipc' = 'log',
+    io: 'log' | 'pipes' | 'ipc' = 'log',
   ): ChildProcess {
     const log = openSync(join(this.dir, `${label}.log`), 'a');
     const [program, ...args] = this.inside(place, argv);
     const child = spawn(program!, args, {
       cwd: this.dir,
-      stdio: io === 'pipe' ? ['pipe', 'pipe', log] : io === 'ipc' ? ['ignore', log, log, 'ipc'] : ['ignore', log, log],
+      stdio: io === 'pipes' ? 'pipe' : ['ignore', log, log, ...(io === 'ipc' ? (['ipc'] as const) : [])],
       env: this.env,
     });
     closeSync(log);
-    // What it should have done is missed by whoever waits for it.
+    // Whoever waits for what it should have done finds the reason there.
     child.on('error', (error) => writeFileSync(join(this.dir, `${label}.log`), `${messageOf(error)}\n`, { flag: 'a' }));
     this.children.set(label, child);
     return child;
