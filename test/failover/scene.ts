@@ -52,6 +52,11 @@ export function definition(
 export async function protect(rig: Rig, config: Record<string, unknown>): Promise<void> {
   const answer = await rig.apply('a', config);
   expect(answer).toMatchObject({ host: 'host-a', state: 'protected', backup: 'host-b', epoch: 1 });
+  // It runs; that it accepts connections is a matter of its own start.
+  const [port] = (config['ports'] as { tcp: number[] }).tcp;
+  await until(`the server to accept connections at port ${port}`, () =>
+    rig.run('c', ['bash', '-c', `exec 3<>/dev/tcp/${rig.vip}/${port}`]).status === 0 ? true : undefined,
+  );
 }
 
 export async function protectRedis(rig: Rig): Promise<void> {
