@@ -268,8 +268,11 @@ bool PrimarySession::on_killed(bool root, int signal) {
   const uint64_t at = monotonic_ns();
   // Everything that the guest had appended goes to the backup before it is told to go on.
   pump_->drain();
-  fence("the guest was killed by signal " + std::to_string(signal), true);
+  const std::string reason = "the guest was killed by signal " + std::to_string(signal);
+  fence(reason, false);
+  // Said before the backup is told: its answer is the loss of the mirror, which must not be taken for the loss of the backup.
   emit_({{"type", "guestLost"}, {"signal", signal}, {"atNs", at}});
+  fence(reason, true);
   warden_->kill_group();
   return true;
 }
