@@ -29,7 +29,7 @@ export interface NativeNetwork {
   queueIn: number;
   queueOut: number;
   leaseMs: number;
-  /** The backup's address on the clients' link: packets that still come here after this host's end are sent on to it. */
+  /** An address of the backup on the VIP's link: clients' packets are sent on to it when this host is not the primary any more, or dead. */
   forwardTo?: string;
 }
 

@@ -46,7 +46,9 @@ void remove_from(uint8_t family, const std::string& service) {
   for (std::string line; std::getline(lines, line);) {
     for (const std::string& chain : {in, out, chain_forward(service)}) {
       // Emptied before any is deleted: they refer to each other.
-      if (line.starts_with(":" + chain + " ")) input = "-F " + chain + "\n" + input, chains += "-X " + chain + "\n";
+      if (!line.starts_with(":" + chain + " ")) continue;
+      input.insert(0, "-F " + chain + "\n");
+      chains.append("-X ").append(chain).append("\n");
     }
     const bool ours = line.find(comment + " ") != std::string::npos || line.find(comment + "\"") != std::string::npos;
     if (line.starts_with("-A ") && ours && (line.ends_with("-j " + in) || line.ends_with("-j " + out)))

@@ -11,6 +11,7 @@
 namespace understudy::host {
 namespace {
 constexpr uint32_t kFarewellMs = 500;
+constexpr useconds_t kDivertUs = 100'000;
 }
 
 PrimarySession::PrimarySession(const PrimaryOptions& options, EmitEvent emit)
@@ -248,12 +249,8 @@ void PrimarySession::fence(const std::string& reason, bool release) {
     // The kernel first: what the guest's death would send is stopped there.
     if (gate_ != nullptr) {
       gate_->drop_lease();
+      // The address stays for the moment, though nothing leaves from it: only what is addressed to this host can be sent on.
       gate_->divert();
-    }
-    if (vip_ != nullptr) {
-      try {
-        vip_->remove();
-      } catch (const HostError& error) { emit_(message(abi::kError, error.what())); }
     }
   }
   if (release && sender_ != nullptr && !unprotected_) {
@@ -361,13 +358,15 @@ void PrimarySession::finish() {
   warden_->stop();
   // The backup has the end before the connection goes, so that it is not taken for a failure.
   if (sender_ != nullptr) sender_->close(lost_guest_ ? "the guest was lost" : "the guest has ended", kFarewellMs);
-  standing_gate_ = nullptr;
-  gate_.reset();
-  if (vip_ != nullptr && !fenced_) {
+  // Until the clients have learnt where the address is now, what they send here is sent on.
+  if (fenced_ && gate_ != nullptr) usleep(kDivertUs);
+  if (vip_ != nullptr) {
     try {
       vip_->remove();
     } catch (const HostError& error) { emit_(message(abi::kError, error.what())); }
   }
+  standing_gate_ = nullptr;
+  gate_.reset();
   launcher_->stop();
   enclosure_.close();
   emit_(std::move(event));
