@@ -54,6 +54,8 @@ export interface NativePrimaryOptions extends Common {
   cwd: string;
   /** Absent: unprotected from the beginning. */
   mirror?: NativeMirror;
+  /** On both sides: storage that only the primary touches. */
+  sharedPaths: readonly string[];
   rpoMs: number;
   rpoBytes: number;
 }

@@ -2,6 +2,7 @@
 #include "commit.h"
 
 #include "baton.h"
+#include "storage.h"
 
 namespace understudy {
 
@@ -27,7 +28,16 @@ bool reaches_outside(FdKind kind) {
   return kind == kFdTcp || kind == kFdDatagram || kind == kFdOutside || kind == kFdUnix;
 }
 
+// Opening a file on shared storage for writing may make it, or cut it.
+bool changes_shared_storage(const Call& c) {
+  constexpr u64 kWriting = 3 | 0100 | 01000;  // O_ACCMODE, O_CREAT, O_TRUNC
+  Opening o;
+  if (is_opening(c, o)) return (o.flags & kWriting) && is_shared_path(o.dir, o.path);
+  return changes_shared_path(c);
+}
+
 bool is_output(Thread* t, const Call& c) {
+  if (US_UNLIKELY(has_shared_storage()) && changes_shared_storage(c)) return true;
   if (describe(c.nr).carries_data()) return reaches_outside(fd_kind(t, (u32)c.args[0]));
   switch (c.nr) {
     case kSendfile: return reaches_outside(fd_kind(t, (u32)c.args[0]));
@@ -35,6 +45,8 @@ bool is_output(Thread* t, const Call& c) {
     case kConnect:
     case kShutdown:
     case kSysClose: return fd_kind(t, (u32)c.args[0]) == kFdTcp;  // SYN, FIN
+    case kSysFtruncate:
+    case kSysFallocate: return fd_kind(t, (u32)c.args[0]) == kFdOutside;
     case kSysDup2:
     case kSysDup3: return fd_kind(t, (u32)c.args[1]) == kFdTcp;
     case kSysExitGroup: return true;  // closes what is open
@@ -105,6 +117,9 @@ void commit_after(Thread* t, const Call& c, i64 ret) {
     control().pair.output_needed = t->output_needed;
   }
   follow_fd_kinds(t, c, ret);
+  Opening o;
+  if (US_UNLIKELY(has_shared_storage()) && !is_error(ret) && is_opening(c, o) && is_shared_path(o.dir, o.path))
+    remember_fd(t, (u32)ret, kFdOutside);
 }
 
 void append_endpoint(Thread* t, const Call& c, i64 ret) {

@@ -105,6 +105,10 @@ function isolationOf(options: PlaneOptions): Isolation {
   };
 }
 
+function sharedPathsOf(options: PlaneOptions): string[] {
+  return options.storage.filter((rule) => rule.class === 'shared').map((rule) => rule.path);
+}
+
 function common(options: PlaneOptions, network: NativeNetwork | undefined) {
   return {
     journalDir: options.journalDir,
@@ -165,6 +169,7 @@ function primaryPlane(
           argv: options.argv,
           env: options.env,
           cwd: options.cwd,
+          sharedPaths: sharedPathsOf(options),
           rpoMs: options.rpo.ms,
           rpoBytes: options.rpo.bytes,
           ...(options.backup === undefined ? {} : { mirror: mirrorOf(options, options.backup) }),
@@ -249,7 +254,7 @@ function backupPlane(
         ...common(options, network),
         stubPath: stubPath(),
         scratchDir,
-        sharedPaths: options.storage.filter((rule) => rule.class === 'shared').map((rule) => rule.path),
+        sharedPaths: sharedPathsOf(options),
         mirror: mirrorOf(options, options.listen),
         lagBytesMax: options.lagMax.bytes,
       },

@@ -48,7 +48,7 @@ int main(int argc, char** argv) {
   if (argc < 6) return 2;
   if (geteuid() != 0) {
     printf("skipped: namespaces need root\n");
-    return 0;
+    return 77;
   }
   const std::string agent = argv[1], stub = argv[2], init = argv[3];
   const int cuts = atoi(argv[4]);

@@ -88,6 +88,7 @@ Napi::Value start_primary(const Napi::CallbackInfo& info) {
     record.isolation = get_isolation(o);
     out.output_path = get_string(o, "outputPath");
     out.durable = o.Get("durable").ToBoolean();
+    out.shared_paths = get_strings(o, "sharedPaths");
     out.rpo_ms = get_count(o, "rpoMs");
     out.rpo_bytes = get_count(o, "rpoBytes");
     if (has(o, "mirror")) out.mirror = get_mirror(get_object(o, "mirror"));

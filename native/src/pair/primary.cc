@@ -30,6 +30,9 @@ PrimarySession::PrimarySession(const PrimaryOptions& options, EmitEvent emit)
   control.on_error = abi::kOnErrorStop;
   control.kick_after_ms = record.kick_after_ms;
   if (record.isolation && record.isolation->pid) control.flags |= abi::kFlagPidNamespace;
+  std::string shared;
+  for (const std::string& path : options.shared_paths) shared += path + "\n";
+  copy_path(control.shared_paths, shared);
   if (!options.mirror) {
     unprotected_ = true;
     control.pair.held = ~0ull;
