@@ -157,6 +157,7 @@ function primaryPlane(
   const say = (event: PrimaryPlaneEvent): void => {
     if (!closed) onEvent(event);
   };
+  let grace: NodeJS.Timeout | undefined;
   const native: NativePrimary = mapped(
     () =>
       startPrimary(
@@ -172,9 +173,10 @@ function primaryPlane(
         (event) => {
           switch (event.type) {
             case 'ended':
-              ending.finish();
-              if (!event.lost) say({ type: 'guestEnded', status: event.status, expected: !event.killed });
-              return;
+              return ending.finish();
+            case 'guestEnded':
+              clearTimeout(grace);
+              return say({ type: 'guestEnded', status: event.status, expected: !event.killed });
             case 'mirror':
               if (event.state === 'connected') return say({ type: 'mirror', state: 'connected' });
               return say({ type: 'mirror', state: 'lost', kind: lossKind(event.kind), reason: event.reason });
@@ -187,8 +189,6 @@ function primaryPlane(
       ),
     options.argv[0],
   );
-  let grace: NodeJS.Timeout | undefined;
-  void ending.ended.then(() => clearTimeout(grace));
   return {
     stats: () => {
       if (ending.over) return NO_STATS;
