@@ -161,6 +161,7 @@ function primaryPlane(
   const say = (event: PrimaryPlaneEvent): void => {
     if (!closed) onEvent(event);
   };
+  let grace: NodeJS.Timeout | undefined;
   const native: NativePrimary = mapped(
     () =>
       startPrimary(
@@ -177,9 +178,10 @@ function primaryPlane(
         (event) => {
           switch (event.type) {
             case 'ended':
-              ending.finish();
-              if (!event.lost) say({ type: 'guestEnded', status: event.status, expected: !event.killed });
-              return;
+              return ending.finish();
+            case 'guestEnded':
+              clearTimeout(grace);
+              return say({ type: 'guestEnded', status: event.status, expected: !event.killed });
             case 'mirror':
               if (event.state === 'connected') return say({ type: 'mirror', state: 'connected' });
               return say({ type: 'mirror', state: 'lost', kind: lossKind(event.kind), reason: event.reason });
@@ -192,8 +194,6 @@ function primaryPlane(
       ),
     options.argv[0],
   );
-  let grace: NodeJS.Timeout | undefined;
-  void ending.ended.then(() => clearTimeout(grace));
   return {
     stats: () => {
       if (ending.over) return NO_STATS;

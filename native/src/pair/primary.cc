@@ -153,11 +153,9 @@ PrimarySession::PrimarySession(const PrimaryOptions& options, EmitEvent emit)
 }
 
 PrimarySession::~PrimarySession() {
-  if (finisher_.joinable()) {
-    killed_ = true;
-    warden_->kill_group();
-    finisher_.join();
-  }
+  if (!finisher_.joinable()) return;
+  kill(SIGKILL);
+  finisher_.join();
 }
 
 void PrimarySession::tap(uint64_t first_seq, uint64_t count, const uint8_t* events, size_t len, uint64_t end) {
@@ -283,12 +281,13 @@ void PrimarySession::on_fault() {
 }
 
 void PrimarySession::kill(int signal) {
-  if (signal == SIGKILL) {
+  if (signal != SIGKILL) return void(warden_->signal_root(signal));
+  {
+    std::lock_guard lock(finish_mutex_);
     killed_ = true;
-    warden_->kill_group();
-  } else {
-    warden_->signal_root(signal);
+    finish_changed_.notify_all();
   }
+  warden_->kill_group();
 }
 
 Plain::Object PrimarySession::stats() {
@@ -352,14 +351,17 @@ void PrimarySession::finish() {
   pump_->finish();
   const auto root = launcher_->reap_root();
   const uint32_t events = uint32_t(pump_->events());
-  Plain::Object event{{"type", "ended"},
-                      {"status", root ? root->status : control.exit_status},
-                      {"lost", lost_guest_.load()},
-                      {"killed", killed_.load()},
-                      {"events", events}};
   service_->stop();
   warden_->stop();
-  // The backup has the end before the connection goes, so that it is not taken for a failure.
+  if (!lost_guest_) {
+    emit_({{"type", "guestEnded"},
+           {"status", root ? root->status : control.exit_status},
+           {"killed", killed_.load()},
+           {"events", events}});
+    // The coordinator is told first; until then the mirror stays, so that its end is not taken for a failure.
+    std::unique_lock lock(finish_mutex_);
+    finish_changed_.wait(lock, [this] { return killed_.load(); });
+  }
   if (sender_ != nullptr) sender_->close(lost_guest_ ? "the guest was lost" : "the guest has ended", kFarewellMs);
   // Until the clients have learnt where the address is now, what they send here is sent on.
   if (fenced_ && gate_ != nullptr) usleep(kDivertUs);
@@ -372,7 +374,7 @@ void PrimarySession::finish() {
   gate_.reset();
   launcher_->stop();
   enclosure_.close();
-  emit_(std::move(event));
+  emit_({{"type", "ended"}});
 }
 
 }  // namespace understudy::host
