@@ -1,0 +1,274 @@
+// One run: a pair, clients, a fault at a moment that the seed decides, and what came of it.
+import type { ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Timeline } from '../../controller/host/store.js';
+import { messageOf } from '../../journal/src/errors.js';
+import type { Fault } from './faults.js';
+import { PORT, Rig, SERVICE, toolPath } from './hosts.js';
+
+export interface Plan {
+  run: number;
+  fault: Fault;
+  guest: 'chain' | 'chain-threads' | 'redis';
+  connections: number;
+  churn: number;
+  rate: number;
+  seed: number;
+  /** From the moment at which all clients work. */
+  strikeAfterMs: number;
+}
+
+interface ClientReport {
+  requests: number;
+  replies: number;
+  bytesIn: number;
+  bytesOut: number;
+  opened: number;
+  doubles: number;
+  gaps: number;
+  worstMs: number;
+  errorKinds: Record<string, number>;
+  errors: string[];
+}
+
+export interface Pause {
+  ms: number;
+  retransmitted: boolean;
+}
+
+export interface Outcome {
+  plan: Omit<Plan, 'fault'> & { fault: string };
+  failures: string[];
+  client?: ClientReport;
+  survivor?: string;
+  /** From the fault to the moment at which the other host had noticed. */
+  detectMs?: number;
+  /** From there to the first new byte, for each connection that waited for one. */
+  pauses: Pause[];
+  stages: Record<string, number>;
+  /** Which hosts were seen to speak for the address, in order. */
+  speakers: string[];
+  tookMs: number;
+}
+
+const READY_MS = 20_000;
+const SETTLE_MS = 10_000;
+const AFTER_MS = 500;
+const DRAIN_MS = 6_000;
+
+const guests = {
+  chain: { program: 'bench-chain-server', command: () => [toolPath('bench-chain-server'), String(PORT)] },
+  'chain-threads': { program: 'bench-chain-server', command: () => [toolPath('bench-chain-server'), String(PORT), '3'] },
+  redis: {
+    program: 'redis-server',
+    command: () => ['/usr/bin/redis-server', '--port', String(PORT), '--save', '', '--bind', '0.0.0.0', '--protected-mode', 'no'],
+  },
+};
+
+/** What a child says, line by line; an end before the awaited line is an error. */
+class Lines {
+  private text = '';
+  private ended = false;
+  private wake: (() => void) | undefined;
+  constructor(
+    private readonly label: string,
+    child: ChildProcess,
+  ) {
+    child.stdout!.setEncoding('utf8').on('data', (data: string) => {
+      this.text += data;
+      this.wake?.();
+    });
+    child.once('close', () => {
+      this.ended = true;
+      this.wake?.();
+    });
+  }
+  async next(timeoutMs: number): Promise<string> {
+    const deadline = Date.now() + timeoutMs;
+    for (;;) {
+      const end = this.text.indexOf('\n');
+      if (end >= 0) {
+        const line = this.text.slice(0, end);
+        this.text = this.text.slice(end + 1);
+        return line;
+      }
+      if (this.ended) throw new Error(`${this.label} has ended without an answer`);
+      const left = deadline - Date.now();
+      if (left <= 0) throw new Error(`${this.label} gave no answer in ${timeoutMs / 1000} s`);
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, left);
+        this.wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+  }
+}
+
+const arrivalBytes = 24;
+
+/** The wait of each connection that waited while the service changed hosts. */
+function pausesOf(log: string, timeline: Timeline): Pause[] {
+  const at = (stage: string) => timeline.stages.find((s) => s.stage === stage)?.atNs;
+  const detect = at('detect');
+  const announce = at('announce') ?? detect;
+  if (detect === undefined || announce === undefined) return [];
+  const end = Math.max(...timeline.stages.map((s) => s.atNs));
+  const data = readFileSync(log);
+  const first = new Map<number, Pause>();
+  const retransmits = new Map<number, number>();
+  for (let i = 0; i + arrivalBytes <= data.length; i += arrivalBytes) {
+    const arrived = Number(data.readBigUInt64LE(i));
+    const sent = Number(data.readBigUInt64LE(i + 8));
+    const connection = data.readUInt32LE(i + 16);
+    const count = data.readUInt32LE(i + 20);
+    if (arrived < announce) {
+      retransmits.set(connection, count);
+    } else if (!first.has(connection) && sent < end) {
+      first.set(connection, {
+        ms: (arrived - Math.max(sent, detect)) / 1e6,
+        retransmitted: count > (retransmits.get(connection) ?? 0),
+      });
+    }
+  }
+  return [...first.values()];
+}
+
+export async function run(plan: Plan, dir: string, name: string, net: number, hold: boolean): Promise<Outcome> {
+  const begun = performance.now();
+  const { fault, ...rest } = plan;
+  const outcome: Outcome = {
+    plan: { ...rest, fault: fault.name },
+    failures: [],
+    pauses: [],
+    stages: {},
+    speakers: [],
+    tookMs: 0,
+  };
+  const rig = new Rig({ name, dir, net });
+  const guest = guests[plan.guest];
+  try {
+    rig.startWitness();
+    rig.startDaemon('a');
+    rig.startDaemon('b');
+    await rig.untilReady();
+    const applied = await rig.apply('a', {
+      name: SERVICE,
+      command: guest.command(),
+      hosts: [
+        { name: 'host-a', priority: 100 },
+        { name: 'host-b', priority: 50 },
+      ],
+      vip: { address: rig.vip, prefix: 24, interface: 'eth0' },
+      ports: { tcp: [PORT] },
+    });
+    if (applied.state !== 'protected') throw new Error(`the pair is ${applied.state}: ${applied.reason}`);
+    await listening(rig);
+
+    const watcher = rig.start('c', 'watcher', [toolPath('bench-vip-witness'), 'eth0', rig.vip], true);
+    const watched = new Lines('the watcher', watcher);
+    await watched.next(READY_MS);
+    const log = join(dir, 'arrivals.bin');
+    const client = rig.start(
+      'c',
+      'client',
+      [
+        toolPath('bench-failover-client'),
+        ...['--address', rig.vip, '--port', String(PORT), '--protocol', plan.guest === 'redis' ? 'redis' : 'chain'],
+        ...['--connections', String(plan.connections), '--churn', String(plan.churn), '--rate', String(plan.rate)],
+        ...['--seed', String(plan.seed), '--drain-ms', String(DRAIN_MS), '--log', log],
+      ],
+      true,
+    );
+    const said = new Lines('the client', client);
+    await said.next(READY_MS);
+    const strike = fault.prepare(rig, guest.program);
+    await sleep(plan.strikeAfterMs);
+    const struckNs = await strike();
+    await settled(rig, fault, outcome);
+    await fault.after?.(rig);
+    await sleep(AFTER_MS);
+    client.stdin!.end('stop\n');
+    outcome.client = JSON.parse(await said.next(DRAIN_MS + 5_000)) as ClientReport;
+    judge(outcome, outcome.client);
+    watcher.stdin!.end();
+    judgeSpeakers(rig, fault, outcome, JSON.parse(await watched.next(5_000)) as { from: string }[]);
+    if (outcome.survivor === 'host-b') {
+      const timeline = await rig.explain('b');
+      const detect = timeline?.stages.find((s) => s.stage === 'detect')?.atNs;
+      if (timeline && detect !== undefined) {
+        outcome.detectMs = (detect - struckNs) / 1e6;
+        for (const s of timeline.stages) outcome.stages[s.stage] = (s.atNs - detect) / 1e6;
+        outcome.pauses = pausesOf(log, timeline);
+      }
+    }
+  } catch (error) {
+    outcome.failures.push(messageOf(error));
+  }
+  for (const host of ['a', 'b'] as const) {
+    // Divergences and agent faults are never right, even where no client saw them.
+    try {
+      const lines = readFileSync(join(dir, `daemon-${host}.log`), 'utf8').split('\n');
+      const bad = lines.filter((line) => /diverge|agent failed|Assertion|is of no use/.test(line));
+      outcome.failures.push(...bad.slice(0, 2).map((line) => `host ${host}: ${line.trim()}`));
+    } catch {
+      // It was not started.
+    }
+  }
+  outcome.tookMs = performance.now() - begun;
+  if (hold && outcome.failures.length > 0) {
+    console.error(`held: ${dir}, namespaces ${name}*; ${outcome.failures.join('; ')}`);
+    await new Promise<void>((resolve) => process.once('SIGUSR1', () => resolve()));
+  }
+  await rig.close();
+  return outcome;
+}
+
+/** The guest has come so far that it accepts connections. */
+async function listening(rig: Rig): Promise<void> {
+  const deadline = Date.now() + READY_MS;
+  for (;;) {
+    const { spawnSync } = await import('node:child_process');
+    const { stdout } = spawnSync('ip', ['netns', 'exec', rig.netns('a'), 'ss', '-Hltn', `sport = :${PORT}`], { encoding: 'utf8' });
+    if (stdout.trim() !== '') return;
+    if (Date.now() > deadline) throw new Error('the guest does not listen');
+    await sleep(20);
+  }
+}
+
+async function settled(rig: Rig, fault: Fault, outcome: Outcome): Promise<void> {
+  const deadline = Date.now() + SETTLE_MS;
+  for (;;) {
+    const seen: string[] = [];
+    for (const host of fault.survivor === 'either' ? (['a', 'b'] as const) : [fault.survivor]) {
+      const { services } = await rig.list(host);
+      const service = services[0];
+      seen.push(`host ${host}: ${service?.role} ${service?.state} ${service?.reason ?? ''}`);
+      if (service?.role === 'primary' && service.state === 'unprotected') {
+        outcome.survivor = `host-${host}`;
+        return;
+      }
+    }
+    if (Date.now() > deadline) throw new Error(`nobody has taken over: ${seen.join('; ')}`);
+    await sleep(20);
+  }
+}
+
+function judge(outcome: Outcome, report: ClientReport): void {
+  for (const [kind, count] of Object.entries(report.errorKinds)) outcome.failures.push(`${count} connections: ${kind}`);
+  outcome.failures.push(...report.errors.slice(0, 5));
+  if (report.doubles > 0) outcome.failures.push(`${report.doubles} requests were executed twice`);
+  if (report.gaps > 0) outcome.failures.push(`${report.gaps} requests were executed that nobody sent, or their answers were lost`);
+}
+
+function judgeSpeakers(rig: Rig, fault: Fault, outcome: Outcome, runs: { from: string }[]): void {
+  const a = rig.hardwareAddress('a');
+  const b = rig.hardwareAddress('b');
+  outcome.speakers = runs.map(({ from }) => (from === a ? 'a' : from === b ? 'b' : from));
+  const wanted = outcome.survivor === 'host-a' ? ['a'] : ['a', 'b'];
+  if (outcome.speakers.join() !== wanted.join())
+    outcome.failures.push(`${fault.name}: spoke for the address in turn: ${outcome.speakers.join(', ')}; only ${wanted.join(', ')} may have`);
+}
