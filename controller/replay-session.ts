@@ -82,6 +82,10 @@ export class ReplaySession {
     };
     try {
       checkMachine(journal, request.anyMachine === true, notify);
+      if (request.user !== undefined && request.isolate !== true)
+        throw new UnderstudyError('E_USAGE', 'a replay as another user needs isolation', {
+          hint: 'Without it nothing that the guest does reaches the system: leave --user out, or give --isolate too.',
+        });
       const isolation = isolationOf(request);
       if (isolation?.pid === true && journal.meta?.isolated !== true) {
         throw new UnderstudyError('E_USAGE', `${journal.path} was not recorded with isolation`, {

@@ -26,7 +26,7 @@ export interface Isolation {
   uts?: boolean;
   /** Default: the host's. Needs `uts`. */
   hostname?: string;
-  /** Made in this order; sources and targets exist. A bind must not cover /run. */
+  /** Made in this order; sources and targets exist. A bind must not hide /run/understudy. */
   binds?: readonly { source: string; target: string; readOnly?: boolean }[];
   /** Who the guest runs as. */
   user?: { uid: number; gid: number; groups?: readonly number[] };

@@ -147,7 +147,7 @@ bool baton_inherit(Thread* child, Thread* parent, void (*before)(Thread* child))
   return true;
 }
 
-void baton_wake(Thread*) { futex_wake(&control().baton, 1); }
+void baton_wake() { futex_wake(&control().baton, 1); }
 
 void baton_yield(Thread* t) {
   abi::Control& c = control();

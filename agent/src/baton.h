@@ -11,18 +11,18 @@ inline constexpr u32 kBatonLent = 0x80000000;
 inline bool baton_wanted() { return __atomic_load_n(&control().baton_waiters, __ATOMIC_RELAXED) != 0; }
 inline bool group_has_others() { return control().live_threads > 1; }
 
+// record. For the child of a vfork: from its parent, which has the baton and sleeps. False: the host has taken it, the parent is dead.
+bool baton_inherit(Thread* child, Thread* parent, void (*before)(Thread* child));
 void baton_contend(Thread* t);   // record: acquires a baton that is not free
 void baton_received(Thread* t);  // record: what is due when another thread had the baton, or may have
-void baton_wake(Thread* t);      // record: somebody waits for the baton, which is free
-
-// For the child of a vfork: from its parent, which has the baton and sleeps. False: the host has taken it, the parent is dead.
-bool baton_inherit(Thread* child, Thread* parent, void (*before)(Thread* child));
+void baton_wake();               // record: somebody waits for the baton, which is free
 
 // record; appends SWITCH when the previous holder was another thread
 inline void baton_acquire(Thread* t) {
   abi::Control& c = control();
   u32 expected = 0;
-  if (US_UNLIKELY(!__atomic_compare_exchange_n(&c.baton, &expected, t->gtid, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)))
+  if (US_UNLIKELY(
+          !__atomic_compare_exchange_n(&c.baton, &expected, t->gtid, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)))
     baton_contend(t);
   t->slice = 0;
   // If nobody had it meanwhile, nobody has ended this process either (exit_group, execve): that is done with the baton in hand.
@@ -33,14 +33,15 @@ inline void baton_acquire(Thread* t) {
 inline void baton_release(Thread* t) {
   t->slot->patience_ms = 0;
   __atomic_exchange_n(&control().baton, 0, __ATOMIC_SEQ_CST);
-  if (US_UNLIKELY(baton_wanted())) baton_wake(t);
+  if (US_UNLIKELY(baton_wanted())) baton_wake();
 }
 
 // record: the holder is in a call that is not expected to block. It keeps the baton, but a waiter may take it after a while.
 inline void baton_lend(Thread* t) { __atomic_store_n(&control().baton, t->gtid | kBatonLent, __ATOMIC_RELEASE); }
 inline void baton_reclaim(Thread* t) {
   u32 mine = t->gtid | kBatonLent;
-  if (US_UNLIKELY(!__atomic_compare_exchange_n(&control().baton, &mine, t->gtid, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)))
+  if (US_UNLIKELY(
+          !__atomic_compare_exchange_n(&control().baton, &mine, t->gtid, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)))
     baton_acquire(t);
 }
 

@@ -7,6 +7,7 @@
 #include "calls.h"
 #include "commit.h"
 #include "fast.h"
+#include "host_time.h"
 #include "image.h"
 #include "live.h"
 #include "pids.h"
@@ -435,19 +436,25 @@ extern "C" [[noreturn]] void agent_on_syscall(Thread* t) {
   }
 
   if (US_UNLIKELY(t->pending_sig)) deliver_pending(t, kBeforeCall);
+  if (US_UNLIKELY(g_hot.mono_offset)) {
+    i64 ret;
+    if (host_time_call(t, c, ret)) leave_call(t, ret);
+  }
   bool pair = control().flags & abi::kFlagPair;
   u64 asked = c.args[2];
   if (US_UNLIKELY(pair)) {
     commit_before(t, c);
     if (caps_input(t, c)) asked = kInputMax;
   }
-  if (const FastPath& f = g_fast[c.nr < kFastCalls ? c.nr : kFastCalls - 1]; US_LIKELY(fast_applies(f, c) && !(pair && names_endpoint(c)))) {
+  if (const FastPath& f = g_fast[c.nr < kFastCalls ? c.nr : kFastCalls - 1]; US_LIKELY(fast_applies(f, c))) {
     FastCall state;
     if (US_LIKELY(!group_has_others() || fast_let_go(t, f, state))) {
-      const u64 args[6] = {c.args[0], c.args[1], asked, c.args[3], c.args[4], c.args[5]};
+      u64 args[6] = {c.args[0], c.args[1], asked, c.args[3], c.args[4], c.args[5]};
+      if (state.bounced) args[f.buffer_arg] = (u64)bounce_buffer_of(t);
       i64 ret = US_INTERRUPTIBLE("3", c.nr, args);
-      fast_take_back(t, f, state);
+      fast_take_back(t, state);
       if (US_LIKELY(ret != -kEINTR && ret != kNotMade)) {
+        if (US_UNLIKELY(pair) && f.kind == kFastPlain) append_endpoint(t, c, ret);
         if (US_UNLIKELY(!append_fast(t, f, state, ret))) leave_call(t, finish_recorded(t, c, ret));
         if (US_UNLIKELY(pair)) commit_after(t, c, ret);
         t->slot->events++;

@@ -82,7 +82,7 @@ inline u8* bounce_buffer_of(Thread* t) { return (u8*)t + (kThreadBlock - kBounce
 // Before the call, when there are others in the group. False: the long way. See core.cc for why it gives the baton back, lends it, and
 // lets the kernel write elsewhere.
 inline bool fast_let_go(Thread* t, const FastPath& f, FastCall& state) {
-  Call& c = t->call;
+  const Call& c = t->call;
   bool waits = f.waits == kWaitsAlways || (f.waits == kWaitsByArguments && may_block(c));
   if (!waits || f.kind >= kFastData) {
     if (US_UNLIKELY(baton_wanted())) return false;
@@ -93,15 +93,13 @@ inline bool fast_let_go(Thread* t, const FastPath& f, FastCall& state) {
   }
   if ((f.flags & kFastBounces) && c.args[f.buffer_arg] && fast_capacity(f, c) <= kBounceSize) {
     state.bounced = c.args[f.buffer_arg];
-    c.args[f.buffer_arg] = (u64)bounce_buffer_of(t);
   }
   state.hold = kHoldReleased;
   baton_release(t);
   return true;
 }
 
-inline void fast_take_back(Thread* t, const FastPath& f, const FastCall& state) {
-  if (state.bounced) t->call.args[f.buffer_arg] = state.bounced;
+inline void fast_take_back(Thread* t, const FastCall& state) {
   if (state.hold == kHoldReleased) baton_acquire(t);
   if (state.hold == kHoldLent) baton_reclaim(t);
 }

@@ -14,6 +14,7 @@
 #include "pids.h"
 #include "process.h"
 #include "report.h"
+#include "shadow.h"
 #include "signals.h"
 
 namespace understudy {
@@ -411,6 +412,11 @@ const char* numbered_path(const char* kind, u64 number) {
   return g_path;
 }
 
+// Processes of the group may be different users; outside, the directory above keeps others away.
+void open_to_all(i64 fd) {
+  if (true_processes()) sys(91 /* fchmod */, fd, 0666);
+}
+
 void name_scratch(u64 dev, u64 ino) { g_path[append_hex(append_hex(scratch_path("file-"), dev), ino)] = 0; }
 
 struct BlobNote {
@@ -437,6 +443,7 @@ void declare_blob(Event& e) {
   target[control().rpc.payload_len] = 0;
   sys(kSysSymlink, target, numbered_path("blob-", index));
   i64 fd = sys(kSysOpen, numbered_path("note-", index), kOpenWrite | kCloexec, 0600);
+  open_to_all(fd);
   i64 written = sys(kSysWrite, fd, &note, sizeof note);
   sys(kSysClose, fd);
   if (written != sizeof note) report_outcome_text(abi::kAgentFault, "the replay's scratch directory cannot be written");
@@ -459,6 +466,7 @@ i32 open_scratch(u64 blob) {
   name_scratch(note.dev, note.ino);
   i64 fd = sys(kSysOpen, g_path, 02000000 | 2 | 0100 | 0200 /* O_RDWR|O_CREAT|O_EXCL */, 0600);
   if (!is_error(fd)) {
+    open_to_all(fd);
     // First mapping of this file in the group: the scratch copy starts with what the file held then.
     u64 left = note.size;
     while (left) {
@@ -487,13 +495,41 @@ i32 open_scratch_segment(u64 id, u64 size) {
   g_path[n] = 0;
   i64 fd = sys(kSysOpen, g_path, 02000000 | 2 | 0100, 0600);
   if (is_error(fd)) report_outcome_text(abi::kAgentFault, "no scratch copy for a shared memory segment");
+  open_to_all(fd);
   if ((u64)sys(kSysLseek, fd, 0, 2) < size) sys(kSysFtruncate, fd, size);
   return (i32)fd;
 }
 
+// The kernel's vDSO of a replica, moved out of the guest's way with its data (which it finds by relative addresses): clocks are
+// read through it once the replica is live.
+namespace {
+void park_kernel_vdso() {
+  constexpr u64 kUser = 0x7ffffffff000, kMremap = 3 /* MAYMOVE | FIXED */;
+  u64 low = ~0ull, vdso = 0;
+  read_regions();
+  auto movable = [](const Region& r) { return r.is_special && r.begin < kUser; };
+  for (u32 i = 0; i < g_region_count; ++i) {
+    const Region& r = g_regions[i];
+    if (!movable(r)) continue;
+    if (r.begin < low) low = r.begin;
+    if (r.path[2] == 'd') vdso = r.begin;  // [vdso], beside [vvar] and the like
+  }
+  if (!vdso) return;
+  for (u32 i = 0; i < g_region_count; ++i) {
+    const Region& r = g_regions[i];
+    if (!movable(r)) continue;
+    u64 to = abi::kVdsoAddr + (r.begin - low), len = r.end - r.begin;
+    // A sealed mapping does not move: clocks are read by system calls then.
+    if (sys(kSysMremap, r.begin, len, len, kMremap, to) != (i64)to) return;
+  }
+  find_kernel_clock(abi::kVdsoAddr + (vdso - low));
+}
+}  // namespace
+
 // ---- replay: the image -------------------------------------------------------------------------------------------------
 void replay_image(Thread* t) {
   g_trampoline_count = 0;
+  if (shadowing()) park_kernel_vdso();
   // Nothing of the guest's, the stub's or the kernel's is left but the agent. A sealed vDSO may refuse to go: harmless.
   sys(kSysMunmap, 0x1000, abi::kAgentBase - 0x1000);
   constexpr u64 kTop = 0x7ffffffff000;
@@ -623,6 +659,7 @@ extern "C" [[noreturn]] void agent_start_c(u64 guest_sp, u64 first) {
   g_hot.tail_cache = __atomic_load_n(&c.ring.tail, __ATOMIC_ACQUIRE);
   g_hot.ring_size = c.ring.size;
   g_hot.recording = recording();
+  g_hot.mono_offset = recording() ? c.pair.clock_offset_ns[1] : 0;
 
   if (true_processes() && c.exec_gtid) {
     resume_after_exec(t);

@@ -4,6 +4,7 @@
 
 #include "baton.h"
 #include "calls.h"
+#include "host_time.h"
 #include "live.h"
 #include "process.h"
 #include "report.h"
@@ -160,6 +161,11 @@ static inline int read_clock(u64 clock, Reading& r) {
     i64 ts[2];
     if (US_UNLIKELY(((ClockGettime)g_hot.kernel_clock)(clock, ts) != 0)) return 1;
     u64 now = (u64)ts[0] * 1000000000 + (u64)ts[1];
+    if (US_UNLIKELY(g_hot.mono_offset) && counts_from_boot(clock)) {
+      now = guest_time(clock, now);
+      ts[0] = (i64)(now / 1000000000);
+      ts[1] = (i64)(now % 1000000000);
+    }
     u8* p = ring_reserve(kSmallEvent);
     p[0] = 0x93;  // put_array(3)
     p[1] = 0xfe;  // put_int(kEvClock)

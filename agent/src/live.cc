@@ -22,6 +22,7 @@ void become_live(Thread* t) {
   if (!g_hot.recording) {
     // First thread of its address space to get here.
     g_hot.recording = 1;
+    g_hot.mono_offset = control().pair.clock_offset_ns[1];
     g_hot.tail_cache = __atomic_load_n(&control().ring.tail, __ATOMIC_ACQUIRE);
     init_fast_paths();
     kernel_query = [](u64 nr, u64 a, u64 b, u64 c, u64 d) { return sys(nr, a, b, c, d); };

@@ -135,7 +135,7 @@ void follow_process_call(Thread* t, const Call& c, i64 ret) {
 }
 
 void take_back_signal(int sig) {
-  if (sig != kSigChld) return;
+  if (signal_bit(sig) & kReservedMask) return;
   u64 set = signal_bit(sig);
   Timespec now{0, 0};
   sys(kSysRtSigtimedwait, &set, 0, &now, 8);

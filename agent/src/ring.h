@@ -19,6 +19,7 @@ struct alignas(64) Hot {
   u64 ring_size;
   u64 recording;
   u64 kernel_clock;  // the kernel's vDSO function, 0 if there is none
+  i64 mono_offset;   // of a guest that has moved to another host: see host_time.h
 };
 extern Hot g_hot;
 

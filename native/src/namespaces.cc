@@ -250,36 +250,23 @@ void Enclosure::leave_for_children() const {
   if (has_pids() && setns(own_pid_ns_.get(), CLONE_NEWPID) != 0) abort();
 }
 
-Stage::Stage(const std::string& blob_dir, const std::string& scratch_dir, const std::string& stub_path,
-             const std::optional<User>& user)
-    : blob_source_(blob_dir), scratch_source_(scratch_dir), stub_source_(stub_path) {
-  if (user) {
-    struct stat st;
-    if (chown(scratch_dir.c_str(), user->uid, user->gid) != 0)
-      cannot(errno, scratch_dir, "cannot give the scratch directory to the guest's user: " + scratch_dir);
-    // Only searched, by the names of files that may be read by all: the journal above stays its owner's.
-    if (stat(blob_dir.c_str(), &st) != 0 || chmod(blob_dir.c_str(), (st.st_mode & 07777) | 0111) != 0)
-      cannot(errno, blob_dir, "cannot make the journal's blobs accessible to the guest's user: " + blob_dir);
+std::vector<Bind> stage(const std::string& blob_dir, const std::string& scratch_dir, const std::string& stub_path) {
+  struct stat st;
+  // Only searched, for names that are known, of files that all may read: the journal above stays its owner's.
+  if (stat(blob_dir.c_str(), &st) != 0 ||
+      ((st.st_mode & 0111) != 0111 && chmod(blob_dir.c_str(), (st.st_mode & 07777) | 0111) != 0))
+    cannot(errno, blob_dir, "cannot make the journal's blobs accessible to the guest's users: " + blob_dir);
+  const std::string open_dir = scratch_dir + "/open";
+  if (chmod(scratch_dir.c_str(), 0700) != 0 || (mkdir(open_dir.c_str(), 0777) != 0 && errno != EEXIST) ||
+      chmod(open_dir.c_str(), 0777) != 0)
+    cannot(errno, open_dir, "cannot prepare the scratch directory " + open_dir);
+  for (const char* dir : {"/run/understudy", "/run/understudy/stage", kStageBlobs, kStageScratch}) {
+    // Whatever the umask: the guest's user goes through them.
+    if (mkdir(dir, 0755) == 0 ? chmod(dir, 0755) != 0 : errno != EEXIST) cannot(errno, dir, std::string("cannot make ") + dir);
   }
-  char name[] = "/run/understudy-XXXXXX";
-  if (mkdtemp(name) == nullptr) cannot(errno, "/run", "cannot make a directory below /run");
-  dir_ = name;
-  UniqueFd stub(::open(this->stub_path().c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0755));
-  if (!stub || chmod(name, 0755) != 0 || mkdir(this->blob_dir().c_str(), 0755) != 0 ||
-      mkdir(this->scratch_dir().c_str(), 0755) != 0)
-    cannot(errno, dir_, "cannot make directories below " + dir_);
-}
-
-// In the host's namespace nothing is mounted there, so these are empty; the guest's mounts do not keep them (Linux 3.19).
-Stage::~Stage() {
-  unlink(stub_path().c_str());
-  rmdir(blob_dir().c_str());
-  rmdir(scratch_dir().c_str());
-  rmdir(dir_.c_str());
-}
-
-std::vector<Bind> Stage::binds() const {
-  return {{blob_source_, blob_dir(), true}, {scratch_source_, scratch_dir(), false}, {stub_source_, stub_path(), true}};
+  UniqueFd mount_point(::open(kStageStub, O_RDONLY | O_CREAT | O_CLOEXEC, 0444));
+  if (!mount_point) cannot(errno, kStageStub, std::string("cannot make ") + kStageStub);
+  return {{blob_dir, kStageBlobs, true}, {open_dir, kStageScratch, false}, {stub_path, kStageStub, true}};
 }
 
 pid_t scan_for_host_pid(int pid_ns, pid_t init, pid_t inside) {

@@ -82,24 +82,14 @@ class Enclosure {
   UniqueFd init_pidfd_, pid_ns_, own_pid_ns_;
 };
 
-// What a replay's agent opens by its path, at a place that no bind hides and that any user may go through: a directory of its own
-// below /run, with the journal's blobs, the scratch directory and the stub bound into it. Empty for the host; gone with the object.
-class Stage {
- public:
-  // Makes what is bound usable by `user`: the scratch directory becomes theirs, the blobs' directory may be searched by all.
-  Stage(const std::string& blob_dir, const std::string& scratch_dir, const std::string& stub_path,
-        const std::optional<User>& user);
-  ~Stage();
-  Stage(const Stage&) = delete;
-  Stage& operator=(const Stage&) = delete;
-  std::vector<Bind> binds() const;
-  std::string blob_dir() const { return dir_ + "/blobs"; }
-  std::string scratch_dir() const { return dir_ + "/scratch"; }
-  std::string stub_path() const { return dir_ + "/stub"; }
-
- private:
-  std::string dir_, blob_source_, scratch_source_, stub_source_;
-};
+// What a replay's agent opens by its path, at places that no bind hides and that any user may go through, since the guest may be, or
+// become, any: below /run/understudy/stage, with the journal's blobs, a scratch directory and the stub bound there. Only inside, so
+// every namespace has its own at the same place, and the host has empty mount points that are made once and stay.
+inline constexpr char kStageBlobs[] = "/run/understudy/stage/blobs", kStageScratch[] = "/run/understudy/stage/scratch",
+                      kStageStub[] = "/run/understudy/stage/stub";
+// The binds. The scratch directory is closed to others, and one in it made that is open to all; the blobs' directory may be searched
+// by all. Throws HostError LAUNCH.
+std::vector<Bind> stage(const std::string& blob_dir, const std::string& scratch_dir, const std::string& stub_path);
 
 // Kernels before 6.11 cannot be asked: then /proc says it. `pid_ns` is a descriptor of the namespace, `init` its first process as
 // the host sees it. Apart from the class so that a test reaches it.

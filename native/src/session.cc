@@ -186,17 +186,8 @@ ReplaySession::ReplaySession(const ReplayOptions& options, EmitEvent emit)
   abi::Control& control = memory_.control();
   const std::string scratch_dir = std::filesystem::absolute(options.scratch_dir);
   const std::string stub_path = std::filesystem::absolute(options.stub_path);
-  std::optional<Namespaces> isolation = options.isolation;
-  if (isolation && isolation->mount) {
-    stage_.emplace(blobs_.blob_dir(), scratch_dir, stub_path, isolation->user);
-    // First, so that a bind of the user's that would hide them fails instead.
-    const std::vector<Bind> own = stage_->binds();
-    isolation->binds.insert(isolation->binds.begin(), own.begin(), own.end());
-  }
-  copy_path(control.blob_dir, stage_ ? stage_->blob_dir() : blobs_.blob_dir());
-  copy_path(control.scratch_dir, stage_ ? stage_->scratch_dir() : scratch_dir);
-  copy_path(control.stub_path, stage_ ? stage_->stub_path() : stub_path);
-  if (isolation && isolation->pid) control.flags |= abi::kFlagPidNamespace;
+  const std::optional<Namespaces> isolation =
+      stage_replay(control, options.isolation, blobs_.blob_dir(), scratch_dir, stub_path);
   control.until_seq = options.until_seq;
   control.quiet = options.quiet ? 1 : 0;
   struct stat st;
@@ -219,7 +210,7 @@ ReplaySession::ReplaySession(const ReplayOptions& options, EmitEvent emit)
 
   SpawnOptions spawn;
   if (isolation) spawn.user = isolation->user;
-  if (stage_) spawn.program = stub_path;
+  if (isolation && isolation->mount) spawn.program = stub_path;
   spawn.argv = {options.stub_path, std::to_string(control.guest_fd)};
   spawn.memory_fd = memory_.fd();
   spawn.guest_fd = control.guest_fd;

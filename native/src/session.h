@@ -112,7 +112,6 @@ class ReplaySession : public Session {
   bool reaped_ = false;
   std::atomic<bool> killed_{false};
   std::atomic<uint32_t> outcome_{abi::kRunning};
-  std::optional<Stage> stage_;
   Enclosure enclosure_;
   std::unique_ptr<Guard> guard_;
   std::unique_ptr<Launcher> launcher_;

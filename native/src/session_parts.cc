@@ -50,6 +50,23 @@ std::unique_ptr<Guard> guard_for(const std::optional<Namespaces>& isolation, con
   return isolation && isolation->pid ? nullptr : std::make_unique<Guard>(control);
 }
 
+std::optional<Namespaces> stage_replay(abi::Control& control, std::optional<Namespaces> isolation, const std::string& blob_dir,
+                                       const std::string& scratch_dir, const std::string& stub_path) {
+  const bool staged = isolation && isolation->mount;
+  if (isolation && isolation->user && !staged)
+    throw HostError("LAUNCH", EINVAL, "", "a replay as another user needs a mount namespace, where it finds what it opens");
+  if (staged) {
+    const std::vector<Bind> own = stage(blob_dir, scratch_dir, stub_path);
+    // Last, on top of whatever the user binds.
+    isolation->binds.insert(isolation->binds.end(), own.begin(), own.end());
+  }
+  copy_path(control.blob_dir, staged ? kStageBlobs : blob_dir);
+  copy_path(control.scratch_dir, staged ? kStageScratch : scratch_dir);
+  copy_path(control.stub_path, staged ? kStageStub : stub_path);
+  if (isolation && isolation->pid) control.flags |= abi::kFlagPidNamespace;
+  return isolation;
+}
+
 std::string detail_of(const abi::Divergence& divergence) {
   return std::string(divergence.detail, strnlen(divergence.detail, sizeof divergence.detail));
 }

@@ -23,6 +23,11 @@ void copy_path(char (&to)[abi::kPathMax], const std::string& path);
 // The group dies with pid 1 of its namespace where it has one; otherwise somebody has to kill it when the host dies.
 std::unique_ptr<Guard> guard_for(const std::optional<Namespaces>& isolation, const abi::Control* control);
 
+// Tells the agent of a replay where it finds what it opens; the result is the isolation with what that takes. Absolute paths.
+// Throws HostError LAUNCH.
+std::optional<Namespaces> stage_replay(abi::Control& control, std::optional<Namespaces> isolation, const std::string& blob_dir,
+                                       const std::string& scratch_dir, const std::string& stub_path);
+
 template <size_t N>
 Plain::List big_list(const uint64_t (&values)[N]) {
   Plain::List out;

@@ -159,7 +159,7 @@ int main(int argc, char** argv) {
       for (size_t e = 0; ok && e < cut; e++) ok = replica.feed(e + 1, 1, events[e].bytes.data(), events[e].bytes.size());
       std::string why = replica.drain(5000);
       if (why.empty()) {
-        if (auto error = replica.go_live(2)) why = error->path;
+        if (auto error = replica.go_live(2, getenv("OFFSET") != nullptr ? atoll(getenv("OFFSET")) : 0)) why = error->path;
         std::unique_lock lock(mutex);
         if (why.empty() && !changed.wait_for(lock, std::chrono::seconds(20), [&] { return over; })) {
           why = "does not end after going live";

@@ -24,6 +24,7 @@ inline constexpr uint64_t kControlAddr = kAgentBase;               // Control, s
 inline constexpr uint64_t kRpcAddr = kAgentBase + 0x00400000;      // RPC payload area, shared
 inline constexpr uint64_t kNetAddr = kAgentBase + 0x00c00000;      // network ring, shared (NetRing, then its bytes)
 inline constexpr uint64_t kImageAddr = kAgentBase + 0x01000000;    // agent text and data, private
+inline constexpr uint64_t kVdsoAddr = kAgentBase + 0x0e000000;     // hot replica: the kernel's vDSO, moved here
 inline constexpr uint64_t kThreadsAddr = kAgentBase + 0x10000000;  // per-thread blocks, private, mapped on demand
 inline constexpr uint64_t kRingAddr = kAgentBase + 0x40000000;     // ring, shared, mapped twice in succession
 inline constexpr uint64_t kAgentEnd = kAgentBase + 0xc0000000;     // nothing of the agent lies at or above

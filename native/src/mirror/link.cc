@@ -161,6 +161,7 @@ void Link::take_mark(uint32_t slot) {
   peer_values_ = {mark.received, mark.consumed, mark.durable, mark.applied, mark.wire};
   peer_sent_ns_ = mark.monotonic_ns;
   peer_came_ns_ = now;
+  answered_ns_ = std::max(answered_ns_, mark.echo_ns);
   stat_marks_received_.fetch_add(1, std::memory_order_relaxed);
   note_clock(mark, now);
 }

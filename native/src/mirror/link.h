@@ -91,6 +91,8 @@ class Link {
   bool beat_due(uint64_t now) const { return now >= next_beat_; }
 
   const MarkValues& peer() const { return peer_values_; }  // of the progress thread
+  // When the latest mark of this end that the peer has answered was sent.
+  uint64_t answered_ns() const { return answered_ns_; }
   PeerClock peer_clock() const;
   void fill(MirrorStats& stats) const;
   static bool make_realtime();
@@ -122,7 +124,7 @@ class Link {
   bool check_ = true;  // the connection itself, not only what came over it
   MarkValues peer_values_;
   uint64_t peer_counter_ = 0;
-  uint64_t peer_sent_ns_ = 0, peer_came_ns_ = 0;
+  uint64_t answered_ns_ = 0, peer_sent_ns_ = 0, peer_came_ns_ = 0;
 
   // Read by other threads, for statistics.
   std::atomic<uint64_t> stat_marks_sent_{0}, stat_marks_received_{0}, stat_sleeps_{0}, stat_worst_gap_{0},

@@ -28,7 +28,11 @@ class MirrorSender {
   // All on the progress thread, which must not be kept waiting, and must not destroy the sender. on_lost is the last one.
   struct Hooks {
     std::function<void(const MirrorPeer&)> on_connected;
+    // With each of the backup's marks, so at least every heartbeat, whether or not something changed: who notes the position of a
+    // record after append() returned may have missed the answer to it, and hears it again.
     std::function<void(const Watermarks&)> on_watermarks;
+    // The backup was alive after this moment (CLOCK_MONOTONIC), when what it has just answered was sent: what a lease counts from.
+    std::function<void(uint64_t sent_ns)> on_answered;
     std::function<void(const MirrorLoss&)> on_lost;
   };
   // Connects in the background. Records may be appended at once; they are sent when the connection stands.
@@ -71,6 +75,7 @@ class MirrorSender {
   std::unique_ptr<Sealer> sealer_;
   std::unique_ptr<Link> link_;
   int source_id_ = 0;
+  uint64_t answered_ns_ = 0;
   RemoteMemory target_;
 
   PiMutex append_mutex_;

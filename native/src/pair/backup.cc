@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include <cstdlib>
+
 #include "session_parts.h"
 
 namespace understudy::host {
@@ -13,6 +15,7 @@ namespace {
 constexpr int kDrainMs = 5000;
 constexpr int kRecordsMs = 5000;
 constexpr useconds_t kLagPollUs = 200;
+constexpr uint64_t kSameClockNs = 1'000'000;
 constexpr uint64_t kTableBytesMax = 512ull << 20;  // of all connections; each has its own bound besides
 }  // namespace
 
@@ -220,7 +223,10 @@ void BackupSession::do_take_over(uint64_t epoch) {
                {"unreadBytes", result.unread_bytes},  {"resentBytes", result.resent_bytes},
                {"lost", std::move(lost)}};
   }
-  if (auto error = replica_->go_live(epoch))
+  const PeerClock clock = receiver_->peer_clock();
+  // Hosts that share their clock (or nearly do) need no correction, which would only add the uncertainty of its measurement.
+  const bool differs = clock.valid && uint64_t(std::abs(clock.monotonic_offset_ns)) > clock.uncertainty_ns + kSameClockNs;
+  if (auto error = replica_->go_live(epoch, differs ? clock.monotonic_offset_ns : 0))
     throw HostError("JOURNAL_DIR", error->error, error->path,
                     "cannot go on with the journal: " + error->path + ": " + errno_text(error->error));
   stage("live", monotonic_ns());

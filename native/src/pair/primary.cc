@@ -46,6 +46,11 @@ PrimarySession::PrimarySession(const PrimaryOptions& options, EmitEvent emit)
       emit_({{"type", "mirror"}, {"state", "connected"}, {"peer", peer.address}});
     };
     hooks.on_watermarks = [this](const Watermarks& marks) { on_watermarks(marks); };
+    const uint64_t lease_ns = options.network ? uint64_t(options.network->gate.lease_ms) * 1000000 : 0;
+    hooks.on_answered = [this, lease_ns](uint64_t sent_ns) {
+      Gate* gate = standing_gate_;
+      if (gate != nullptr && !unprotected_ && !fenced_) gate->extend_lease_until(sent_ns + lease_ns);
+    };
     hooks.on_lost = [this](const MirrorLoss& loss) {
       emit_({{"type", "mirror"},
              {"state", "lost"},
@@ -55,6 +60,7 @@ PrimarySession::PrimarySession(const PrimaryOptions& options, EmitEvent emit)
              {"silentMs", double(loss.silent_ns) / 1e6}});
     };
     sender_ = std::make_unique<MirrorSender>(*options.mirror, std::move(hooks));
+    standing_mirror_ = sender_.get();
   }
   if (options.network) {
     const GateConfig& config = options.network->gate;
@@ -67,16 +73,17 @@ PrimarySession::PrimarySession(const PrimaryOptions& options, EmitEvent emit)
       const uint32_t head[2] = {uint32_t(direction), 0};
       const iovec parts[2] = {{const_cast<uint32_t*>(head), sizeof head},
                               {const_cast<uint8_t*>(packet.data()), packet.size()}};
-      return sender_->append(uint32_t(PairRecord::Packet), 0, parts, 2, false);
+      return standing_mirror_.load()->append(uint32_t(PairRecord::Packet), 0, parts, 2, false);
     };
     hooks.flush = [this] {
-      if (sender_ != nullptr) sender_->flush();
+      if (MirrorSender* mirror = standing_mirror_) mirror->flush();
     };
     hooks.fin_allowed = [this](const TcpPacket&) { return watch_->end_is_meant(); };
     hooks.report = report;
     gate_ = std::make_unique<Gate>(config, std::move(hooks));
+    standing_gate_ = gate_.get();
     if (unprotected_) gate_->release(~0ull);
-    gate_->keep_lease(true);
+    gate_->keep_lease(unprotected_);
     vip_ = std::make_unique<Vip>(config.vip, config.prefix, config.interface);
     vip_->add();
     vip_->announce();
@@ -161,8 +168,10 @@ void PrimarySession::tap(uint64_t first_seq, uint64_t count, const uint8_t* even
     unapplied_.push_back(entry);
     if (rpo_bytes_ != 0) relax_locked(end);
   }
-  // Only now, so that the answer finds the entry.
+  // Only now, so that the answer finds the entry. Another thread's flush may have been faster, and the answer too.
   sender_->flush();
+  const Watermarks marks = sender_->watermarks();
+  if ((durable_ ? marks.durable : marks.received) >= position) on_watermarks(marks);
 }
 
 void PrimarySession::mirror_blob(const std::string& path, const Sha256& sha) {
@@ -184,11 +193,11 @@ void PrimarySession::mirror_blob(const std::string& path, const Sha256& sha) {
   } while (offset < uint64_t(size));
 }
 
-void PrimarySession::set_held(uint64_t held) {
+// Never back: ~0 stays, and with an RPO it may be ahead of what is held.
+void PrimarySession::raise_held(uint64_t to) {
   abi::Pair& pair = memory_.control().pair;
-  held_ = held;
-  // With an RPO it may be ahead already.
-  if (held > load_acquire(pair.held)) __atomic_store_n(&pair.held, held, __ATOMIC_SEQ_CST);
+  uint64_t now = load_acquire(pair.held);
+  while (now < to && !__atomic_compare_exchange_n(&pair.held, &now, to, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {}
   if (__atomic_load_n(&pair.sleepers, __ATOMIC_SEQ_CST) != 0) futex_bump(&pair.held_wake);
 }
 
@@ -196,9 +205,7 @@ void PrimarySession::set_held(uint64_t held) {
 void PrimarySession::relax_locked(uint64_t end) {
   const Sent& oldest = sent_.front();
   if (fenced_ || sender_->lost() || end - held_ > rpo_bytes_ || monotonic_ns() - oldest.at_ns > rpo_ns_) return;
-  abi::Pair& pair = memory_.control().pair;
-  __atomic_store_n(&pair.held, end, __ATOMIC_SEQ_CST);
-  if (__atomic_load_n(&pair.sleepers, __ATOMIC_SEQ_CST) != 0) futex_bump(&pair.held_wake);
+  raise_held(end);
 }
 
 void PrimarySession::on_watermarks(const Watermarks& marks) {
@@ -213,8 +220,12 @@ void PrimarySession::on_watermarks(const Watermarks& marks) {
     while (!unapplied_.empty() && unapplied_.front().position <= marks.applied) unapplied_.pop_front();
   }
   if (unprotected_ || fenced_) return;
-  if (held != 0) set_held(held);
-  if (gate_ != nullptr) gate_->release(committed);
+  if (held != 0) {
+    uint64_t before = held_;
+    while (before < held && !held_.compare_exchange_weak(before, held)) {}
+    raise_held(held);
+  }
+  if (Gate* gate = standing_gate_) gate->release(committed);
   if (held != 0 && !said_protected_.exchange(true)) emit_({{"type", "protected"}});
 }
 
@@ -222,7 +233,7 @@ void PrimarySession::go_unprotected() {
   std::lock_guard lock(fence_mutex_);
   if (fenced_) return;
   unprotected_ = true;
-  set_held(~0ull);
+  raise_held(~0ull);
   if (watch_ != nullptr) watch_->deaths_are_recorded(true);
   if (gate_ != nullptr) {
     gate_->keep_lease(true);
@@ -343,6 +354,7 @@ void PrimarySession::finish() {
   warden_->stop();
   // The backup has the end before the connection goes, so that it is not taken for a failure.
   if (sender_ != nullptr) sender_->close(lost_guest_ ? "the guest was lost" : "the guest has ended", kFarewellMs);
+  standing_gate_ = nullptr;
   gate_.reset();
   if (vip_ != nullptr && !fenced_) {
     try {

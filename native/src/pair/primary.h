@@ -54,7 +54,7 @@ class PrimarySession : public Session {
   void tap(uint64_t first_seq, uint64_t count, const uint8_t* events, size_t len, uint64_t end);
   void mirror_blob(const std::string& path, const Sha256& sha);
   void on_watermarks(const Watermarks& marks);
-  void set_held(uint64_t held);
+  void raise_held(uint64_t to);
   void relax_locked(uint64_t end);
   bool on_killed(bool root, int signal);
   void on_fault();
@@ -75,6 +75,9 @@ class PrimarySession : public Session {
   std::unique_ptr<GuestWatch> watch_;
   std::unique_ptr<MirrorSender> sender_;
   std::unique_ptr<Gate> gate_;
+  // The same, for the threads that run while these are made.
+  std::atomic<MirrorSender*> standing_mirror_{nullptr};
+  std::atomic<Gate*> standing_gate_{nullptr};
   std::unique_ptr<Pump> pump_;
   std::unique_ptr<Service> service_;
   std::mutex sent_mutex_;

@@ -33,16 +33,8 @@ Replica::Replica(const ReplicaOptions& options, Hooks hooks)
 
   const std::string scratch_dir = std::filesystem::absolute(options.scratch_dir);
   const std::string stub_path = std::filesystem::absolute(options.stub_path);
-  std::optional<Namespaces> isolation = options.isolation;
-  if (isolation && isolation->mount) {
-    stage_.emplace(blobs_.blob_dir(), scratch_dir, stub_path, isolation->user);
-    const std::vector<Bind> own = stage_->binds();
-    isolation->binds.insert(isolation->binds.begin(), own.begin(), own.end());
-  }
-  copy_path(control.blob_dir, stage_ ? stage_->blob_dir() : blobs_.blob_dir());
-  copy_path(control.scratch_dir, stage_ ? stage_->scratch_dir() : scratch_dir);
-  copy_path(control.stub_path, stage_ ? stage_->stub_path() : stub_path);
-  if (isolation && isolation->pid) control.flags |= abi::kFlagPidNamespace;
+  const std::optional<Namespaces> isolation =
+      stage_replay(control, options.isolation, blobs_.blob_dir(), scratch_dir, stub_path);
 
   launcher_ = std::make_unique<Launcher>(memory_, enclosure_, hooks_.message);
   Warden::Hooks warden_hooks;
@@ -76,7 +68,7 @@ Replica::Replica(const ReplicaOptions& options, Hooks hooks)
                     "cannot write the guest's output to " + options.output_path + ": " + errno_text(errno));
   SpawnOptions spawn;
   if (isolation) spawn.user = isolation->user;
-  if (stage_) spawn.program = stub_path;
+  if (isolation && isolation->mount) spawn.program = stub_path;
   spawn.argv = {stub_path, std::to_string(control.guest_fd)};
   spawn.memory_fd = memory_.fd();
   spawn.guest_fd = control.guest_fd;
@@ -151,8 +143,9 @@ std::string Replica::drain(int timeout_ms) {
   }
 }
 
-std::optional<IoError> Replica::go_live(uint64_t epoch) {
+std::optional<IoError> Replica::go_live(uint64_t epoch, int64_t mono_offset_ns) {
   abi::Control& control = memory_.control();
+  control.pair.clock_offset_ns[1] = mono_offset_ns;
   const uint64_t before = feeder_.published();
   if (auto error = writer_.begin_epoch(before + 1, epoch)) return error;
   store_release(control.ring.closed, 0u);

@@ -53,7 +53,8 @@ class Replica {
   // "": it stands; otherwise why it does not.
   std::string drain(int timeout_ms);
   // 0 or an errno of the journal.
-  std::optional<IoError> go_live(uint64_t epoch);
+  // mono_offset_ns: the guest's monotonic time minus this host's.
+  std::optional<IoError> go_live(uint64_t epoch, int64_t mono_offset_ns);
   void kill();
   int signal_root(int signal) { return warden_->signal_root(signal); }
 
@@ -79,7 +80,6 @@ class Replica {
   BlobStore blobs_;
   SiteStore sites_;
   Enclosure enclosure_;
-  std::optional<Stage> stage_;
   SegmentWriter writer_;
   RingFeeder feeder_;
   std::mutex feed_mutex_;
