@@ -1,0 +1,449 @@
+// Hosts, a witness, a client and a bridge between them, as network namespaces of this machine: what scenarios, the demo and
+// benchmarks of pairs play on.
+//
+// Invariants:
+//  - Everything of one rig carries its name, and is gone when close() returns: processes, namespaces with their rules and addresses,
+//    its folder. A maker that dies without close() is cleaned up after by the janitor, a process of its own.
+//  - Only processes inside the rig's own namespaces are ever signalled.
+//
+// Must not: know what is tested or measured on it.
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type {
+  ApplyAnswer,
+  ExplainAnswer,
+  FailoverAnswer,
+  HistoryAnswer,
+  ListAnswer,
+  ServiceRow,
+} from '../../controller/host/api.js';
+import { askDaemon } from '../../controller/host/client.js';
+import { writeNewKey } from '../../controller/wire/key.js';
+import { messageOf } from '../../journal/src/errors.js';
+import { root } from './paths.js';
+
+/** Hosts a and b, the client, the witness. */
+export const places = ['a', 'b', 'c', 'w'] as const;
+export type Place = (typeof places)[number];
+export type Host = 'a' | 'b';
+export const hosts: readonly Host[] = ['a', 'b'];
+export const otherHost = (host: Host): Host => (host === 'a' ? 'b' : 'a');
+
+export interface RigOptions {
+  /** What the folder's name begins with. */
+  label?: string;
+  /** The rig's folder; it stays when the rig is closed. Without it there is one for the rig's time. */
+  dir?: string;
+  detection?: { heartbeatMs: number; deadlineMs: number; leaseMs: number };
+  dataPlane?: Record<string, unknown>;
+}
+
+export interface RigProcess {
+  pid: number;
+  comm: string;
+  /** In its innermost PID namespace. */
+  innerPid: number;
+}
+
+const CONTROL_PORT = 7400;
+const WITNESS_PORT = 7399;
+const READY_TIMEOUT_MS = 20_000;
+const APPLY_TIMEOUT_MS = 60_000;
+const END_TIMEOUT_MS = 5_000;
+const cliPath = join(root, 'dist/cli/main.js');
+
+/** Why no rig can be made here; undefined: one can. */
+export function whyNoRig(): string | undefined {
+  if (process.platform !== 'linux') return 'Linux is needed';
+  if (process.getuid?.() !== 0) return 'root is needed, for network namespaces';
+  for (const tool of ['ip', 'nft', 'iptables', 'nsenter']) {
+    if (spawnSync('sh', ['-c', `command -v ${tool}`]).status !== 0) return `${tool} is not installed`;
+  }
+  const name = `us-probe-${process.pid}`;
+  const made = spawnSync('ip', ['netns', 'add', name], { encoding: 'utf8' });
+  if (made.status !== 0) return `network namespaces cannot be made here: ${made.stderr.trim()}`;
+  spawnSync('ip', ['netns', 'del', name]);
+  if (!existsSync(cliPath)) return `${cliPath} is missing: scripts/setup builds it`;
+  return undefined;
+}
+
+let made = 0;
+
+export class Rig {
+  readonly name = `us${process.pid}x${++made}`;
+  readonly dir: string;
+  readonly vip = '10.77.0.100';
+  private readonly janitor: ChildProcess;
+  private readonly janitorEnd: Promise<string>;
+  private readonly children = new Map<string, ChildProcess>();
+  private closing: Promise<void> | undefined;
+
+  constructor(private readonly options: RigOptions = {}) {
+    if (options.dir === undefined) this.dir = mkdtempSync(join(tmpdir(), `understudy-${options.label ?? 'rig'}-`));
+    else mkdirSync((this.dir = options.dir), { recursive: true });
+    // Before there is anything to clean up.
+    const names = [...places, 'net'].map((place) => this.netns(place as Place));
+    this.janitor = spawn(
+      'sh',
+      [join(root, 'test/harness/janitor.sh'), options.dir === undefined ? this.dir : '', ...names],
+      {
+        cwd: '/',
+        detached: true,
+        stdio: ['pipe', 'pipe', 'ignore'],
+      },
+    );
+    let said = '';
+    this.janitor.stdout!.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    this.janitorEnd = new Promise((resolve) => {
+      this.janitor.on('error', (error) => resolve(messageOf(error)));
+      this.janitor.on('close', (status) => resolve(status === 0 ? '' : `${said.trim()} (status ${status})`));
+    });
+    this.makeNetwork();
+    this.writeConfigs();
+  }
+
+  /** A rig whose daemons and witness run and know each other. */
+  static async start(options: RigOptions = {}): Promise<Rig> {
+    const rig = new Rig(options);
+    try {
+      rig.startWitness();
+      for (const host of hosts) rig.startDaemon(host);
+      await rig.untilReady();
+      return rig;
+    } catch (error) {
+      const logs = rig.logs();
+      await rig.close();
+      throw new Error(`${messageOf(error)}\n${logs}`, { cause: error });
+    }
+  }
+
+  private makeNetwork(): void {
+    const net = this.netns('net');
+    const lines = [`ip netns add ${net}`, `ip -n ${net} link add br0 type bridge`, `ip -n ${net} link set br0 up`];
+    for (const place of places) {
+      const ns = this.netns(place);
+      lines.push(
+        `ip netns add ${ns}`,
+        `ip link add eth0 netns ${ns} type veth peer name v${place} netns ${net}`,
+        `ip -n ${net} link set v${place} master br0 up`,
+        `ip -n ${ns} link set lo up`,
+        `ip -n ${ns} link set eth0 up`,
+        `ip -n ${ns} addr add ${this.addressOf(place)}/24 dev eth0`,
+      );
+    }
+    const { status, stderr } = spawnSync('sh', ['-e'], { input: lines.join('\n'), encoding: 'utf8' });
+    if (status !== 0) {
+      this.janitor.stdin!.end();
+      throw new Error(`the namespaces could not be made: ${stderr.trim()}`);
+    }
+  }
+
+  private writeConfigs(): void {
+    const key = join(this.dir, 'pair.key');
+    writeNewKey(key);
+    for (const host of hosts) {
+      const { detection, dataPlane } = this.options;
+      const config = {
+        name: `host-${host}`,
+        key,
+        stateDir: this.stateDir(host),
+        control: { address: this.addressOf(host), port: CONTROL_PORT },
+        peers: [{ name: `host-${otherHost(host)}`, address: this.addressOf(otherHost(host)), port: CONTROL_PORT }],
+        coordinator: { driver: 'embedded', endpoints: [`${this.addressOf('w')}:${WITNESS_PORT}`] },
+        ...(detection === undefined ? {} : { detection }),
+        ...(dataPlane === undefined ? {} : { dataPlane }),
+      };
+      // JSON is YAML.
+      writeFileSync(join(this.dir, `host-${host}.yaml`), `${JSON.stringify(config, undefined, 2)}\n`);
+    }
+  }
+
+  addressOf(place: Place): string {
+    return `10.77.0.${places.indexOf(place) + 1}`;
+  }
+  stateDir(host: Host): string {
+    return join(this.dir, `state-${host}`);
+  }
+  netns(place: Place | 'net'): string {
+    return `${this.name}-${place}`;
+  }
+  hardwareAddress(place: Place): string {
+    const { stdout } = spawnSync('ip', ['-json', '-n', this.netns(place), 'link', 'show', 'eth0'], {
+      encoding: 'utf8',
+    });
+    return (JSON.parse(stdout) as { address: string }[])[0]!.address;
+  }
+
+  // ---- Processes -----------------------------------------------------------------------------------------------------
+
+  /** The command line that runs a program in one of the namespaces. */
+  inside(place: Place | 'net', argv: readonly string[]): string[] {
+    // `ip netns exec` would make a mount namespace, too: what daemons do there is to be what they do anywhere.
+    return ['nsenter', `--net=/run/netns/${this.netns(place)}`, ...argv];
+  }
+
+  /** A program in one of the namespaces; its output goes to LABEL.log in the rig's folder unless it is piped or an IPC channel is wanted. */
+  spawn(
+    place: Place | 'net',
+    label: string,
+    argv: readonly string[],
+    io: 'log' | 'pipe' | 'ipc' = 'log',
+  ): ChildProcess {
+    const log = openSync(join(this.dir, `${label}.log`), 'a');
+    const [program, ...args] = this.inside(place, argv);
+    const child = spawn(program!, args, {
+      cwd: this.dir,
+      stdio: io === 'pipe' ? ['pipe', 'pipe', log] : io === 'ipc' ? ['ignore', log, log, 'ipc'] : ['ignore', log, log],
+      env: this.env,
+    });
+    closeSync(log);
+    // What it should have done is missed by whoever waits for it.
+    child.on('error', (error) => writeFileSync(join(this.dir, `${label}.log`), `${messageOf(error)}\n`, { flag: 'a' }));
+    this.children.set(label, child);
+    return child;
+  }
+
+  get env(): NodeJS.ProcessEnv {
+    return { ...process.env, NO_COLOR: '1', UNDERSTUDY_RUN_DIR: join(this.dir, 'run') };
+  }
+
+  /** Runs a program in one of the namespaces to its end. */
+  run(
+    place: Place | 'net',
+    argv: readonly string[],
+    input?: string,
+  ): { status: number | null; out: string; err: string } {
+    const [program, ...args] = this.inside(place, argv);
+    const done = spawnSync(program!, args, {
+      cwd: this.dir,
+      env: this.env,
+      encoding: 'utf8',
+      ...(input === undefined ? {} : { input }),
+    });
+    return { status: done.status, out: done.stdout, err: done.stderr };
+  }
+
+  /** As a user of that host would type it. */
+  understudy(host: Host, ...args: string[]): { status: number | null; out: string; err: string } {
+    return this.run(host, [process.execPath, cliPath, ...args, '--daemon', `host-${host}`]);
+  }
+
+  private startUnderstudy(place: Place, label: string, ...args: string[]): ChildProcess {
+    return this.spawn(place, label, [process.execPath, '--no-warnings', cliPath, ...args]);
+  }
+
+  startWitness(): void {
+    const listen = `${this.addressOf('w')}:${WITNESS_PORT}`;
+    this.startUnderstudy(
+      'w',
+      'witness',
+      'witness',
+      'start',
+      '-l',
+      listen,
+      '-d',
+      join(this.dir, 'witness'),
+      '-k',
+      join(this.dir, 'pair.key'),
+    );
+  }
+
+  startDaemon(host: Host): void {
+    this.startUnderstudy(host, `daemon-${host}`, 'host', 'start', '--config', join(this.dir, `host-${host}.yaml`));
+  }
+
+  /** Resolves when these daemons know each other and the coordinator. */
+  async untilReady(which: readonly Host[] = hosts): Promise<void> {
+    const deadline = Date.now() + READY_TIMEOUT_MS;
+    for (const host of which) {
+      for (;;) {
+        let why: string;
+        try {
+          const { host: status } = await this.list(host);
+          if (status.coordinator.reachable && status.peers.every((p) => p.connected)) break;
+          why = 'it has not found the others';
+        } catch (error) {
+          why = messageOf(error);
+        }
+        const child = this.children.get(`daemon-${host}`);
+        if (child === undefined || child.exitCode !== null || child.signalCode !== null)
+          throw new Error(`the daemon of host ${host} has ended`);
+        if (Date.now() > deadline) throw new Error(`the daemon of host ${host} is not ready: ${why}`);
+        await sleep(10);
+      }
+    }
+  }
+
+  pidOf(label: string): number {
+    const pid = this.children.get(label)?.pid;
+    if (pid === undefined) throw new Error(`${label} was not started`);
+    return pid;
+  }
+
+  /** The exit status of something that spawn() started; undefined while it runs. */
+  async ended(label: string, timeoutMs: number): Promise<number | undefined> {
+    const child = this.children.get(label);
+    if (child === undefined) throw new Error(`${label} was not started`);
+    const status = (): number | undefined => (child.signalCode !== null ? 128 : (child.exitCode ?? undefined));
+    for (const deadline = Date.now() + timeoutMs; status() === undefined && Date.now() < deadline;) await sleep(5);
+    return status();
+  }
+
+  /** The processes in a namespace. A scan of /proc: tens of milliseconds. */
+  pids(place: Place): number[] {
+    const { stdout } = spawnSync('ip', ['netns', 'pids', this.netns(place)], { encoding: 'utf8' });
+    return stdout.split('\n').filter(Boolean).map(Number);
+  }
+
+  processes(place: Place): RigProcess[] {
+    return this.pids(place).flatMap((pid) => {
+      try {
+        const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+        const inner = /^NSpid:.*?(\d+)$/m.exec(status)?.[1];
+        return [{ pid, comm: readFileSync(`/proc/${pid}/comm`, 'utf8').trim(), innerPid: Number(inner) }];
+      } catch {
+        return []; // Gone meanwhile.
+      }
+    });
+  }
+
+  /** Those that execute this program. A replica's processes have it as their name only. */
+  pidsOf(place: Place, program: string): number[] {
+    return this.processes(place)
+      .filter(({ pid, comm }) => {
+        if (comm === program.slice(0, 15)) return true;
+        try {
+          return readlinkSync(`/proc/${pid}/exe`).endsWith(`/${program}`);
+        } catch {
+          return false; // Gone meanwhile.
+        }
+      })
+      .map(({ pid }) => pid);
+  }
+
+  /** All processes of a host at one moment. SIGSTOP is repeated until nothing has been forked behind its back. */
+  signalAll(place: Place, signal: NodeJS.Signals): void {
+    const done = new Set<number>();
+    for (let more = true; more;) {
+      more = false;
+      for (const pid of this.pids(place)) {
+        if (done.has(pid)) continue;
+        done.add(pid);
+        more = true;
+        signalOne(pid, signal);
+      }
+    }
+  }
+
+  // ---- Links ---------------------------------------------------------------------------------------------------------
+
+  /**
+   * Loses what comes from a place, goes to it, or both, at the bridge's side of its link, so that the place itself sees no carrier change.
+   * `match` narrows it, as an nft expression.
+   */
+  cut(place: Place, direction: 'from' | 'to' | 'both', match = ''): void {
+    const chain = (
+      hook: string,
+    ): string => `add chain netdev cut ${hook}-v${place} { type filter hook ${hook} device v${place} priority 0; }
+add rule netdev cut ${hook}-v${place} ${match} drop
+`;
+    const rules = `add table netdev cut
+${direction === 'to' ? '' : chain('ingress')}${direction === 'from' ? '' : chain('egress')}`;
+    const { status, err } = this.run('net', ['nft', '-f', '-'], rules);
+    if (status !== 0) throw new Error(`the link could not be cut: ${err.trim()}`);
+  }
+
+  /** Only what two hosts say to each other is lost. */
+  cutBetween(one: Host, other: Host): void {
+    const address = this.addressOf(other);
+    this.cut(one, 'from', `ip daddr ${address}`);
+    this.cut(one, 'to', `ip saddr ${address}`);
+  }
+
+  mend(): void {
+    const { status, err } = this.run('net', ['nft', 'delete', 'table', 'netdev', 'cut']);
+    if (status !== 0) throw new Error(`the link could not be mended: ${err.trim()}`);
+  }
+
+  // ---- Questions to a daemon -----------------------------------------------------------------------------------------
+
+  ask<T>(host: Host, method: string, params: unknown, timeoutMs = 5_000): Promise<T> {
+    return askDaemon<T>({ daemon: join(this.stateDir(host), 'control.sock') }, method, params, timeoutMs);
+  }
+  list(host: Host): Promise<ListAnswer> {
+    return this.ask(host, 'service.list', {});
+  }
+  async row(host: Host, service: string): Promise<ServiceRow | undefined> {
+    return (await this.list(host)).services.find((row) => row.service === service);
+  }
+  /** `config`: as in a service's file. */
+  apply(host: Host, config: unknown): Promise<ApplyAnswer> {
+    return this.ask(host, 'service.apply', { config }, APPLY_TIMEOUT_MS);
+  }
+  stop(host: Host, service: string): Promise<unknown> {
+    return this.ask(host, 'service.stop', { service }, APPLY_TIMEOUT_MS);
+  }
+  failover(host: Host, service: string, force = false): Promise<FailoverAnswer> {
+    return this.ask(host, 'service.failover', { service, force }, 15_000);
+  }
+  explain(host: Host, service: string): Promise<ExplainAnswer> {
+    return this.ask(host, 'service.explain', { service, here: true });
+  }
+  history(host: Host, service: string): Promise<HistoryAnswer> {
+    return this.ask(host, 'service.history', { service, limit: 100, here: true });
+  }
+
+  /** What daemons, witness and everything else in the rig have written so far, its end, for the report of a failure. */
+  logs(lines = 40): string {
+    return [...this.children.keys()]
+      .map((label) => {
+        const path = join(this.dir, `${label}.log`);
+        const text = existsSync(path) ? readFileSync(path, 'utf8').trimEnd() : '';
+        return `---- ${label}\n${text.split('\n').slice(-lines).join('\n')}`;
+      })
+      .join('\n');
+  }
+
+  // ---- End -----------------------------------------------------------------------------------------------------------
+
+  /** Asks the daemons to end, as an administrator would; what a crash test left is the janitor's. */
+  async stopDaemons(): Promise<void> {
+    for (const label of ['daemon-a', 'daemon-b', 'witness']) {
+      const child = this.children.get(label);
+      if (child === undefined || child.exitCode !== null || child.signalCode !== null) continue;
+      child.kill('SIGTERM');
+      await this.ended(label, END_TIMEOUT_MS);
+    }
+  }
+
+  close(): Promise<void> {
+    this.closing ??= (async () => {
+      this.janitor.stdin!.end();
+      const trouble = await this.janitorEnd;
+      if (trouble !== '') throw new Error(`the rig ${this.name} was not removed: ${trouble}`);
+    })();
+    return this.closing;
+  }
+}
+
+function signalOne(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    // It has ended as the consequence of another one's end.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
