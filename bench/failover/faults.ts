@@ -2,7 +2,9 @@
 //
 // Invariant: everything that takes long is done in prepare(); strike() does the deed and returns the moment at which it was done.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Rig } from './hosts.js';
+import type { Rig } from '../../test/harness/rig.js';
+
+export const SERVICE = 'orders';
 
 export interface Strike {
   /** CLOCK_MONOTONIC, nanoseconds. */
@@ -36,21 +38,12 @@ function signalAll(pids: number[], signal: NodeJS.Signals): number {
   return at;
 }
 
-const netdev = (hook: 'ingress' | 'egress', link: string, what: string): string =>
-  `add table netdev cut
-add chain netdev cut ${hook} { type filter hook ${hook} device ${link} priority 0; policy accept; }
-add rule netdev cut ${hook} ${what} drop
-`;
-
-/** What comes from A is the ingress of the bridge's side of its link. */
-function cutting(rules: (rig: Rig) => string): (rig: Rig) => Strike {
-  return (rig) => {
-    const text = rules(rig);
-    return () => {
-      const before = now();
-      rig.cut(text);
-      return (before + now()) / 2;
-    };
+/** Making the rule takes milliseconds; it works from some moment in the middle on. */
+function cutting(cut: (rig: Rig) => void): (rig: Rig) => Strike {
+  return (rig) => () => {
+    const before = now();
+    cut(rig);
+    return (before + now()) / 2;
   };
 }
 
@@ -102,7 +95,7 @@ export const faults: Fault[] = [
     text: "the primary's link is cut, both ways, and comes back later",
     survivor: 'b',
     kind: 'silent',
-    prepare: cutting(() => netdev('ingress', 'va', '') + netdev('egress', 'va', '')),
+    prepare: cutting((rig) => rig.cut('a', 'both')),
     after: async (rig) => {
       rig.mend();
       await sleep(200);
@@ -113,7 +106,7 @@ export const faults: Fault[] = [
     text: 'what the primary sends is lost, and comes through again later',
     survivor: 'b',
     kind: 'silent',
-    prepare: cutting(() => netdev('ingress', 'va', '')),
+    prepare: cutting((rig) => rig.cut('a', 'from')),
     after: async (rig) => {
       rig.mend();
       await sleep(200);
@@ -124,7 +117,7 @@ export const faults: Fault[] = [
     text: 'what is sent to the primary is lost, and comes through again later',
     survivor: 'b',
     kind: 'silent',
-    prepare: cutting(() => netdev('egress', 'va', '')),
+    prepare: cutting((rig) => rig.cut('a', 'to')),
     after: async (rig) => {
       rig.mend();
       await sleep(200);
@@ -135,7 +128,7 @@ export const faults: Fault[] = [
     text: 'only the connections between the two hosts are cut',
     survivor: 'either',
     kind: 'other',
-    prepare: cutting((rig) => netdev('ingress', 'va', `ip daddr ${rig.addressOf('b')}`) + netdev('egress', 'va', `ip saddr ${rig.addressOf('b')}`)),
+    prepare: cutting((rig) => rig.cutBetween('a', 'b')),
   },
   {
     name: 'backup',
@@ -186,7 +179,7 @@ export const faults: Fault[] = [
     kind: 'other',
     prepare: (rig) => () => {
       const at = now();
-      return rig.failover('a').then(() => at);
+      return rig.failover('a', SERVICE).then(() => at);
     },
   },
 ];

@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
+import { whyNoRig } from '../../test/harness/rig.js';
 import { faults, type Fault } from './faults.js';
 import { Seeded } from './random.js';
 import { summary } from './report.js';
@@ -22,6 +23,7 @@ interface Options {
   json?: string | true;
   keep?: string;
   hold?: boolean;
+  capture?: boolean;
 }
 
 const whole = (text: string): number => {
@@ -55,9 +57,11 @@ const program = new Command('bench failover')
   .option('--json [file]', 'results as JSON, to a file or to standard output')
   .option('--keep <dir>', 'what a failed run leaves (logs, journals) is kept there')
   .option('--hold', 'a failed run is left as it is until SIGUSR1, to look into')
+  .option('--capture', 'capture the packets at the client, too (needs tcpdump)')
   .parse();
 const options = program.opts<Options>();
-if (process.getuid?.() !== 0) program.error('root is needed: hosts are network namespaces, and addresses move between them');
+const lacking = whyNoRig();
+if (lacking !== undefined) program.error(lacking);
 
 process.exitCode = await main();
 
@@ -88,7 +92,11 @@ async function main(): Promise<number> {
     const plan = planOf(index);
     const dir = join(base, String(index));
     rmSync(dir, { recursive: true, force: true });
-    const outcome = await run(plan, dir, `uf${process.pid % 10000}`, 64 + (process.pid % 128), options.hold === true);
+    const outcome = await run(plan, {
+      dir,
+      hold: options.hold === true,
+      capture: options.capture === true,
+    });
     outcomes.push(outcome);
     if (outcome.failures.length === 0 || options.keep === undefined) rmSync(dir, { recursive: true, force: true });
     const { fault, guest, connections, churn, rate } = outcome.plan;
@@ -99,7 +107,8 @@ async function main(): Promise<number> {
           ? `FAILED: ${outcome.failures.join('; ')}`
           : `ok, ${outcome.client!.replies} replies` +
             (outcome.detectMs === undefined ? '' : `, detected in ${outcome.detectMs.toFixed(1)} ms`) +
-            (pauses.length === 0 ? '' : `, first byte ${pauses[0]!.toFixed(1)}..${pauses.at(-1)!.toFixed(1)} ms later`)) +
+            (pauses.length === 0 ? '' : `, first byte ${pauses[0]!.toFixed(1)}..${pauses.at(-1)!.toFixed(1)} ms later`) +
+            (/not accepted|given up/.exec(outcome.details['repair'] ?? '') ? ` (${outcome.details['repair']})` : '')) +
         ` (${(outcome.tookMs / 1000).toFixed(1)} s)`,
     );
   }

@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Timeline } from '../../controller/host/store.js';
 import { messageOf } from '../../journal/src/errors.js';
-import type { Fault } from './faults.js';
-import { PORT, Rig, SERVICE, toolPath } from './hosts.js';
+import { root } from '../../test/harness/paths.js';
+import { Rig } from '../../test/harness/rig.js';
+import { SERVICE, type Fault } from './faults.js';
 
 export interface Plan {
   run: number;
@@ -48,11 +49,15 @@ export interface Outcome {
   /** From there to the first new byte, for each connection that waited for one. */
   pauses: Pause[];
   stages: Record<string, number>;
+  /** What the takeover says of its stages. */
+  details: Record<string, string>;
   /** Which hosts were seen to speak for the address, in order. */
   speakers: string[];
   tookMs: number;
 }
 
+const PORT = 6379;
+const toolPath = (name: string) => join(root, 'build/bench/tools', name);
 const READY_MS = 20_000;
 const SETTLE_MS = 10_000;
 const AFTER_MS = 500;
@@ -137,7 +142,15 @@ function pausesOf(log: string, timeline: Timeline): Pause[] {
   return [...first.values()];
 }
 
-export async function run(plan: Plan, dir: string, name: string, net: number, hold: boolean): Promise<Outcome> {
+export interface RunOptions {
+  dir: string;
+  /** A failed run is left as it is until SIGUSR1. */
+  hold: boolean;
+  /** What passes the client's interface, by tcpdump. */
+  capture: boolean;
+}
+
+export async function run(plan: Plan, { dir, hold, capture }: RunOptions): Promise<Outcome> {
   const begun = performance.now();
   const { fault, ...rest } = plan;
   const outcome: Outcome = {
@@ -145,16 +158,13 @@ export async function run(plan: Plan, dir: string, name: string, net: number, ho
     failures: [],
     pauses: [],
     stages: {},
+    details: {},
     speakers: [],
     tookMs: 0,
   };
-  const rig = new Rig({ name, dir, net });
+  const rig = await Rig.start({ dir });
   const guest = guests[plan.guest];
   try {
-    rig.startWitness();
-    rig.startDaemon('a');
-    rig.startDaemon('b');
-    await rig.untilReady();
     const applied = await rig.apply('a', {
       name: SERVICE,
       command: guest.command(),
@@ -168,11 +178,15 @@ export async function run(plan: Plan, dir: string, name: string, net: number, ho
     if (applied.state !== 'protected') throw new Error(`the pair is ${applied.state}: ${applied.reason}`);
     await listening(rig);
 
-    const watcher = rig.start('c', 'watcher', [toolPath('bench-vip-witness'), 'eth0', rig.vip], true);
+    const watcher = rig.spawn('c', 'watcher', [toolPath('bench-vip-witness'), 'eth0', rig.vip], 'pipe');
     const watched = new Lines('the watcher', watcher);
     await watched.next(READY_MS);
+    if (capture) {
+      rig.spawn('c', 'tcpdump', ['tcpdump', '-Uni', 'eth0', '-s', '120', '-w', join(dir, 'client.pcap')]);
+      await sleep(300);
+    }
     const log = join(dir, 'arrivals.bin');
-    const client = rig.start(
+    const client = rig.spawn(
       'c',
       'client',
       [
@@ -181,7 +195,7 @@ export async function run(plan: Plan, dir: string, name: string, net: number, ho
         ...['--connections', String(plan.connections), '--churn', String(plan.churn), '--rate', String(plan.rate)],
         ...['--seed', String(plan.seed), '--drain-ms', String(DRAIN_MS), '--log', log],
       ],
-      true,
+      'pipe',
     );
     const said = new Lines('the client', client);
     await said.next(READY_MS);
@@ -197,11 +211,14 @@ export async function run(plan: Plan, dir: string, name: string, net: number, ho
     watcher.stdin!.end();
     judgeSpeakers(rig, fault, outcome, JSON.parse(await watched.next(5_000)) as { from: string }[]);
     if (outcome.survivor === 'host-b') {
-      const timeline = await rig.explain('b');
+      const timeline = await rig.explain('b', SERVICE);
       const detect = timeline?.stages.find((s) => s.stage === 'detect')?.atNs;
       if (timeline && detect !== undefined) {
         outcome.detectMs = (detect - struckNs) / 1e6;
-        for (const s of timeline.stages) outcome.stages[s.stage] = (s.atNs - detect) / 1e6;
+        for (const s of timeline.stages) {
+          outcome.stages[s.stage] = (s.atNs - detect) / 1e6;
+          if (s.detail !== undefined) outcome.details[s.stage] = s.detail;
+        }
         outcome.pauses = pausesOf(log, timeline);
       }
     }
@@ -220,7 +237,7 @@ export async function run(plan: Plan, dir: string, name: string, net: number, ho
   }
   outcome.tookMs = performance.now() - begun;
   if (hold && outcome.failures.length > 0) {
-    console.error(`held: ${dir}, namespaces ${name}*; ${outcome.failures.join('; ')}`);
+    console.error(`held: ${dir}, namespaces ${rig.name}-*; ${outcome.failures.join('; ')}`);
     await new Promise<void>((resolve) => process.once('SIGUSR1', () => resolve()));
   }
   await rig.close();
@@ -231,9 +248,8 @@ export async function run(plan: Plan, dir: string, name: string, net: number, ho
 async function listening(rig: Rig): Promise<void> {
   const deadline = Date.now() + READY_MS;
   for (;;) {
-    const { spawnSync } = await import('node:child_process');
-    const { stdout } = spawnSync('ip', ['netns', 'exec', rig.netns('a'), 'ss', '-Hltn', `sport = :${PORT}`], { encoding: 'utf8' });
-    if (stdout.trim() !== '') return;
+    const { out } = rig.run('a', ['ss', '-Hltn', `sport = :${PORT}`]);
+    if (out.trim() !== '') return;
     if (Date.now() > deadline) throw new Error('the guest does not listen');
     await sleep(20);
   }
@@ -244,8 +260,7 @@ async function settled(rig: Rig, fault: Fault, outcome: Outcome): Promise<void> 
   for (;;) {
     const seen: string[] = [];
     for (const host of fault.survivor === 'either' ? (['a', 'b'] as const) : [fault.survivor]) {
-      const { services } = await rig.list(host);
-      const service = services[0];
+      const service = await rig.row(host, SERVICE);
       seen.push(`host ${host}: ${service?.role} ${service?.state} ${service?.reason ?? ''}`);
       if (service?.role === 'primary' && service.state === 'unprotected') {
         outcome.survivor = `host-${host}`;

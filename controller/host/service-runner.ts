@@ -75,6 +75,8 @@ export class ServiceRunner {
   private readonly unwatch: () => void;
   private timeline: Timeline | undefined;
   private since = new Date().toISOString();
+  /** What was last heard of the primary was heard from it: what is sent to this host arrives. */
+  private hears = false;
   private closing: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -285,6 +287,10 @@ export class ServiceRunner {
     if (claim.purpose === 'takeOver' && claim.attempts === 0)
       this.mark('claim', `epoch ${claim.record.epoch} is asked for`);
     try {
+      // A host that can send but not hear must not win: its partner would give way to it. So whoever finds the other silent shows
+      // first that answers reach it.
+      if (claim.purpose === 'goUnprotected' || (claim.purpose === 'takeOver' && !this.hears))
+        await this.deps.coordinator.read(this.config.name);
       const at = new Date().toISOString();
       const result = await this.deps.coordinator.compareAndSet(claim.expectedRevision, { ...claim.record, at });
       if (result.won) this.feed({ type: 'claimWon', id: claim.id, revision: result.revision });
@@ -420,9 +426,11 @@ export class ServiceRunner {
       case 'caughtUp':
         return this.feed({ type: 'caughtUp' });
       case 'lost':
+        this.hears = event.kind === 'closed';
         this.begin(event.atNs, `${event.kind}: ${event.reason}`, event.silentMs);
         return this.feed({ type: 'streamLost', kind: event.kind, reason: event.reason });
       case 'release':
+        this.hears = true;
         this.begin(event.atNs, `handed over: ${event.reason}`, 0);
         return this.feed({ type: 'released', reason: event.reason });
       case 'diverged':

@@ -27,7 +27,6 @@ std::string nft_name(const std::string& prefix, const std::string& service) {
   }
   return name;
 }
-std::string standby_table(const std::string& service) { return nft_name("understudy_standby_", service); }
 
 // Names of services come from a configuration file that has been checked; quotes and line ends would still end the comment.
 std::string comment_of(const std::string& service) {
@@ -73,6 +72,7 @@ std::string without_table(const std::string& family, const std::string& name) {
 
 std::string chain_in(const std::string& service) { return "US-IN-" + short_name(service); }
 std::string chain_out(const std::string& service) { return "US-OUT-" + short_name(service); }
+std::string standby_table(const std::string& service) { return nft_name("understudy_standby_", service); }
 std::string fence_table(const std::string& service) { return nft_name("understudy_", service); }
 
 void install_queue_rules(const GateConfig& config) {
@@ -134,8 +134,11 @@ void install_fence(const GateConfig& config) {
 void install_standby_rules(const std::string& service, const Address& vip) {
   const std::string table = standby_table(service), ip = vip.family == AF_INET ? "ip" : "ip6";
   nft(without_table("inet", table) + "table inet " + table +
-          " {\n  chain forward {\n    type filter hook forward priority -300; policy accept;\n    " + ip + " daddr " +
-          vip.text() + " drop\n  }\n}\n",
+          " {\n  set held { type " + (vip.family == AF_INET ? "ipv4_addr" : "ipv6_addr") +
+          " . inet_service; }\n  chain forward {\n    type filter hook forward priority -300; policy accept;\n    " + ip +
+          " daddr " + vip.text() +
+          " drop\n  }\n  chain input {\n    type filter hook input priority -300; policy accept;\n    iifname != \"lo\" " + ip +
+          " daddr " + vip.text() + " " + ip + " saddr . tcp sport @held drop\n  }\n}\n",
       "install the standby rules of service " + service);
 }
 

@@ -33,11 +33,13 @@ struct GateConfig {
 std::string chain_in(const std::string& service);
 std::string chain_out(const std::string& service);
 std::string fence_table(const std::string& service);
+std::string standby_table(const std::string& service);
 
 // Each throws HostError NET. Installing what is there already replaces it.
 void install_queue_rules(const GateConfig& config);
 void install_fence(const GateConfig& config);
-// On the backup: packets for a VIP that is not here (yet) are not forwarded to anywhere.
+// On the backup: packets for a VIP that is not here (yet) are not forwarded to anywhere, and those of senders in the set "held"
+// (address . port) do not reach it.
 void install_standby_rules(const std::string& service, const Address& vip);
 
 void remove_queue_rules(const std::string& service);

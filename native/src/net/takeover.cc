@@ -34,6 +34,12 @@ Takeover::Takeover(TakeoverConfig config, Report report)
       sender_(config_.vip.family),
       tap_(config_.vip, vip_.interface_index()) {
   install_standby_rules(config_.service, config_.vip);
+  try {
+    admission_ = std::make_unique<Admission>(config_.vip.family, standby_table(config_.service));
+  } catch (const HostError& error) {
+    no_admission_ = error.what();
+    report_(abi::kInfo, "a takeover here will reset connections that the guest has not accepted yet: " + no_admission_);
+  }
 }
 
 Takeover::~Takeover() {
@@ -62,9 +68,13 @@ TakeoverResult Takeover::run(ConnectionTable& table, const std::vector<pid_t>& p
   open_listeners();
   for (Item& item : items_) {
     if (item.fd >= 0) repair(item);
+    if (item.connection->cookie == 0) expect(item);
   }
   stage("repair");
   vip_.add();
+  for (Item& item : items_) {
+    if (item.expected) admit(item);
+  }
   vip_.announce();
   stage("vip");
   for (Item& item : items_) {
@@ -274,6 +284,34 @@ void Takeover::lose(Item& item, const std::string& reason) {
   result_.lost.push_back({c.key, reason});
 }
 
+// Established for the client, and not accepted by the guest: it has no socket yet, and gets one as a new connection would.
+void Takeover::expect(Item& item) {
+  Connection& c = *item.connection;
+  if (!c.established || c.is_over() || !c.lost.empty()) return;
+  if (c.outward) {
+    c.lost = "the guest has forgotten it";
+  } else if (!admission_) {
+    c.lost = "it was established, but not accepted yet (" + no_admission_ + ")";
+  } else {
+    item.tsval = c.fresh_tsval(monotonic_ns());
+    const std::string error = admission_->expect(c, item.tsval);
+    if (error.empty()) item.expected = true;
+    else c.lost = "it was established, but not accepted yet, and it cannot be admitted: " + error;
+  }
+}
+
+void Takeover::admit(Item& item) {
+  Connection& c = *item.connection;
+  const std::string error = admission_->admit(c, item.tsval, sender_);
+  admission_->release(c);
+  if (error.empty()) {
+    result_.orphans++;
+  } else {
+    c.lost = "it was established, but not accepted yet: " + error;
+    item.expected = false;
+  }
+}
+
 void Takeover::repair(Item& item) {
   Connection& c = *item.connection;
   if (item.shadow != nullptr && item.shadow->type != SOCK_STREAM) {
@@ -354,11 +392,7 @@ void Takeover::finish(Item& item) {
   Connection& c = *item.connection;
   const bool known = c.remote_isn && c.local_isn;
   if (item.shadow != nullptr && item.shadow->type != SOCK_STREAM) return;
-  if (c.cookie == 0 && !c.established) return;
-  if (c.cookie == 0) {
-    if (c.is_over()) return;
-    c.lost = "it was established, but not accepted yet";
-  }
+  if (c.cookie == 0 && (!c.established || item.expected || c.is_over())) return;
   if (known && !c.is_over()) sender_.send(to_remote(c, kRst | kAck, c.local_seq(c.acknowledged)));
   if (c.lost.empty()) return;
   lose(item, c.lost);
