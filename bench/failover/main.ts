@@ -107,7 +107,9 @@ async function main(): Promise<number> {
           ? `FAILED: ${outcome.failures.join('; ')}`
           : `ok, ${outcome.client!.replies} replies` +
             (outcome.detectMs === undefined ? '' : `, detected in ${outcome.detectMs.toFixed(1)} ms`) +
-            (pauses.length === 0 ? '' : `, first byte ${pauses[0]!.toFixed(1)}..${pauses.at(-1)!.toFixed(1)} ms later`) +
+            (pauses.length === 0
+              ? ''
+              : `, first byte ${pauses[0]!.toFixed(1)}..${pauses.at(-1)!.toFixed(1)} ms later`) +
             (/not accepted|given up/.exec(outcome.details['repair'] ?? '') ? ` (${outcome.details['repair']})` : '')) +
         ` (${(outcome.tookMs / 1000).toFixed(1)} s)`,
     );
@@ -118,6 +120,8 @@ async function main(): Promise<number> {
   if (typeof options.json === 'string') writeFileSync(options.json, `${JSON.stringify(outcomes)}\n`);
   const failed = outcomes.filter((o) => o.failures.length > 0);
   for (const o of failed)
-    console.error(`again: scripts/bench failover --seed ${options.seed} --only ${o.plan.run} --keep DIR  # ${o.failures[0]}`);
+    console.error(
+      `again: scripts/bench failover --seed ${options.seed} --only ${o.plan.run} --keep DIR  # ${o.failures[0]}`,
+    );
   return interrupted ? 130 : failed.length > 0 ? 1 : 0;
 }

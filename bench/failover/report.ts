@@ -2,7 +2,9 @@
 import type { Outcome } from './run.js';
 
 export function quantile(sorted: readonly number[], q: number): number | undefined {
-  return sorted.length === 0 ? undefined : sorted[Math.min(sorted.length - 1, Math.ceil(q * sorted.length) - 1 < 0 ? 0 : Math.ceil(q * sorted.length) - 1)];
+  return sorted.length === 0
+    ? undefined
+    : sorted[Math.min(sorted.length - 1, Math.ceil(q * sorted.length) - 1 < 0 ? 0 : Math.ceil(q * sorted.length) - 1)];
 }
 
 const sorted = (values: number[]): number[] => values.sort((a, b) => a - b);

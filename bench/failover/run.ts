@@ -1,5 +1,4 @@
 // One run: a pair, clients, a fault at a moment that the seed decides, and what came of it.
-import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,6 +6,7 @@ import type { Timeline } from '../../controller/host/store.js';
 import { messageOf } from '../../journal/src/errors.js';
 import { root } from '../../test/harness/paths.js';
 import { Rig } from '../../test/harness/rig.js';
+import { Lines } from '../lib/lines.js';
 import { SERVICE, type Fault } from './faults.js';
 
 export interface Plan {
@@ -65,53 +65,25 @@ const DRAIN_MS = 6_000;
 
 const guests = {
   chain: { program: 'bench-chain-server', command: () => [toolPath('bench-chain-server'), String(PORT)] },
-  'chain-threads': { program: 'bench-chain-server', command: () => [toolPath('bench-chain-server'), String(PORT), '3'] },
+  'chain-threads': {
+    program: 'bench-chain-server',
+    command: () => [toolPath('bench-chain-server'), String(PORT), '3'],
+  },
   redis: {
     program: 'redis-server',
-    command: () => ['/usr/bin/redis-server', '--port', String(PORT), '--save', '', '--bind', '0.0.0.0', '--protected-mode', 'no'],
+    command: () => [
+      '/usr/bin/redis-server',
+      '--port',
+      String(PORT),
+      '--save',
+      '',
+      '--bind',
+      '0.0.0.0',
+      '--protected-mode',
+      'no',
+    ],
   },
 };
-
-/** What a child says, line by line; an end before the awaited line is an error. */
-class Lines {
-  private text = '';
-  private ended = false;
-  private wake: (() => void) | undefined;
-  constructor(
-    private readonly label: string,
-    child: ChildProcess,
-  ) {
-    child.stdout!.setEncoding('utf8').on('data', (data: string) => {
-      this.text += data;
-      this.wake?.();
-    });
-    child.once('close', () => {
-      this.ended = true;
-      this.wake?.();
-    });
-  }
-  async next(timeoutMs: number): Promise<string> {
-    const deadline = Date.now() + timeoutMs;
-    for (;;) {
-      const end = this.text.indexOf('\n');
-      if (end >= 0) {
-        const line = this.text.slice(0, end);
-        this.text = this.text.slice(end + 1);
-        return line;
-      }
-      if (this.ended) throw new Error(`${this.label} has ended without an answer`);
-      const left = deadline - Date.now();
-      if (left <= 0) throw new Error(`${this.label} gave no answer in ${timeoutMs / 1000} s`);
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, left);
-        this.wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
-  }
-}
 
 const arrivalBytes = 24;
 
@@ -276,7 +248,8 @@ function judge(outcome: Outcome, report: ClientReport): void {
   for (const [kind, count] of Object.entries(report.errorKinds)) outcome.failures.push(`${count} connections: ${kind}`);
   outcome.failures.push(...report.errors.slice(0, 5));
   if (report.doubles > 0) outcome.failures.push(`${report.doubles} requests were executed twice`);
-  if (report.gaps > 0) outcome.failures.push(`${report.gaps} requests were executed that nobody sent, or their answers were lost`);
+  if (report.gaps > 0)
+    outcome.failures.push(`${report.gaps} requests were executed that nobody sent, or their answers were lost`);
 }
 
 function judgeSpeakers(rig: Rig, fault: Fault, outcome: Outcome, runs: { from: string }[]): void {
@@ -285,5 +258,7 @@ function judgeSpeakers(rig: Rig, fault: Fault, outcome: Outcome, runs: { from: s
   outcome.speakers = runs.map(({ from }) => (from === a ? 'a' : from === b ? 'b' : from));
   const wanted = outcome.survivor === 'host-a' ? ['a'] : ['a', 'b'];
   if (outcome.speakers.join() !== wanted.join())
-    outcome.failures.push(`${fault.name}: spoke for the address in turn: ${outcome.speakers.join(', ')}; only ${wanted.join(', ')} may have`);
+    outcome.failures.push(
+      `${fault.name}: spoke for the address in turn: ${outcome.speakers.join(', ')}; only ${wanted.join(', ')} may have`,
+    );
 }
