@@ -11,7 +11,8 @@ import { micro } from './micro.js';
 import { modes, type Bench, type Mode, type Values, type Workload } from './model.js';
 import { plot } from './plot.js';
 import { programWorkloads } from './programs.js';
-import { machine, markdown, replaceSection, rowsOf, type Results } from './report.js';
+import { machine, replaceSection } from '../lib/document.js';
+import { markdown, rowsOf, type Results } from './report.js';
 import { serverWorkloads } from './servers.js';
 
 const root = resolve(import.meta.dirname, '../../..');
@@ -147,7 +148,10 @@ function output(results: Results): void {
     const picture = plot(results.rows);
     if (picture) writeFileSync(join(root, 'docs', plotFile), picture);
     const document = join(root, 'docs/performance.md');
-    writeFileSync(document, replaceSection(readFileSync(document, 'utf8'), markdown(results, picture && plotFile)));
+    writeFileSync(
+      document,
+      replaceSection(readFileSync(document, 'utf8'), 'record', markdown(results, picture && plotFile)),
+    );
   }
 }
 

@@ -1,22 +1,13 @@
 // The ratios to native as a picture: one line per metric, on a logarithmic axis, recorded and traced side by side.
 import * as Plot from '@observablehq/plot';
-import { parseHTML } from 'linkedom';
+import { svgOf } from '../lib/svg.js';
 import type { Row } from './report.js';
-
-/** As much of the DOM as is touched here; the compiler's DOM types would make browser globals known to all sources. */
-interface SvgElement {
-  tagName: string;
-  outerHTML: string;
-  querySelector(selector: string): SvgElement | null;
-  setAttribute(name: string, value: string): void;
-}
 
 const colours = { recorded: '#1b7f5c', 'under strace': '#c2452d' };
 
 export function plot(rows: Row[]): string | undefined {
   const shown = rows.filter((r) => r.metric.plotted !== false && r.ratio.recorded);
   if (shown.length === 0) return undefined;
-  const { document } = parseHTML('<html><body></body></html>') as unknown as { document: never };
   const points = shown.flatMap((r) => [
     { label: r.metric.label, mode: 'recorded', ...r.ratio.recorded! },
     ...(r.ratio.strace ? [{ label: r.metric.label, mode: 'under strace', ...r.ratio.strace }] : []),
@@ -24,42 +15,40 @@ export function plot(rows: Row[]): string | undefined {
   const goals = shown
     .filter((r) => r.metric.goal?.of === 'ratio')
     .map((r) => ({ label: r.metric.label, bound: r.metric.goal!.bound }));
-  const figure = Plot.plot({
-    document,
-    width: 1060,
-    height: 70 + 24 * shown.length,
-    marginLeft: 440,
-    marginRight: 30,
-    marginBottom: 40,
-    style: { background: 'white', color: '#222', fontFamily: 'sans-serif', fontSize: '12px' },
-    x: {
-      type: 'log',
-      grid: true,
-      label: 'ratio to native (bar: smallest to largest; tick: goal)',
-      tickFormat: (d: number) => `${d}`,
-    },
-    y: { label: null, domain: shown.map((r) => r.metric.label), tickSize: 0 },
-    color: { domain: Object.keys(colours), range: Object.values(colours) },
-    marks: [
-      Plot.ruleX([1], { stroke: '#999' }),
-      Plot.tickX(goals, { x: 'bound', y: 'label', stroke: '#222', strokeDasharray: '2 2' }),
-      Plot.link(points, {
-        x1: 'min',
-        x2: 'max',
-        y1: 'label',
-        y2: 'label',
-        stroke: 'mode',
-        strokeWidth: 2,
-        strokeOpacity: 0.5,
-      }),
-      Plot.dot(points, { x: 'median', y: 'label', fill: 'mode', r: 4 }),
-      ...Object.entries(colours).map(([name, fill], i) =>
-        Plot.text([name], { frameAnchor: 'top-left', dx: 90 * i, dy: -16, fill, fontWeight: 'bold' }),
-      ),
-    ],
-  }) as unknown as SvgElement;
-  const svg = figure.tagName.toLowerCase() === 'svg' ? figure : figure.querySelector('svg');
-  if (!svg) throw new Error('the plot library made no SVG element');
-  svg.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
-  return `${svg.outerHTML}\n`;
+  return svgOf((document) =>
+    Plot.plot({
+      document,
+      width: 1060,
+      height: 70 + 24 * shown.length,
+      marginLeft: 440,
+      marginRight: 30,
+      marginBottom: 40,
+      style: { background: 'white', color: '#222', fontFamily: 'sans-serif', fontSize: '12px' },
+      x: {
+        type: 'log',
+        grid: true,
+        label: 'ratio to native (bar: smallest to largest; tick: goal)',
+        tickFormat: (d: number) => `${d}`,
+      },
+      y: { label: null, domain: shown.map((r) => r.metric.label), tickSize: 0 },
+      color: { domain: Object.keys(colours), range: Object.values(colours) },
+      marks: [
+        Plot.ruleX([1], { stroke: '#999' }),
+        Plot.tickX(goals, { x: 'bound', y: 'label', stroke: '#222', strokeDasharray: '2 2' }),
+        Plot.link(points, {
+          x1: 'min',
+          x2: 'max',
+          y1: 'label',
+          y2: 'label',
+          stroke: 'mode',
+          strokeWidth: 2,
+          strokeOpacity: 0.5,
+        }),
+        Plot.dot(points, { x: 'median', y: 'label', fill: 'mode', r: 4 }),
+        ...Object.entries(colours).map(([name, fill], i) =>
+          Plot.text([name], { frameAnchor: 'top-left', dx: 90 * i, dy: -16, fill, fontWeight: 'bold' }),
+        ),
+      ],
+    }),
+  );
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { journalOf, readUsage, runToEnd, tool, wrapped } from './guest.js';
 import { scaled, type Bench, type Metric, type Values, type Workload } from './model.js';
 import { replayMetric, replaySeconds } from './servers.js';
-import { summarise } from './stats.js';
+import { summarise } from '../lib/stats.js';
 
 // ---- python3 -------------------------------------------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 // From values to results, and from results to Markdown.
-import { cpus, release, totalmem } from 'node:os';
-import { existsSync, readFileSync } from 'node:fs';
+import { machineText, type Machine } from '../lib/document.js';
 import { modes, type Metric, type Mode, type Values, type Workload } from './model.js';
-import { pairedRatios, summarise, type Summary } from './stats.js';
+import { figure } from '../lib/markdown.js';
+import { pairedRatios, summarise, type Summary } from '../lib/stats.js';
 
 export interface Row {
   workload: string;
@@ -20,29 +20,6 @@ export interface Results {
   scale: number;
   workloads: { name: string; load: string; leftOut?: string }[];
   rows: Row[];
-}
-
-export interface Machine {
-  cpu: string;
-  cores: number;
-  memoryGiB: number;
-  kernel: string;
-  system: string;
-  node: string;
-  loadAverage: string;
-}
-
-export function machine(): Machine {
-  const osRelease = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '';
-  return {
-    cpu: cpus()[0]?.model.trim() ?? 'unknown',
-    cores: cpus().length,
-    memoryGiB: Math.round(totalmem() / 2 ** 30),
-    kernel: release(),
-    system: /^PRETTY_NAME="?([^"\n]*)/m.exec(osRelease)?.[1] ?? 'unknown',
-    node: process.version,
-    loadAverage: readFileSync('/proc/loadavg', 'utf8').split(' ').slice(0, 3).join(' '),
-  };
 }
 
 /** `rounds[mode][i]` holds the values of round i, or nothing if that mode was not run. */
@@ -74,9 +51,6 @@ function reach({ metric: { goal }, value, ratio }: Row): boolean | undefined {
   return goal.at === 'most' ? figure <= goal.bound : figure >= goal.bound;
 }
 
-const figure = (v: number) =>
-  Math.abs(v) >= 1000 ? Math.round(v).toLocaleString('en') : String(Number(v.toPrecision(3)));
-
 const spread = (s: Summary | undefined) =>
   s === undefined ? '' : s.runs === 1 ? figure(s.median) : `${figure(s.median)} (${figure(s.min)}–${figure(s.max)})`;
 
@@ -96,7 +70,7 @@ export function markdown(results: Results, plotFile?: string): string {
   const lines = [
     `Measured ${results.date.slice(0, 10)}: ${results.runs} run${results.runs === 1 ? '' : 's'} of each kind in turn, medians, ` +
       `smallest and largest in brackets; ratios are medians over pairs of neighbouring runs.`,
-    `${m.cpu}, ${m.cores} cores, ${m.memoryGiB} GiB, ${m.system}, Linux ${m.kernel}, Node.js ${m.node}; load average at the start ${m.loadAverage}.`,
+    machineText(m),
     ...(results.scale === 1 ? [] : [`**Trial:** loads were multiplied by ${results.scale}; the figures mean little.`]),
     '',
     '| | native | recorded | under strace | recorded / native | strace / native | goal |',
@@ -123,15 +97,4 @@ export function markdown(results: Results, plotFile?: string): string {
     ...results.workloads.map((w) => `- *${w.name}*: ${w.load}${w.leftOut ? `. Left out: ${w.leftOut}` : ''}`),
   ];
   return lines.join('\n');
-}
-
-const begin = '<!-- bench:record:begin -->';
-const end = '<!-- bench:record:end -->';
-
-/** Replaces what stands between the markers of a document. */
-export function replaceSection(document: string, section: string): string {
-  const from = document.indexOf(begin);
-  const to = document.indexOf(end);
-  if (from < 0 || to < from) throw new Error(`the document has no lines ${begin} and ${end}`);
-  return `${document.slice(0, from + begin.length)}\n${section}\n${document.slice(to)}`;
 }

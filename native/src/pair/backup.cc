@@ -17,6 +17,20 @@ constexpr int kRecordsMs = 5000;
 constexpr useconds_t kLagPollUs = 200;
 constexpr uint64_t kSameClockNs = 1'000'000;
 constexpr uint64_t kTableBytesMax = 512ull << 20;  // of all connections; each has its own bound besides
+
+std::string detail_of(const std::string& stage, const TakeoverResult& result) {
+  auto count = [](uint64_t n, const char* what) { return std::to_string(n) + " " + what + (n == 1 ? "" : "s"); };
+  if (stage == "probe") return std::to_string(result.answered) + " of " + count(result.asked, "client") + " answered";
+  if (stage == "repair") {
+    std::string text = count(result.connections, "connection") + ", " + count(result.listeners, "listener");
+    if (result.orphans != 0) text += "; " + count(result.orphans, "connection") + " not accepted yet";
+    if (result.finishing != 0) text += "; " + count(result.finishing, "connection") + " closed by the guest, not by the client";
+    if (!result.lost.empty()) text += "; " + std::to_string(result.lost.size()) + " given up";
+    return text;
+  }
+  if (stage == "resume") return count(result.resent_bytes, "byte") + " sent again, " + count(result.unread_bytes, "byte") + " not read yet";
+  return "";
+}
 }  // namespace
 
 BackupSession::BackupSession(const BackupOptions& options, EmitEvent emit)
@@ -216,7 +230,7 @@ void BackupSession::do_take_over(uint64_t epoch) {
   if (table_ != nullptr) {
     table_->freeze();
     const TakeoverResult result = takeover_->run(*table_, replica_->pids());
-    for (const TakeoverResult::Stage& s : result.stages) stage(s.name, s.at_ns);
+    for (const TakeoverResult::Stage& s : result.stages) stage(s.name, s.at_ns, detail_of(s.name, result));
     Plain::List lost;
     for (const TakeoverResult::Loss& loss : result.lost) lost.emplace_back(loss.reason);
     network = {{"connections", result.connections},

@@ -1,0 +1,185 @@
+// The ways in which a host, or what binds the hosts together, fails.
+//
+// Invariant: everything that takes long is done in prepare(); strike() does the deed and returns the moment at which it was done.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Rig } from '../../test/harness/rig.js';
+
+export const SERVICE = 'orders';
+
+export interface Strike {
+  /** CLOCK_MONOTONIC, nanoseconds. */
+  (): number | Promise<number>;
+}
+
+export interface Fault {
+  name: string;
+  text: string;
+  /** Who has the service afterwards; 'either': whoever wins. */
+  survivor: 'a' | 'b' | 'either';
+  /** What the detection time of this fault is counted among. */
+  kind: 'killed' | 'silent' | 'other';
+  prepare(rig: Rig, program: string): Strike;
+  /** Once the service has gone on: the failed host comes back, and must stay silent. */
+  after?(rig: Rig): Promise<void>;
+}
+
+const now = (): number => Number(process.hrtime.bigint());
+
+function signalAll(pids: number[], signal: NodeJS.Signals): number {
+  const at = now();
+  for (const pid of pids) {
+    try {
+      process.kill(pid, signal);
+    } catch (error) {
+      // It ends as the consequence of another one's end.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
+  return at;
+}
+
+/** Making the rule takes milliseconds; it works from some moment in the middle on. */
+function cutting(cut: (rig: Rig) => void): (rig: Rig) => Strike {
+  return (rig) => () => {
+    const before = now();
+    cut(rig);
+    return (before + now()) / 2;
+  };
+}
+
+export const faults: Fault[] = [
+  {
+    name: 'guest',
+    text: 'SIGKILL of the guest',
+    survivor: 'b',
+    kind: 'killed',
+    prepare: (rig, program) => {
+      const pids = rig.pidsOf('a', program);
+      if (pids.length === 0) throw new Error(`no ${program} runs on host a`);
+      return () => signalAll(pids.slice(0, 1), 'SIGKILL');
+    },
+  },
+  {
+    name: 'daemon',
+    text: 'SIGKILL of the daemon',
+    survivor: 'b',
+    kind: 'killed',
+    prepare: (rig) => () => signalAll([rig.pidOf('daemon-a')], 'SIGKILL'),
+  },
+  {
+    name: 'host',
+    text: 'SIGKILL of all processes of the host',
+    survivor: 'b',
+    kind: 'killed',
+    prepare: (rig) => {
+      const pids = rig.pids('a');
+      return () => signalAll(pids, 'SIGKILL');
+    },
+  },
+  {
+    name: 'freeze',
+    text: 'SIGSTOP of all processes of the host, later SIGCONT',
+    survivor: 'b',
+    kind: 'silent',
+    prepare: (rig) => {
+      const pids = rig.pids('a');
+      return () => signalAll(pids, 'SIGSTOP');
+    },
+    after: async (rig) => {
+      signalAll(rig.pids('a'), 'SIGCONT');
+      await sleep(200);
+    },
+  },
+  {
+    name: 'cut',
+    text: "the primary's link is cut, both ways, and comes back later",
+    survivor: 'b',
+    kind: 'silent',
+    prepare: cutting((rig) => rig.cut('a', 'both')),
+    after: async (rig) => {
+      rig.mend();
+      await sleep(200);
+    },
+  },
+  {
+    name: 'cut-out',
+    text: 'what the primary sends is lost, and comes through again later',
+    survivor: 'b',
+    kind: 'silent',
+    prepare: cutting((rig) => rig.cut('a', 'from')),
+    after: async (rig) => {
+      rig.mend();
+      await sleep(200);
+    },
+  },
+  {
+    name: 'cut-in',
+    text: 'what is sent to the primary is lost, and comes through again later',
+    survivor: 'b',
+    kind: 'silent',
+    prepare: cutting((rig) => rig.cut('a', 'to')),
+    after: async (rig) => {
+      rig.mend();
+      await sleep(200);
+    },
+  },
+  {
+    name: 'mirror',
+    text: 'only the connections between the two hosts are cut',
+    survivor: 'either',
+    kind: 'other',
+    prepare: cutting((rig) => rig.cutBetween('a', 'b')),
+  },
+  {
+    name: 'backup',
+    text: 'SIGKILL of all processes of the backup',
+    survivor: 'a',
+    kind: 'other',
+    prepare: (rig) => {
+      const pids = rig.pids('b');
+      return () => signalAll(pids, 'SIGKILL');
+    },
+  },
+  {
+    name: 'backup-freeze',
+    text: 'SIGSTOP of all processes of the backup, later SIGCONT',
+    survivor: 'a',
+    kind: 'other',
+    prepare: (rig) => {
+      const pids = rig.pids('b');
+      return () => signalAll(pids, 'SIGSTOP');
+    },
+    after: async (rig) => {
+      signalAll(rig.pids('b'), 'SIGCONT');
+      await sleep(200);
+    },
+  },
+  {
+    name: 'witness',
+    text: 'the witness was gone before; all processes of the primary are killed; the witness comes back 200 ms later',
+    survivor: 'b',
+    kind: 'other',
+    prepare: (rig) => {
+      const witness = rig.pidOf('witness');
+      const pids = rig.pids('a');
+      return async () => {
+        signalAll([witness], 'SIGKILL');
+        await sleep(100);
+        const at = signalAll(pids, 'SIGKILL');
+        await sleep(200);
+        rig.startWitness();
+        return at;
+      };
+    },
+  },
+  {
+    name: 'order',
+    text: "'understudy failover' by hand",
+    survivor: 'b',
+    kind: 'other',
+    prepare: (rig) => () => {
+      const at = now();
+      return rig.failover('a', SERVICE).then(() => at);
+    },
+  },
+];

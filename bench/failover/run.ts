@@ -1,0 +1,264 @@
+// One run: a pair, clients, a fault at a moment that the seed decides, and what came of it.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Timeline } from '../../controller/host/store.js';
+import { messageOf } from '../../journal/src/errors.js';
+import { root } from '../../test/harness/paths.js';
+import { Rig } from '../../test/harness/rig.js';
+import { Lines } from '../lib/lines.js';
+import { SERVICE, type Fault } from './faults.js';
+
+export interface Plan {
+  run: number;
+  fault: Fault;
+  guest: 'chain' | 'chain-threads' | 'redis';
+  connections: number;
+  churn: number;
+  rate: number;
+  seed: number;
+  /** From the moment at which all clients work. */
+  strikeAfterMs: number;
+}
+
+interface ClientReport {
+  requests: number;
+  replies: number;
+  bytesIn: number;
+  bytesOut: number;
+  opened: number;
+  doubles: number;
+  gaps: number;
+  worstMs: number;
+  errorKinds: Record<string, number>;
+  errors: string[];
+}
+
+export interface Pause {
+  ms: number;
+  retransmitted: boolean;
+}
+
+export interface Outcome {
+  plan: Omit<Plan, 'fault'> & { fault: string };
+  failures: string[];
+  client?: ClientReport;
+  survivor?: string;
+  /** From the fault to the moment at which the other host had noticed. */
+  detectMs?: number;
+  /** From there to the first new byte, for each connection that waited for one. */
+  pauses: Pause[];
+  stages: Record<string, number>;
+  /** What the takeover says of its stages. */
+  details: Record<string, string>;
+  /** Which hosts were seen to speak for the address, in order. */
+  speakers: string[];
+  tookMs: number;
+}
+
+const PORT = 6379;
+const toolPath = (name: string) => join(root, 'build/bench/tools', name);
+const READY_MS = 20_000;
+const SETTLE_MS = 10_000;
+const AFTER_MS = 500;
+const DRAIN_MS = 6_000;
+
+const guests = {
+  chain: { program: 'bench-chain-server', command: () => [toolPath('bench-chain-server'), String(PORT)] },
+  'chain-threads': {
+    program: 'bench-chain-server',
+    command: () => [toolPath('bench-chain-server'), String(PORT), '3'],
+  },
+  redis: {
+    program: 'redis-server',
+    command: () => [
+      '/usr/bin/redis-server',
+      '--port',
+      String(PORT),
+      '--save',
+      '',
+      '--bind',
+      '0.0.0.0',
+      '--protected-mode',
+      'no',
+    ],
+  },
+};
+
+const arrivalBytes = 24;
+
+/** The wait of each connection that waited while the service changed hosts. */
+function pausesOf(log: string, timeline: Timeline): Pause[] {
+  const at = (stage: string) => timeline.stages.find((s) => s.stage === stage)?.atNs;
+  const detect = at('detect');
+  const announce = at('announce') ?? detect;
+  if (detect === undefined || announce === undefined) return [];
+  const end = Math.max(...timeline.stages.map((s) => s.atNs));
+  const data = readFileSync(log);
+  const first = new Map<number, Pause>();
+  const retransmits = new Map<number, number>();
+  for (let i = 0; i + arrivalBytes <= data.length; i += arrivalBytes) {
+    const arrived = Number(data.readBigUInt64LE(i));
+    const sent = Number(data.readBigUInt64LE(i + 8));
+    const connection = data.readUInt32LE(i + 16);
+    const count = data.readUInt32LE(i + 20);
+    if (arrived < announce) {
+      retransmits.set(connection, count);
+    } else if (!first.has(connection) && sent < end) {
+      first.set(connection, {
+        ms: (arrived - Math.max(sent, detect)) / 1e6,
+        retransmitted: count > (retransmits.get(connection) ?? 0),
+      });
+    }
+  }
+  return [...first.values()];
+}
+
+export interface RunOptions {
+  dir: string;
+  /** A failed run is left as it is until SIGUSR1. */
+  hold: boolean;
+  /** What passes the client's interface, by tcpdump. */
+  capture: boolean;
+}
+
+export async function run(plan: Plan, { dir, hold, capture }: RunOptions): Promise<Outcome> {
+  const begun = performance.now();
+  const { fault, ...rest } = plan;
+  const outcome: Outcome = {
+    plan: { ...rest, fault: fault.name },
+    failures: [],
+    pauses: [],
+    stages: {},
+    details: {},
+    speakers: [],
+    tookMs: 0,
+  };
+  const rig = await Rig.start({ dir });
+  const guest = guests[plan.guest];
+  try {
+    const applied = await rig.apply('a', {
+      name: SERVICE,
+      command: guest.command(),
+      hosts: [
+        { name: 'host-a', priority: 100 },
+        { name: 'host-b', priority: 50 },
+      ],
+      vip: { address: rig.vip, prefix: 24, interface: 'eth0' },
+      ports: { tcp: [PORT] },
+    });
+    if (applied.state !== 'protected') throw new Error(`the pair is ${applied.state}: ${applied.reason}`);
+    await listening(rig);
+
+    const watcher = rig.spawn('c', 'watcher', [toolPath('bench-vip-witness'), 'eth0', rig.vip], 'pipe');
+    const watched = new Lines('the watcher', watcher);
+    await watched.next(READY_MS);
+    if (capture) {
+      rig.spawn('c', 'tcpdump', ['tcpdump', '-Uni', 'eth0', '-s', '120', '-w', join(dir, 'client.pcap')]);
+      await sleep(300);
+    }
+    const log = join(dir, 'arrivals.bin');
+    const client = rig.spawn(
+      'c',
+      'client',
+      [
+        toolPath('bench-failover-client'),
+        ...['--address', rig.vip, '--port', String(PORT), '--protocol', plan.guest === 'redis' ? 'redis' : 'chain'],
+        ...['--connections', String(plan.connections), '--churn', String(plan.churn), '--rate', String(plan.rate)],
+        ...['--seed', String(plan.seed), '--drain-ms', String(DRAIN_MS), '--log', log],
+      ],
+      'pipe',
+    );
+    const said = new Lines('the client', client);
+    await said.next(READY_MS);
+    const strike = fault.prepare(rig, guest.program);
+    await sleep(plan.strikeAfterMs);
+    const struckNs = await strike();
+    await settled(rig, fault, outcome);
+    await fault.after?.(rig);
+    await sleep(AFTER_MS);
+    client.stdin!.end('stop\n');
+    outcome.client = JSON.parse(await said.next(DRAIN_MS + 5_000)) as ClientReport;
+    judge(outcome, outcome.client);
+    watcher.stdin!.end();
+    judgeSpeakers(rig, fault, outcome, JSON.parse(await watched.next(5_000)) as { from: string }[]);
+    if (outcome.survivor === 'host-b') {
+      const timeline = await rig.explain('b', SERVICE);
+      const detect = timeline?.stages.find((s) => s.stage === 'detect')?.atNs;
+      if (timeline && detect !== undefined) {
+        outcome.detectMs = (detect - struckNs) / 1e6;
+        for (const s of timeline.stages) {
+          outcome.stages[s.stage] = (s.atNs - detect) / 1e6;
+          if (s.detail !== undefined) outcome.details[s.stage] = s.detail;
+        }
+        outcome.pauses = pausesOf(log, timeline);
+      }
+    }
+  } catch (error) {
+    outcome.failures.push(messageOf(error));
+  }
+  for (const host of ['a', 'b'] as const) {
+    // Divergences and agent faults are never right, even where no client saw them.
+    try {
+      const lines = readFileSync(join(dir, `daemon-${host}.log`), 'utf8').split('\n');
+      const bad = lines.filter((line) => /diverge|agent failed|Assertion|is of no use/.test(line));
+      outcome.failures.push(...bad.slice(0, 2).map((line) => `host ${host}: ${line.trim()}`));
+    } catch {
+      // It was not started.
+    }
+  }
+  outcome.tookMs = performance.now() - begun;
+  if (hold && outcome.failures.length > 0) {
+    console.error(`held: ${dir}, namespaces ${rig.name}-*; ${outcome.failures.join('; ')}`);
+    await new Promise<void>((resolve) => process.once('SIGUSR1', () => resolve()));
+  }
+  await rig.close();
+  return outcome;
+}
+
+/** The guest has come so far that it accepts connections. */
+async function listening(rig: Rig): Promise<void> {
+  const deadline = Date.now() + READY_MS;
+  for (;;) {
+    const { out } = rig.run('a', ['ss', '-Hltn', `sport = :${PORT}`]);
+    if (out.trim() !== '') return;
+    if (Date.now() > deadline) throw new Error('the guest does not listen');
+    await sleep(20);
+  }
+}
+
+async function settled(rig: Rig, fault: Fault, outcome: Outcome): Promise<void> {
+  const deadline = Date.now() + SETTLE_MS;
+  for (;;) {
+    const seen: string[] = [];
+    for (const host of fault.survivor === 'either' ? (['a', 'b'] as const) : [fault.survivor]) {
+      const service = await rig.row(host, SERVICE);
+      seen.push(`host ${host}: ${service?.role} ${service?.state} ${service?.reason ?? ''}`);
+      if (service?.role === 'primary' && service.state === 'unprotected') {
+        outcome.survivor = `host-${host}`;
+        return;
+      }
+    }
+    if (Date.now() > deadline) throw new Error(`nobody has taken over: ${seen.join('; ')}`);
+    await sleep(20);
+  }
+}
+
+function judge(outcome: Outcome, report: ClientReport): void {
+  for (const [kind, count] of Object.entries(report.errorKinds)) outcome.failures.push(`${count} connections: ${kind}`);
+  outcome.failures.push(...report.errors.slice(0, 5));
+  if (report.doubles > 0) outcome.failures.push(`${report.doubles} requests were executed twice`);
+  if (report.gaps > 0)
+    outcome.failures.push(`${report.gaps} requests were executed that nobody sent, or their answers were lost`);
+}
+
+function judgeSpeakers(rig: Rig, fault: Fault, outcome: Outcome, runs: { from: string }[]): void {
+  const a = rig.hardwareAddress('a');
+  const b = rig.hardwareAddress('b');
+  outcome.speakers = runs.map(({ from }) => (from === a ? 'a' : from === b ? 'b' : from));
+  const wanted = outcome.survivor === 'host-a' ? ['a'] : ['a', 'b'];
+  if (outcome.speakers.join() !== wanted.join())
+    outcome.failures.push(
+      `${fault.name}: spoke for the address in turn: ${outcome.speakers.join(', ')}; only ${wanted.join(', ')} may have`,
+    );
+}
