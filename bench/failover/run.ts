@@ -150,7 +150,7 @@ export async function run(plan: Plan, { dir, hold, capture }: RunOptions): Promi
     if (applied.state !== 'protected') throw new Error(`the pair is ${applied.state}: ${applied.reason}`);
     await listening(rig);
 
-    const watcher = rig.spawn('c', 'watcher', [toolPath('bench-vip-witness'), 'eth0', rig.vip], 'pipe');
+    const watcher = rig.spawn('c', 'watcher', [toolPath('bench-vip-witness'), 'eth0', rig.vip], 'pipes');
     const watched = new Lines('the watcher', watcher);
     await watched.next(READY_MS);
     if (capture) {
@@ -167,7 +167,7 @@ export async function run(plan: Plan, { dir, hold, capture }: RunOptions): Promi
         ...['--connections', String(plan.connections), '--churn', String(plan.churn), '--rate', String(plan.rate)],
         ...['--seed', String(plan.seed), '--drain-ms', String(DRAIN_MS), '--log', log],
       ],
-      'pipe',
+      'pipes',
     );
     const said = new Lines('the client', client);
     await said.next(READY_MS);
