@@ -114,7 +114,8 @@ static int take_input(struct connection* c) {
       struct chain_request request;
       if (have < sizeof request) break;
       memcpy(&request, at, sizeof request);
-      if (request.magic != CHAIN_REQUEST_MAGIC || request.length > CHAIN_BYTES_MAX || request.wanted > CHAIN_BYTES_MAX) {
+      if (request.magic != CHAIN_REQUEST_MAGIC || request.length > CHAIN_BYTES_MAX ||
+          request.wanted > CHAIN_BYTES_MAX) {
         fprintf(stderr, "connection %d: what came in is no request\n", c->fd);
         exit(3);
       }

@@ -248,8 +248,9 @@ void Client::add_redis(Connection& c) {
       if (c.redis_text.empty()) return add_redis(c);
       const size_t from = random_.below(c.redis_text.size());
       const std::string part = c.redis_text.substr(from, 1 + random_.size());
-      return queue(c, "GETRANGE a" + id + " " + std::to_string(from) + " " + std::to_string(from + part.size() - 1) + "\r\n",
-                   "$" + std::to_string(part.size()) + "\r\n" + part + "\r\n", false);
+      return queue(
+          c, "GETRANGE a" + id + " " + std::to_string(from) + " " + std::to_string(from + part.size() - 1) + "\r\n",
+          "$" + std::to_string(part.size()) + "\r\n" + part + "\r\n", false);
     }
   }
 }
@@ -383,7 +384,8 @@ void Client::receive(Connection& c) {
     const uint64_t oldest = c.expected.empty() ? 0 : c.expected.front().sent_ns;
     arrivals_.push_back({now_ns(), oldest, c.id, info.tcpi_total_retrans});
     while (!c.in.empty()) {
-      if (c.expected.empty()) return fail(c, "surplus: " + std::to_string(c.in.size()) + " bytes that nobody asked for");
+      if (c.expected.empty())
+        return fail(c, "surplus: " + std::to_string(c.in.size()) + " bytes that nobody asked for");
       const uint64_t sent_ns = c.expected.front().sent_ns;
       if (sent_ns == 0) return fail(c, "surplus: an answer to what was not sent yet");
       const bool whole = o_.protocol == "redis" ? take_redis(c) : take_chain(c);
@@ -499,16 +501,19 @@ void Client::report() {
     if (shared_[i] > before + 1) gaps += shared_[i] - before - 1;
   }
   std::string kinds, texts;
-  for (const auto& [kind, n] : error_kinds_) kinds += (kinds.empty() ? "" : ",") + quoted(kind) + ":" + std::to_string(n);
+  for (const auto& [kind, n] : error_kinds_)
+    kinds += (kinds.empty() ? "" : ",") + quoted(kind) + ":" + std::to_string(n);
   for (const std::string& text : errors_) texts += (texts.empty() ? "" : ",") + quoted(text);
   printf(
-      "{\"requests\":%lu,\"replies\":%lu,\"bytesIn\":%lu,\"bytesOut\":%lu,\"opened\":%lu,\"closed\":%lu,\"doubles\":%lu,\"gaps\":%lu,"
+      "{\"requests\":%lu,\"replies\":%lu,\"bytesIn\":%lu,\"bytesOut\":%lu,\"opened\":%lu,\"closed\":%lu,\"doubles\":%"
+      "lu,\"gaps\":%lu,"
       "\"worstMs\":%.3f,\"worstAtNs\":%lu,\"errorKinds\":{%s},\"errors\":[%s]}\n",
-      requests_, replies_, bytes_in_, bytes_out_, opened_, closed_, doubles, gaps, double(worst_ns_) / 1e6, worst_at_ns_,
-      kinds.c_str(), texts.c_str());
+      requests_, replies_, bytes_in_, bytes_out_, opened_, closed_, doubles, gaps, double(worst_ns_) / 1e6,
+      worst_at_ns_, kinds.c_str(), texts.c_str());
   if (o_.log.empty()) return;
   FILE* file = fopen(o_.log.c_str(), "w");
-  if (file == nullptr || fwrite(arrivals_.data(), sizeof(Arrival), arrivals_.size(), file) != arrivals_.size() || fclose(file) != 0) {
+  if (file == nullptr || fwrite(arrivals_.data(), sizeof(Arrival), arrivals_.size(), file) != arrivals_.size() ||
+      fclose(file) != 0) {
     perror(o_.log.c_str());
     exit(2);
   }
@@ -528,9 +533,8 @@ int Client::run() {
   uint64_t deadline = ~0ull;
   for (;;) {
     timers();
-    if (!ready_ && std::all_of(connections_.begin(), connections_.end(), [](const auto& c) {
-          return c->answered > 0 || c->phase == Phase::kFailed;
-        })) {
+    if (!ready_ && std::all_of(connections_.begin(), connections_.end(),
+                               [](const auto& c) { return c->answered > 0 || c->phase == Phase::kFailed; })) {
       ready_ = true;
       printf("ready\n");
       fflush(stdout);

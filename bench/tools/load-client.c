@@ -148,7 +148,8 @@ int main(int argc, char** argv) {
   fflush(stdout);
   qsort(samples, sample_count, sizeof *samples, compare);
   printf("{\"requests\":%lu,\"seconds\":%.4f,\"quantiles\":[", measured, took);
-  static const double points[] = {0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 0.9999, 1};
+  static const double points[] = {0.01, 0.05, 0.1,  0.2,  0.3,  0.4,   0.5,   0.6,    0.7,
+                                  0.8,  0.9,  0.95, 0.98, 0.99, 0.995, 0.999, 0.9999, 1};
   for (size_t i = 0; i < sizeof points / sizeof *points; i++)
     printf("%s[%g,%.2f]", i ? "," : "", points[i], sample_count ? quantile(points[i]) : 0);
   printf("]}\n");

@@ -51,7 +51,8 @@ int main(int argc, char** argv) {
     return 2;
   }
   int tap = socket(AF_PACKET, SOCK_RAW, htons(ETH_P_ALL));
-  struct sockaddr_ll at = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = (int)if_nametoindex(argv[1])};
+  struct sockaddr_ll at = {
+      .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = (int)if_nametoindex(argv[1])};
   setsockopt(tap, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
   if (tap < 0 || bind(tap, (struct sockaddr*)&at, sizeof at) != 0) {
     perror(argv[1]);
@@ -90,8 +91,8 @@ int main(int argc, char** argv) {
   printf("[");
   for (int i = 0; i < count; i++) {
     const unsigned char* m = runs[i].from;
-    printf("%s{\"from\":\"%02x:%02x:%02x:%02x:%02x:%02x\",\"firstNs\":%llu,\"lastNs\":%llu,\"packets\":%llu}", i ? "," : "", m[0], m[1],
-           m[2], m[3], m[4], m[5], runs[i].first_ns, runs[i].last_ns, runs[i].packets);
+    printf("%s{\"from\":\"%02x:%02x:%02x:%02x:%02x:%02x\",\"firstNs\":%llu,\"lastNs\":%llu,\"packets\":%llu}",
+           i ? "," : "", m[0], m[1], m[2], m[3], m[4], m[5], runs[i].first_ns, runs[i].last_ns, runs[i].packets);
   }
   printf("]\n");
   return 0;

@@ -1,6 +1,8 @@
 // See receiver.h.
 #include "receiver.h"
 
+#include "sentinel.h"
+
 #include <string.h>
 #include <sys/socket.h>
 
@@ -120,6 +122,8 @@ void MirrorReceiver::run() {
 }
 
 void MirrorReceiver::serve() {
+  // This thread lives as long as the mirror does.
+  const Sentinel sentinel(link_->control().fd());
   const uint64_t spin_ns = config_.spin_us * 1000ull;
   uint64_t active = monotonic_ns();
   while (!stop_.load(std::memory_order_relaxed)) {

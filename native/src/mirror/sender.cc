@@ -1,6 +1,8 @@
 // See sender.h.
 #include "sender.h"
 
+#include "sentinel.h"
+
 #include <string.h>
 
 namespace understudy::host {
@@ -216,6 +218,8 @@ void MirrorSender::establish() {
 }
 
 void MirrorSender::serve() {
+  // This thread lives as long as the mirror does.
+  const Sentinel sentinel(link_->control().fd());
   const uint64_t spin_ns = config_.spin_us * 1000ull;
   uint64_t active = monotonic_ns();
   while (!stop_.load(std::memory_order_relaxed)) {

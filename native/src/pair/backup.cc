@@ -24,11 +24,13 @@ std::string detail_of(const std::string& stage, const TakeoverResult& result) {
   if (stage == "repair") {
     std::string text = count(result.connections, "connection") + ", " + count(result.listeners, "listener");
     if (result.orphans != 0) text += "; " + count(result.orphans, "connection") + " not accepted yet";
-    if (result.finishing != 0) text += "; " + count(result.finishing, "connection") + " closed by the guest, not by the client";
+    if (result.finishing != 0)
+      text += "; " + count(result.finishing, "connection") + " closed by the guest, not by the client";
     if (!result.lost.empty()) text += "; " + std::to_string(result.lost.size()) + " given up";
     return text;
   }
-  if (stage == "resume") return count(result.resent_bytes, "byte") + " sent again, " + count(result.unread_bytes, "byte") + " not read yet";
+  if (stage == "resume")
+    return count(result.resent_bytes, "byte") + " sent again, " + count(result.unread_bytes, "byte") + " not read yet";
   return "";
 }
 }  // namespace

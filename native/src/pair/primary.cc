@@ -12,7 +12,7 @@ namespace understudy::host {
 namespace {
 constexpr uint32_t kFarewellMs = 500;
 constexpr useconds_t kDivertUs = 100'000;
-}
+}  // namespace
 
 PrimarySession::PrimarySession(const PrimaryOptions& options, EmitEvent emit)
     : emit_(std::move(emit)),

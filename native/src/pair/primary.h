@@ -29,7 +29,7 @@ struct PrimaryOptions {
   RecordOptions record;
   std::string output_path;
   std::vector<std::string> shared_paths;  // storage that the backup does not touch: changes of it are outputs
-  std::optional<MirrorConfig> mirror;  // none: unprotected from the beginning
+  std::optional<MirrorConfig> mirror;     // none: unprotected from the beginning
   std::optional<NetworkOptions> network;
   bool durable = false;  // outputs wait for the backup's disk, not for its memory only
   // RPO > 0: outputs go on while no more than this is on its way. Both 0: nothing may be lost.
