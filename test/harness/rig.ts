@@ -205,18 +205,19 @@ export class Rig {
     return ['nsenter', `--net=/run/netns/${this.netns(place)}`, ...argv];
   }
 
-  /** A program in one of the namespaces; its output goes to LABEL.log in the rig's folder, or is piped to the caller. */
+  /** A program in one of the namespaces; its output goes to LABEL.log in the rig's folder, or its input and output are the caller's. */
   spawn(
     place: Place | 'net',
     label: string,
     argv: readonly string[],
-    io: 'log' | 'pipes' | 'ipc' = 'log',
+    io: 'log' | 'pipe' | 'ipc' = 'log',
   ): ChildProcess {
     const log = openSync(join(this.dir, `${label}.log`), 'a');
     const [program, ...args] = this.inside(place, argv);
     const child = spawn(program!, args, {
       cwd: this.dir,
-      stdio: io === 'pipes' ? 'pipe' : ['ignore', log, log, ...(io === 'ipc' ? (['ipc'] as const) : [])],
+      stdio:
+        io === 'pipe' ? ['pipe', 'pipe', log] : ['ignore', log, log, ...(io === 'ipc' ? (['ipc'] as const) : [])],
       env: this.env,
     });
     closeSync(log);
