@@ -2,16 +2,29 @@
 #include "commit.h"
 
 #include "baton.h"
+#include "marshal.h"
 #include "storage.h"
 
 namespace understudy {
 
 namespace {
 // clang-format off
-enum : u32 { kSendfile = 40, kConnect = 42, kAccept = 43, kSendto = 44, kRecvfrom = 45, kShutdown = 48, kGetsockname = 51, kGetpeername = 52, kSplice = 275, kAccept4 = 288, kWritev = 20 };
+enum : u32 { kSendfile = 40, kConnect = 42, kAccept = 43, kSendto = 44, kRecvfrom = 45, kShutdown = 48, kBind = 49, kGetsockname = 51, kGetpeername = 52, kSetsockopt = 54, kSplice = 275, kAccept4 = 288, kWritev = 20 };
 // clang-format on
 constexpr u32 kSpins = 150;
 constexpr i64 kEINPROGRESS = 115;
+constexpr u16 kInet = 2, kInet6 = 10;
+constexpr u64 kIpBindAddressNoPort = 24;
+struct Inet {
+  u16 family, port;
+  u8 address[4], zero[8];
+};
+struct Inet6 {
+  u16 family, port;
+  u32 flow;
+  u8 address[16];
+  u32 scope;
+};
 
 void futex_wait(u32* word, u32 value) {
   i64 ts[2] = {0, 100'000'000};
@@ -71,6 +84,54 @@ bool is_complete(const Call& c, i64 ret) {
   }
 }
 
+bool is_zero(const u8* p, u32 n) {
+  for (u32 i = 0; i < n; ++i)
+    if (p[i]) return false;
+  return true;
+}
+
+bool is_same(const u8* a, const u8* b, u32 n) {
+  for (u32 i = 0; i < n; ++i)
+    if (a[i] != b[i]) return false;
+  return true;
+}
+
+// A connection to another machine comes from the VIP, unless the guest has bound the socket itself (EINVAL then): the host's own
+// address passes no gate and would not be there after a takeover. The journal need not know: what the guest sees of it, getsockname
+// tells and is recorded.
+void bind_to_vip(const Call& c) {
+  const u8* vip = control().pair.vip;
+  u8 name[sizeof(Inet6)] = {};
+  u64 len = c.args[2] < sizeof name ? c.args[2] : sizeof name;
+  if (is_zero(vip, 16) || understudy_peek(name, (const void*)c.args[1], len) != 0) return;
+  const bool vip_is_mapped = is_zero(vip, 10) && vip[10] == 0xff && vip[11] == 0xff;
+  Inet to4;
+  Inet6 to6;
+  copy_bytes(&to4, name, sizeof to4);
+  copy_bytes(&to6, name, sizeof to6);
+  u64 family = to4.family, bound_len;
+  if (family == kInet && len >= sizeof to4 && vip_is_mapped) {
+    // To this host itself, it comes from there.
+    if (to4.address[0] == 127 || is_zero(to4.address, 4) || is_same(to4.address, vip + 12, 4)) return;
+    Inet from{kInet, 0, {}, {}};
+    copy_bytes(from.address, vip + 12, 4);
+    copy_bytes(name, &from, bound_len = sizeof from);
+  } else if (family == kInet6 && len >= sizeof to6) {
+    const bool to_mapped = is_zero(to6.address, 10) && to6.address[10] == 0xff && to6.address[11] == 0xff;
+    if (to_mapped != vip_is_mapped || is_same(to6.address, vip, 16)) return;
+    if (to_mapped ? to6.address[12] == 127 : is_zero(to6.address, 15)) return;
+    Inet6 from{kInet6, 0, 0, {}, 0};
+    copy_bytes(from.address, vip, 16);
+    copy_bytes(name, &from, bound_len = sizeof from);
+  } else {
+    return;
+  }
+  // The port is chosen by connect, with the other end in view: no port is used up.
+  u32 on = 1;
+  sys(kSetsockopt, c.args[0], 0, kIpBindAddressNoPort, &on, sizeof on);
+  sys(kBind, c.args[0], name, bound_len);
+}
+
 void wait_held(Thread* t, u64 needed) {
   abi::Pair& p = control().pair;
   p.stat_commits++;
@@ -109,6 +170,7 @@ void commit_before(Thread* t, const Call& c) {
   u64 head = control().ring.head;
   t->output_needed = p.output_end == head ? p.output_needed : head;
   wait_held(t, t->output_needed);
+  if (c.nr == kConnect) bind_to_vip(c);
 }
 
 void commit_after(Thread* t, const Call& c, i64 ret) {

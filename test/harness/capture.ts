@@ -18,7 +18,6 @@ const START_TIMEOUT_MS = 5_000;
 
 export class Capture {
   private readonly texts = new Map<Host, string>();
-  private readonly said = new Map<Host, string>();
 
   private constructor(private readonly rig: Rig) {}
 
@@ -28,17 +27,15 @@ export class Capture {
     for (const host of hosts) {
       const filter = `src host ${rig.vip} or (arp and arp[14:4] = 0x${hex(rig.vip)})`;
       const argv = ['tcpdump', '--immediate-mode', '-l', '-n', '-tt', '-Q', 'in', '-i', `v${host}`, filter];
-      const child = rig.spawn('net', `capture-${host}`, argv, 'pipes');
+      const child = rig.spawn('net', `capture-${host}`, argv, 'pipe');
       capture.texts.set(host, '');
-      capture.said.set(host, '');
       child.stdout!.on('data', (chunk: Buffer) => capture.texts.set(host, capture.texts.get(host)! + chunk.toString()));
-      child.stderr!.on('data', (chunk: Buffer) => capture.said.set(host, capture.said.get(host)! + chunk.toString()));
     }
     for (
       const deadline = Date.now() + START_TIMEOUT_MS;
-      ![...capture.said.values()].every((s) => s.includes('listening on'));
+      !hosts.every((host) => rig.log(`capture-${host}`).includes('listening on'));
     ) {
-      if (Date.now() > deadline) throw new Error(`tcpdump did not start: ${[...capture.said.values()].join('\n')}`);
+      if (Date.now() > deadline) throw new Error(`tcpdump did not start: ${hosts.map((host) => rig.log(`capture-${host}`)).join('')}`);
       await sleep(5);
     }
     return capture;

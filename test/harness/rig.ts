@@ -154,6 +154,7 @@ export class Rig {
   private writeConfigs(): void {
     const key = join(this.dir, 'pair.key');
     writeNewKey(key);
+    mkdirSync(this.ownDir, { recursive: true });
     for (const host of hosts) {
       const { detection, dataPlane } = this.options;
       const config = {
@@ -166,6 +167,7 @@ export class Rig {
         ...(detection === undefined ? {} : { detection }),
         ...(dataPlane === undefined ? {} : { dataPlane }),
       };
+      mkdirSync(this.ownDirOf(host), { recursive: true });
       // JSON is YAML.
       writeFileSync(join(this.dir, `host-${host}.yaml`), `${JSON.stringify(config, undefined, 2)}\n`);
     }
@@ -176,6 +178,14 @@ export class Rig {
   }
   stateDir(host: Host): string {
     return join(this.dir, `state-${host}`);
+  }
+  /** A directory that each host has of its own, at the same path. */
+  get ownDir(): string {
+    return join(this.dir, 'own');
+  }
+  /** That of one host, as everybody else sees it. */
+  ownDirOf(host: Host): string {
+    return join(this.dir, `own-${host}`);
   }
   netns(place: Place | 'net'): string {
     return `${this.name}-${place}`;
@@ -195,18 +205,19 @@ export class Rig {
     return ['nsenter', `--net=/run/netns/${this.netns(place)}`, ...argv];
   }
 
-  /** A program in one of the namespaces; its output goes to LABEL.log in the rig's folder, or is piped to the caller. */
+  /** A program in one of the namespaces; its output goes to LABEL.log in the rig's folder, or its input and output are the caller's. */
   spawn(
     place: Place | 'net',
     label: string,
     argv: readonly string[],
-    io: 'log' | 'pipes' | 'ipc' = 'log',
+    io: 'log' | 'pipe' | 'ipc' = 'log',
   ): ChildProcess {
     const log = openSync(join(this.dir, `${label}.log`), 'a');
     const [program, ...args] = this.inside(place, argv);
     const child = spawn(program!, args, {
       cwd: this.dir,
-      stdio: io === 'pipes' ? 'pipe' : ['ignore', log, log, ...(io === 'ipc' ? (['ipc'] as const) : [])],
+      stdio:
+        io === 'pipe' ? ['pipe', 'pipe', log] : ['ignore', log, log, ...(io === 'ipc' ? (['ipc'] as const) : [])],
       env: this.env,
     });
     closeSync(log);
@@ -241,15 +252,10 @@ export class Rig {
     return this.run(host, [understudy, ...args, '--daemon', `host-${host}`]);
   }
 
-  private startUnderstudy(place: Place, label: string, ...args: string[]): ChildProcess {
-    return this.spawn(place, label, [understudy, ...args]);
-  }
-
   startWitness(): void {
     const listen = `${this.addressOf('w')}:${WITNESS_PORT}`;
-    this.startUnderstudy(
-      'w',
-      'witness',
+    const argv = [
+      understudy,
       'witness',
       'start',
       '-l',
@@ -258,11 +264,16 @@ export class Rig {
       join(this.dir, 'witness'),
       '-k',
       join(this.dir, 'pair.key'),
-    );
+    ];
+    this.spawn('w', 'witness', argv);
   }
 
   startDaemon(host: Host): void {
-    this.startUnderstudy(host, `daemon-${host}`, 'host', 'start', '--config', join(this.dir, `host-${host}.yaml`));
+    // The hosts share this machine's files, but for one directory each.
+    const own = 'mount --bind "$1" "$2" && shift 2 && exec "$@"';
+    const daemon = [understudy, 'host', 'start', '--config', join(this.dir, `host-${host}.yaml`)];
+    const ownMounts = ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', own, 'sh'];
+    this.spawn(host, `daemon-${host}`, [...ownMounts, this.ownDirOf(host), this.ownDir, ...daemon]);
   }
 
   /** Resolves when these daemons know each other and the coordinator. */

@@ -14,7 +14,7 @@
 namespace understudy::abi {
 
 inline constexpr uint32_t kMagic = 0x55445359;  // "UDSY"
-inline constexpr uint32_t kAbiVersion = 6;
+inline constexpr uint32_t kAbiVersion = 7;
 
 // ---- Address layout in every guest process -------------------------------------------------------------
 // One reserved stretch far from where the kernel, glibc, Go, ASan and TSan place things. The agent's ELF file is
@@ -256,6 +256,9 @@ struct Pair {
   // complete output ended, and what that output had to wait for: with nothing between, the next one waits for the same.
   uint64_t unix_names[kUnixNames];
   uint64_t unix_name_count;
+  // The address that connections of the guest's own come from, IPv4 as mapped; all zero: any. They must pass the gate, and come from
+  // the same address after a takeover.
+  uint8_t vip[16];
   uint64_t output_end, output_needed;
   uint64_t stat_commits, stat_commit_waits, stat_commit_wait_ns;
 };
