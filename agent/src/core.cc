@@ -366,6 +366,8 @@ void leave_call(Thread* t, i64 ret) {
     if ((u32)e.integer() == kAfterCall) deliver_recorded(t, e, kAfterCall);
   } else if (US_UNLIKELY(e.kind == kEvPreempt)) {
     prepare_async(t);
+  } else if (US_UNLIKELY(e.kind == kEvNone)) {
+    deliver_due(t, ret);
   }
   agent_return(t);
 }

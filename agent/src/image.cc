@@ -603,6 +603,7 @@ void replay_image(Thread* t) {
   for (int sig = 1; sig <= kSignals; ++sig)
     t->process->actions[sig] = {ignored & signal_bit(sig) ? 1ull : 0ull, 0, 0, 0};
   replay_child_signal(t);
+  if (true_processes()) name_process(sp, stack_end);
   for (;;) {
     peek_event(t, e);
     if (e.kind != kEvPatch) break;

@@ -230,6 +230,64 @@ void follow_disposition(Thread* t, int sig, const SigAction& before) {
   if (sig == kSigChld) replay_child_signal(t);
 }
 
+void name_process(u64 sp, u64 stack_end) {
+  constexpr u64 kSetMm = 35, kMap = 14, kAtExecfn = 31;
+  u64* p = (u64*)sp;
+  u64 argc = p[0], argument = p[1];
+  for (p += 1 + argc + 1; *p; ++p) {}
+  const u64 environment = ((u64*)sp)[1 + argc + 1];
+  const char* file = nullptr;
+  for (u64* a = p + 1; a[0]; a += 2)
+    if (a[0] == kAtExecfn) file = (const char*)a[1];
+  if (!file || (u64)file < sp || (u64)file >= stack_end) return;
+  const char* base = file;
+  for (const char* c = file; *c; ++c)
+    if (*c == '/') base = c + 1;
+  sys(kSysPrctl, 15 /* PR_SET_NAME */, base, 0, 0, 0);
+  // The strings lie one behind the other: arguments, environment, the file's name. Everything else stays what it is; it can only be set
+  // together. (PR_SET_MM_MAP needs no privileges, only the file does.)
+  struct {
+    u64 start_code, end_code, start_data, end_data, start_brk, brk, start_stack, arg_start, arg_end, env_start, env_end,
+        auxv;
+    u32 auxv_size, exe_fd;
+  } map{};
+  char stat[1024];
+  i64 info = sys(kSysOpen, "/proc/self/stat", 02000000 /* O_CLOEXEC */, 0),
+      n = sys(kSysRead, info, stat, sizeof stat - 1);
+  sys(kSysClose, info);
+  if (argc == 0 || n <= 0) return;
+  i64 at = n - 1;  // "pid (name) state ...": the name may hold anything
+  while (at > 0 && stat[at] != ')') --at;
+  u32 field = 2;
+  for (stat[n] = 0; at < n;) {
+    while (at < n && stat[at] != ' ') ++at;
+    ++at, ++field;
+    u64 v = 0;
+    for (; at < n && stat[at] >= '0' && stat[at] <= '9'; ++at) v = v * 10 + (u64)(stat[at] - '0');
+    if (field == 26) map.start_code = v;
+    if (field == 27) map.end_code = v;
+    if (field == 28) map.start_stack = v;
+    if (field == 45) map.start_data = v;
+    if (field == 46) map.end_data = v;
+    if (field == 47) map.start_brk = v;
+  }
+  map.brk = (u64)sys(kSysBrk, 0);
+  map.arg_start = argument;
+  map.arg_end = map.env_start = environment ? environment : (u64)file;
+  map.env_end = (u64)file;
+  // A script's name would be wrong here: its interpreter is what runs.
+  i64 fd = sys(kSysOpen, file, 02000000 /* O_CLOEXEC */, 0);
+  u32 magic = 0;
+  bool program = !is_error(fd) && sys(kSysPread, fd, &magic, 4, 0) == 4 && magic == 0x464c457f;
+  map.exe_fd = program ? (u32)fd : ~0u;
+  i64 r = sys(kSysPrctl, kSetMm, kMap, &map, sizeof map, 0);
+  if (is_error(r) && program) {
+    map.exe_fd = ~0u;
+    sys(kSysPrctl, kSetMm, kMap, &map, sizeof map, 0);
+  }
+  if (!is_error(fd)) sys(kSysClose, fd);
+}
+
 void kill_doomed() {
   for (abi::ProcessSlot& p : control().processes)
     if (p.state == abi::kThreadLive && __atomic_exchange_n(&p.doomed, 0, __ATOMIC_SEQ_CST)) sys(kSysKill, p.pid, 9);

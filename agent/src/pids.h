@@ -21,6 +21,9 @@ void follow_process_call(Thread* t, const Call& c, i64 ret);
 void take_back_signal(int sig);
 // The guest has another handler for a signal: one that the kernel holds from when it was ignored is gone.
 void follow_disposition(Thread* t, int sig, const SigAction& before);
+// In a rebuilt image: what the kernel says of it (/proc/PID/comm, cmdline, exe), as far as that is allowed. `sp`: where its stack began,
+// `stack_end`: where it ends.
+void name_process(u64 sp, u64 stack_end);
 // Each process, when the group has gone live: who was to be killed and is not, is.
 void kill_doomed();
 // Becomes the stub, which starts the agent in a fresh image; the caller has the journal's result already.

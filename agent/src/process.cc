@@ -200,8 +200,8 @@ i64 clone_common(Thread* t, const CloneCall& c) {
   __atomic_fetch_add(&ctl.live_threads, 1, __ATOMIC_SEQ_CST);
   i32 pidfd_value = -1;
   const i64 wanted = s.ret;
-  if (true_processes()) {
-    make_next_pid(wanted);
+  if (true_processes()) make_next_pid(wanted);
+  if (!recording()) {
     // Not left to the child: it may be killed before it comes to it.
     slot_of(gtid).gtid = gtid;
     slot_of(gtid).process = process;
@@ -209,7 +209,7 @@ i64 clone_common(Thread* t, const CloneCall& c) {
     if (!thread) {
       abi::ProcessSlot& p = ctl.processes[process];
       p.dying = p.dead = p.doomed = 0;
-      p.pid = (i32)wanted;
+      p.pid = true_processes() ? (i32)wanted : 0;
       p.state = abi::kThreadLive;
     }
   }
@@ -217,12 +217,7 @@ i64 clone_common(Thread* t, const CloneCall& c) {
     child = allocate_thread();
     prepare_child(t, child, c, gtid, process);
     child->child_tid = s.ret;
-    if (!recording()) {
-      slot_of(gtid).state = abi::kThreadLive;
-      slot_of(gtid).gtid = gtid;
-      slot_of(gtid).process = process;
-      child->slot = &slot_of(gtid);
-    }
+    if (!recording()) child->slot = &slot_of(gtid);
     child->kernel_tid = -1;
     u64 top = child->stack_top;
     u64 args[5] = {kernel_flags(c.flags) | c.exit_signal, top, (u64)&pidfd_value, (u64)&child->kernel_tid, c.tls};
@@ -263,9 +258,11 @@ i64 clone_common(Thread* t, const CloneCall& c) {
     }
     if (child) child->in_use = 0;
   }
+  // A child that is killed before it can say who it is must be missed by the host all the same, and be killed again in a replay.
+  // (Not after a vfork that came to something: the slot may be another's by now.)
+  if (!thread && !is_error(ret) && !(vfork && t->spawn_told) && ctl.processes[process].pid == 0)
+    ctl.processes[process].pid = (i32)ret;
   if (recording()) {
-    // A child that is killed before it can say who it is must be missed by the host all the same.
-    if (!thread && !is_error(ret) && ctl.processes[process].pid == 0) ctl.processes[process].pid = (i32)ret;
     set_kernel_mask(t->guest_mask);
     i64 extra[3] = {gtid, process, pidfd_value};
     append_call(t, ret, is_error(ret) ? 0 : 3, extra);
@@ -577,7 +574,7 @@ void process_killed(Thread* t, u32 process) {
     if (truly) sys(kSysKill, sys(kSysGetpid), 9);
     for (;;) sys(kSysExitGroup, 137);
   }
-  sys(kSysKill, c.processes[process].pid, 9);
+  if (c.processes[process].pid > 0) sys(kSysKill, c.processes[process].pid, 9);
 }
 
 void retire_other_threads(Thread* t) {

@@ -480,6 +480,23 @@ void deliver_recorded(Thread* t, Event& e, SignalPlace place) {
   perform_delivery(t, sig, info, place);
 }
 
+// Signals that a call lets in are delivered before it returns: also when the journal ends between the two. Whatever else is pending may
+// come later, and must not come before an output that the primary may have released.
+void deliver_due(Thread* t, i64 ret) {
+  const Call& c = t->call;
+  i32 target = (i32)c.args[0];
+  bool to_itself = (c.nr == kSysKill || c.nr == kSysRtSigqueueinfo)     ? target == (i32)sys(kSysGetpid) || target == 0
+                   : c.nr == kSysTkill                                  ? target == (i32)sys(kSysGettid)
+                   : c.nr == kSysTgkill || c.nr == kSysRtTgsigqueueinfo ? (i32)c.args[1] == (i32)sys(kSysGettid)
+                                                                        : false;
+  if (!to_itself && c.nr != kSysRtSigprocmask && c.nr != kSysRtSigreturn && ret != -kEINTR) return;
+  u64 pending = 0;
+  sys(kSysRtSigpending, &pending, 8);
+  if (!(pending & ~t->guest_mask & ~kReservedMask)) return;
+  wait_live(t);
+  if (t->pending_sig) deliver_pending(t, kAfterCall);
+}
+
 // A fault of the guest's own: both modes arrive here by executing the same instruction.
 void deliver_fault(Thread* t) {
   int sig = t->pending.signo;
@@ -606,6 +623,8 @@ i64 call_rt_sigreturn(Thread* t) {
       if ((u32)e.integer() == kAfterCall) deliver_recorded(t, e, kAfterCall);
     } else if (e.kind == kEvPreempt) {
       prepare_async(t);
+    } else if (e.kind == kEvNone) {
+      deliver_due(t, 0);
     }
   }
   agent_return(t);

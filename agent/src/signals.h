@@ -34,6 +34,8 @@ void block_all_signals();
 void deliver_pending(Thread* t, SignalPlace place);
 // replay: delivers the signal of SIGNAL event `e` (its place already read). Does not return.
 [[noreturn]] void deliver_recorded(Thread* t, Event& e, SignalPlace place);
+// drain: the journal ended at a call of the guest, which returned `ret`.
+void deliver_due(Thread* t, i64 ret);
 // record: would the pending signal's handler let the interrupted call restart?
 bool pending_restarts(Thread* t);
 

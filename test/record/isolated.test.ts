@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { guestCycle } from '../harness/guest-cycle.js';
 import { compileGuest, selectGuests, type Guest } from '../harness/guests.js';
 import { removeWorkDir, understudy } from '../harness/paths.js';
-import { killGroup, run, start, until } from '../harness/process.js';
+import { run, start, until } from '../harness/process.js';
 import { suiteWork } from '../harness/suite-work.js';
 
 const TIMEOUT_MS = 120_000;
@@ -32,6 +32,7 @@ interface Process {
   pid: number;
   ppid: number;
   state: string;
+  name: string;
   /** As wait4 would give it; of a zombie. */
   ended: number;
   tids: number[];
@@ -81,6 +82,7 @@ function processesOf(member: number): Process[] {
       return {
         pid: numbers.get(host)!,
         ppid: numbers.get(parent) ?? 0,
+        name: /^Name:\s+(\S+)/m.exec(status)?.[1] ?? '?',
         state: /^State:\s+(\w)/m.exec(status)?.[1] ?? '?',
         ended: Number(fields.at(-1)),
         tids: readdirSync(`/proc/${host}/task`)
@@ -119,6 +121,7 @@ describe.runIf(process.getuid?.() === 0)('isolated guests', () => {
         pid: Number(pid),
         ppid: Number(ppid),
         state: name === 'zombie' ? 'Z' : 'S',
+        name: 'fork_family',
         ended: name === 'zombie' ? SIGUSR1 : 0,
         tids: [],
       };
@@ -147,6 +150,8 @@ describe.runIf(process.getuid?.() === 0)('isolated guests', () => {
       // The one at the stop point may be running still.
       const seen = processesOf(Number(stopped)).map((p) => ({ ...p, state: p.state === 'Z' ? 'Z' : 'S' }));
       expect(seen).toEqual(sorted);
+      expect(readFileSync(`/proc/${stopped}/cmdline`, 'utf8')).toBe(`${binary}\u0000`);
+      expect(readlinkSync(`/proc/${stopped}/exe`)).toBe(binary);
     } finally {
       child.kill('SIGINT');
       await done;
