@@ -1,7 +1,5 @@
-// Numbers, times and tables as people read them, and as people type them.
+// Numbers, times and tables as people read them.
 import { constants } from 'node:os';
-
-import { InvalidArgumentError } from 'commander';
 
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
 
@@ -15,8 +13,9 @@ export function bytes(n: number): string {
   return `${unit === 0 ? value : value < 10 ? value.toFixed(2) : value < 100 ? value.toFixed(1) : value.toFixed(0)} ${UNITS[unit]!}`;
 }
 
+/** With a comma between thousands. By hand: the first use of Intl loads tables for longer than a short guest runs. */
 export function count(n: number): string {
-  return n.toLocaleString('en-US');
+  return n < 1000 ? String(n) : String(n).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
 export function plural(n: number, one: string, many = `${one}s`): string {
@@ -63,46 +62,4 @@ export function table(rows: readonly (readonly string[])[], rightAligned: readon
         .trimEnd(),
     )
     .join('\n');
-}
-
-// ---- Arguments ----------------------------------------------------------------------------------------------
-
-/** "16M", "64k", "1G", "4096": binary multiples, as ring and segment sizes are powers of two. */
-export function parseSize(text: string): number {
-  const match = /^(\d+)([kKmMgG]?)(?:i?[bB])?$/.exec(text);
-  if (match === null) throw new InvalidArgumentError('Give a size such as 4096, 512k, 16M or 1G.');
-  const factor = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 }[match[2]!.toLowerCase()]!;
-  return Number(match[1]) * factor;
-}
-
-export function parseSizeBetween(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const size = parseSize(text);
-    if (size < min || size > max)
-      throw new InvalidArgumentError(`It must be between ${binary(min)} and ${binary(max)}.`);
-    return size;
-  };
-}
-
-function binary(n: number): string {
-  if (n >= 2 ** 30) return `${n / 2 ** 30}G`;
-  return n >= 2 ** 20 ? `${n / 2 ** 20}M` : `${n / 2 ** 10}k`;
-}
-
-export function parsePositive(text: string): number {
-  const n = Number(text);
-  if (!/^\d+$/.test(text) || n < 1 || !Number.isSafeInteger(n))
-    throw new InvalidArgumentError('Give a whole number from 1 on.');
-  return n;
-}
-
-export function parseNonNegative(text: string): number {
-  const n = Number(text);
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(n)) throw new InvalidArgumentError('Give a whole number.');
-  return n;
-}
-
-export function parseSeconds(text: string): number {
-  if (!/^\d+(\.\d+)?$/.test(text)) throw new InvalidArgumentError('Give seconds, such as 12 or 0.5.');
-  return Number(text);
 }

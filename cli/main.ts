@@ -1,24 +1,25 @@
-#!/usr/bin/env node
-// The command `understudy`. Role: parse arguments, hand over to the one module of the command given, render errors.
+// The command `understudy`, but for its first step (start.ts). Role: parse arguments, hand over to the one module of the command given,
+// render errors.
 //
 // Invariants:
 //  - What a command needs is imported by that command: `record` starts a guest and must not wait for a database to load.
+//    Nor is the parser of any other command built when the first word names one.
 //  - Every failure ends in an exit code of docs/errors.md and, with --json, in one line of JSON on standard error.
 //
 // Must not: decide what recording or replaying means; that is the controller's.
 import { Command, CommanderError, Option } from 'commander';
 
-import { parseNonNegative, parsePositive, parseSeconds, parseSizeBetween } from './format.js';
+import { parseNonNegative, parsePositive, parseSeconds } from './arguments.js';
+import { forCommander, withOptions } from './commander.js';
+import { RECORD_OPTIONS, REPLAY_OPTIONS } from './options.js';
 import { addPairCommands } from './pair-commands.js';
 import { err, errJson, out, style } from './output.js';
+import { productVersion } from '../controller/paths.js';
 import { exitCodeOf, messageOf, UnderstudyError } from '../journal/src/errors.js';
 
 interface GlobalOptions {
   json?: boolean;
 }
-
-const MIB = 2 ** 20;
-const GIB = 2 ** 30;
 
 const OUTPUT = {
   writeOut: out,
@@ -28,7 +29,16 @@ const OUTPUT = {
   getErrHelpWidth: (): number => 100,
 };
 
-function build(): Command {
+const COMMANDS = new Map<string, (program: Command) => void>([
+  ['record', addRecord],
+  ['replay', addReplay],
+  ['journal', addJournal],
+  ['preflight', addPreflight],
+  ...['host', 'service', 'witness', 'list', 'failover', 'explain'].map((name) => [name, addPairCommands] as const),
+]);
+
+/** The parser: of the command that the first word names, or of all. */
+export function build(firstWord: string | undefined): Command {
   const program = new Command('understudy');
   program
     .description('Records an unmodified Linux program, replays it exactly, and lets a second host take it over.')
@@ -54,47 +64,25 @@ Examples:
 Exit codes: record and replay end as the guest did (128+n for signal n). understudy's own: 64 wrong usage, 70 the replay
 diverged, 74 the journal is damaged or cannot be written, 75 the journal ends early; all of them: docs/errors.md.`,
     );
+  const named = COMMANDS.get(firstWord ?? '');
+  for (const add of named === undefined ? new Set(COMMANDS.values()) : [named]) add(program);
+  for (const command of withSubcommands(program)) {
+    command.exitOverride().configureOutput(OUTPUT);
+    command.helpOption('-h, --help', 'explain this command').helpCommand(false);
+  }
+  return program;
+}
 
-  program
-    .command('record')
+function withSubcommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)];
+}
+
+function addRecord(program: Command): void {
+  withOptions(program.command('record'), RECORD_OPTIONS)
     .description('run a command and record it')
     .usage('[options] -- COMMAND [ARGUMENT...]')
     .argument('<command...>', 'the command, after --')
     .passThroughOptions()
-    .option('-o, --output <dir>', 'directory for the journal (default: ./understudy-NAME-TIME)')
-    .option('-f, --force', 'remove the journal that is there first')
-    .option('--progress', 'show progress, also when standard error is no terminal')
-    .option('--no-summary', 'print nothing at the end unless something went wrong')
-    .addOption(
-      new Option('--ring-size <size>', 'memory between the guest and the writer')
-        .default(4 * MIB, '4M')
-        .argParser(parseSizeBetween(MIB, GIB)),
-    )
-    .addOption(
-      new Option('--segment-size <size>', 'size at which a new segment file begins')
-        .default(64 * MIB, '64M')
-        .argParser(parseSizeBetween(64 * 1024, 64 * GIB)),
-    )
-    .addOption(
-      new Option(
-        '--on-journal-error <what>',
-        'when the journal cannot be written (disk full): end the guest, or let it run on unrecorded',
-      )
-        .choices(['stop', 'continue'])
-        .default('stop'),
-    )
-    .addOption(
-      new Option(
-        '--kick-after <ms>',
-        'interrupt a thread that computes this long without a system call while another waits',
-      )
-        .default(5)
-        .argParser(parsePositive),
-    )
-    .option('--isolate', 'in namespaces of its own: pids, mounts, IPC, host name (needs root)')
-    .option('--hostname <name>', 'its host name, with --isolate')
-    .option('--user <user>', 'run the program as this user, by name or number (needs root)')
-    .option('--json', 'print the summary as one line of JSON on standard error')
     .addHelpText(
       'after',
       `
@@ -110,18 +98,12 @@ Examples:
       const { record } = await import('./commands/record.js');
       process.exitCode = await record(command, options);
     });
+}
 
-  program
-    .command('replay')
+function addReplay(program: Command): void {
+  withOptions(program.command('replay'), REPLAY_OPTIONS)
     .description('replay a journal')
     .argument('<journal>', 'the directory, or a packed journal')
-    .option('-q, --quiet', "do not re-emit the program's output")
-    .addOption(new Option('--until <seq>', 'stop after this event, and say how to attach gdb').argParser(parsePositive))
-    .option('--progress', 'show progress, also when standard error is no terminal')
-    .option('--any-machine', 'try although this machine differs from the recorded one')
-    .option('--isolate', 'in namespaces, with the recorded pids; of a journal recorded so (needs root)')
-    .option('--user <user>', 'replay as this user, by name or number (needs root)')
-    .option('--json', 'print the result as one line of JSON on standard error')
     .addHelpText(
       'after',
       `
@@ -137,7 +119,9 @@ Examples:
       const { replay } = await import('./commands/replay.js');
       process.exitCode = await replay(journal, options);
     });
+}
 
+function addJournal(program: Command): void {
   const journal = program
     .command('journal')
     .description('look at, check, pack and remove journals')
@@ -176,10 +160,12 @@ Examples:
     .command('dump')
     .description('the events, one a line')
     .argument('<journal>')
-    .addOption(new Option('--from <seq>', 'first event').argParser(parsePositive))
-    .addOption(new Option('--to <seq>', 'last event').argParser(parsePositive))
+    .addOption(new Option('--from <seq>', 'first event').argParser(forCommander(parsePositive)))
+    .addOption(new Option('--to <seq>', 'last event').argParser(forCommander(parsePositive)))
     .addOption(
-      new Option('--thread <n>', 'only events of this thread of the group (1 is the first)').argParser(parsePositive),
+      new Option('--thread <n>', 'only events of this thread of the group (1 is the first)').argParser(
+        forCommander(parsePositive),
+      ),
     )
     .option('--kind <names>', 'only these kinds, with commas: SWITCH, SIGNAL, START, NOTE, syscall, ...')
     .option('--syscall <names>', 'only these system calls, with commas: read,write,futex or numbers')
@@ -194,7 +180,9 @@ Examples:
       ),
     )
     .addOption(
-      new Option('--bytes <n>', 'show so many bytes of each piece of data').default(32).argParser(parseNonNegative),
+      new Option('--bytes <n>', 'show so many bytes of each piece of data')
+        .default(32)
+        .argParser(forCommander(parseNonNegative)),
     )
     .option('--json', 'one JSON object a line, data in full as hexadecimal')
     .addHelpText(
@@ -260,7 +248,9 @@ Examples:
       const { journalRemove } = await import('./commands/journal-pack.js');
       process.exitCode = await journalRemove(paths, options);
     });
+}
 
+function addPreflight(program: Command): void {
   program
     .command('preflight')
     .description('what of a program is covered by recording, and what is not')
@@ -284,18 +274,11 @@ Examples:
       const { preflight } = await import('./commands/preflight.js');
       process.exitCode = await preflight(command, options);
     });
-
-  const pair = addPairCommands(program);
-  for (const command of new Set([program, ...program.commands, ...journal.commands, ...pair])) {
-    command.exitOverride().configureOutput(OUTPUT);
-    command.helpOption('-h, --help', 'explain this command').helpCommand(false);
-  }
-  return program;
 }
 
 class VersionAsked extends Error {}
 
-function renderError(error: unknown, json: boolean): number {
+export function renderError(error: unknown, json: boolean): number {
   const known =
     error instanceof UnderstudyError
       ? error
@@ -317,29 +300,29 @@ function renderError(error: unknown, json: boolean): number {
   return known.exitCode;
 }
 
-async function main(argv: string[]): Promise<void> {
-  // Everything after -- belongs to the guest.
+/** Everything after -- belongs to the guest. */
+export function asksForJson(argv: string[]): boolean {
   const end = argv.indexOf('--');
-  const json = (end < 0 ? argv : argv.slice(0, end)).includes('--json');
-  const program = build();
+  return (end < 0 ? argv : argv.slice(0, end)).includes('--json');
+}
+
+/** Returns the exit code. */
+export async function main(argv: string[]): Promise<number> {
+  const program = build(argv[0]);
   try {
     if (argv.length === 0) {
       program.outputHelp({ error: true });
-      process.exitCode = exitCodeOf('E_USAGE');
-      return;
+      return exitCodeOf('E_USAGE');
     }
     await program.parseAsync(argv, { from: 'user' });
+    return Number(process.exitCode); // which every command has set
   } catch (error) {
     if (error instanceof VersionAsked) {
-      const { productVersion } = await import('../controller/paths.js');
       out(`understudy ${productVersion()}\n`);
-    } else if (error instanceof CommanderError) {
-      // It has printed its message already; help that was asked for is no error.
-      process.exitCode = error.exitCode === 0 ? 0 : exitCodeOf('E_USAGE');
-    } else {
-      process.exitCode = renderError(error, json);
+      return 0;
     }
+    // It has printed its message already; help that was asked for is no error.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodeOf('E_USAGE');
+    return renderError(error, asksForJson(argv));
   }
 }
-
-await main(process.argv.slice(2));

@@ -4,8 +4,7 @@
 // non-blocking mode, which belongs to the open file, not to the process: the guest, which inherits the same files, would get EAGAIN.
 //
 // Must not: buffer. Lines from the guest and from here appear in the order in which they were written.
-import { writeSync } from 'node:fs';
-import { isatty } from 'node:tty';
+import { fstatSync, writeSync } from 'node:fs';
 
 import { errnoOf } from '../journal/src/errors.js';
 
@@ -35,6 +34,18 @@ export const err = (text: string): void => write(2, text);
 export const outLine = (text: string): void => write(1, `${text}\n`);
 export const outJson = (value: unknown): void => write(1, `${toJson(value)}\n`);
 export const errJson = (value: unknown): void => write(2, `${toJson(value)}\n`);
+
+// node:tty brings all of Node's networking with it, which takes longer to load than a short guest to run; so it is only asked about
+// what can be a terminal.
+function isatty(fd: number): boolean {
+  try {
+    if (!fstatSync(fd).isCharacterDevice()) return false;
+  } catch (error) {
+    if (errnoOf(error) === 'EBADF') return false;
+    throw error;
+  }
+  return process.getBuiltinModule('node:tty').isatty(fd);
+}
 
 export const stdoutIsTty = (): boolean => isatty(1);
 export const stderrIsTty = (): boolean => isatty(2);

@@ -3,7 +3,8 @@
 // Must not: import those at the top: `record` must not wait for a database to load.
 import { type Command, Option } from 'commander';
 
-import { parsePositive, parseSeconds } from './format.js';
+import { parsePositive, parseSeconds } from './arguments.js';
+import { forCommander } from './commander.js';
 
 const TARGET_HELP = `
 Which daemon: the only one on this machine; --daemon NAME or the path of its socket; --host ADDRESS:PORT --key FILE elsewhere.`;
@@ -19,7 +20,7 @@ function asks(command: Command): Command {
 
 type Given = Record<string, unknown>;
 
-export function addPairCommands(program: Command): Command[] {
+export function addPairCommands(program: Command): void {
   const host = program.command('host').description('the daemon that runs services on this machine');
   host.addHelpText(
     'after',
@@ -148,17 +149,19 @@ Examples:
       .command('history')
       .description('what happened to a service, on both hosts')
       .argument('<service>')
-      .addOption(new Option('-n, --lines <n>', 'so many of the newest').default(50).argParser(parsePositive)),
+      .addOption(
+        new Option('-n, --lines <n>', 'so many of the newest').default(50).argParser(forCommander(parsePositive)),
+      ),
   ).action(async (name: string, options: Given) => {
     process.exitCode = await (await import('./commands/service.js')).serviceHistory(name, options as { lines: number });
   });
 
-  const list = asks(
+  asks(
     program
       .command('list')
       .description('the services of a host: role, state, epoch, lag, what could be lost')
       .option('-w, --watch', 'again and again')
-      .addOption(new Option('--every <seconds>', 'with --watch').default(1).argParser(parseSeconds)),
+      .addOption(new Option('--every <seconds>', 'with --watch').default(1).argParser(forCommander(parseSeconds))),
   )
     .addHelpText(
       'after',
@@ -167,7 +170,7 @@ Examples:
     .action(async (options: Given) => {
       process.exitCode = await (await import('./commands/service.js')).list(options as { every: number });
     });
-  const failover = asks(
+  asks(
     program
       .command('failover')
       .description('move a protected service to its backup now')
@@ -188,12 +191,9 @@ Examples:
     .action(async (name: string, options: Given) => {
       process.exitCode = await (await import('./commands/service.js')).failover(name, options);
     });
-  const explain = asks(
-    program.command('explain').description('the last failover of a service, step by step').argument('<service>'),
-  )
+  asks(program.command('explain').description('the last failover of a service, step by step').argument('<service>'))
     .addHelpText('after', `${TARGET_HELP}\n\nExamples:\n  understudy explain orders`)
     .action(async (name: string, options: Given) => {
       process.exitCode = await (await import('./commands/service.js')).explain(name, options);
     });
-  return [host, ...host.commands, witness, ...witness.commands, service, ...service.commands, list, failover, explain];
 }

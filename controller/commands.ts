@@ -1,23 +1,26 @@
 // Finds the file that a command names, as a shell would: before a guest is started, so that a mistyped name is told from a
 // program that cannot be recorded.
 import { accessSync, constants, statSync } from 'node:fs';
-import { delimiter, join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 
 import { UnderstudyError } from '../journal/src/errors.js';
 
 export function findCommand(name: string, path: string | undefined, cwd: string): string {
   const candidates = name.includes('/')
     ? [resolve(cwd, name)]
-    : (path ?? '/usr/local/bin:/usr/bin:/bin').split(delimiter).map((dir) => join(resolve(cwd, dir), name));
+    : (path ?? '/usr/local/bin:/usr/bin:/bin')
+        .split(':')
+        .map((dir) => (dir.startsWith('/') ? `${dir}/${name}` : resolve(cwd, dir, name)));
   let refused: string | undefined;
   for (const candidate of candidates) {
-    let isFile: boolean;
+    let isFile: boolean | undefined;
     try {
-      isFile = statSync(candidate).isFile();
+      // Not by an exception: most directories of PATH do not have the file, and making one is slower than looking.
+      isFile = statSync(candidate, { throwIfNoEntry: false })?.isFile();
     } catch {
-      // Not there, or not reachable: the next directory may have it.
-      continue;
+      // Not reachable, which is as good as not there.
     }
+    if (isFile === undefined) continue;
     try {
       if (!isFile) throw new Error('not a file');
       accessSync(candidate, constants.X_OK);

@@ -64,6 +64,8 @@ export function compareMachines(recorded: MachineMeta, here: MachineMeta): Machi
       text: `recorded with pages of ${recorded.pageBytes} bytes; this machine has ${here.pageBytes}`,
     });
   }
+  // The usual case: the same machine.
+  if (recorded.cpu.vendor === here.cpu.vendor && recorded.cpu.flags.join() === here.cpu.flags.join()) return problems;
   const relevant = (flags: string[]): Set<string> => new Set(flags.filter((flag) => !IRRELEVANT_FLAGS.has(flag)));
   const then = relevant(recorded.cpu.flags);
   const now = relevant(here.cpu.flags);

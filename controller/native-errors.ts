@@ -1,10 +1,17 @@
 // Turns errors of the addon into the product's errors. The only place that knows both.
 import { UnderstudyError } from '../journal/src/errors.js';
-import { AddonMissingError, ImageError, JournalDirError, LaunchError, NativeError } from '../native/index.js';
+import {
+  AddonMissingError,
+  FileError,
+  ImageError,
+  JournalDirError,
+  LaunchError,
+  NativeError,
+} from '../native/index.js';
 
 export function toUnderstudyError(error: unknown, command?: string): unknown {
   if (!(error instanceof NativeError)) return error;
-  if (error instanceof AddonMissingError || error instanceof ImageError) {
+  if (error instanceof AddonMissingError || error instanceof ImageError || error instanceof FileError) {
     return new UnderstudyError('E_NATIVE_UNAVAILABLE', error.message, { hint: 'Run scripts/setup.', cause: error });
   }
   if (error instanceof JournalDirError) {

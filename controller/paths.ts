@@ -1,17 +1,15 @@
 // Where the built parts of the product lie, and where a user's cache is.
 //
 // Must not: create anything.
-import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import { UnderstudyError } from '../journal/src/errors.js';
 
 /** The folder that holds package.json; this module may run from source or compiled. */
 export function productRoot(): string {
-  let dir = dirname(fileURLToPath(import.meta.url));
+  let dir = import.meta.dirname;
   while (!existsSync(join(dir, 'package.json'))) {
     const parent = dirname(dir);
     if (parent === dir) throw new Error('no package.json above the controller');
@@ -36,8 +34,6 @@ function built(...names: string[]): string {
 }
 
 export const agentPath = (): string => built('agent', 'understudy-agent');
-/** Tells one build of the agent from another. */
-export const agentSha256 = (): string => createHash('sha256').update(readFileSync(agentPath())).digest('hex');
 export const stubPath = (): string => built('native', 'understudy-stub');
 /** The first process of an isolated guest's PID namespace. */
 export const initPath = (): string => built('native', 'understudy-init');

@@ -5,8 +5,7 @@
 //  - Whatever happens after the guest started, `done` resolves: a recording's end is a result, not an exception.
 //
 // Must not: print, read a terminal, or install signal handlers; front ends do.
-import { randomUUID } from 'node:crypto';
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 
 import { errnoOf, messageOf, UnderstudyError } from '../journal/src/errors.js';
@@ -22,10 +21,11 @@ import {
   type RecordStats,
 } from '../native/index.js';
 import { findCommand } from './commands.js';
+import { agentSha256, hashJournalsNatively } from './hashes.js';
 import { isolationOf, type IsolationRequest } from './isolation.js';
 import { thisMachine } from './machine.js';
 import { toUnderstudyError } from './native-errors.js';
-import { agentPath, agentSha256, cacheDir, productVersion } from './paths.js';
+import { agentPath, cacheDir, productVersion } from './paths.js';
 
 export const RING_BYTES_MIN = 1 << 20;
 export const RING_BYTES_MAX = 1 << 30;
@@ -33,6 +33,8 @@ export const RING_BYTES_DEFAULT = 16 << 20;
 export const SEGMENT_BYTES_MIN = 64 << 10;
 export const SEGMENT_BYTES_DEFAULT = 64 << 20;
 export const KICK_AFTER_MS_DEFAULT = 2;
+
+const SIGKILL = 9;
 
 // Beyond this many, warnings are counted but not kept: a guest can make one per call.
 const WARNINGS_MAX = 1000;
@@ -44,6 +46,8 @@ export interface RecordRequest extends IsolationRequest {
   force?: boolean;
   cwd?: string;
   env?: NodeJS.ProcessEnv;
+  /** Signals that the guest starts with ignored, a bit for each: 1 is SIGHUP. */
+  ignoredSignals?: bigint;
   ringBytes?: number;
   segmentBytes?: number;
   onJournalError?: 'stop' | 'continue';
@@ -90,33 +94,14 @@ export class RecordSession {
     };
     const agent = agentPath();
     const isolation = isolationOf(request);
+    hashJournalsNatively();
     const journalDir = resolve(request.journalDir);
     const created = prepareJournalDir(journalDir, request.force === true);
-
-    const meta: JournalMeta = {
-      format: 'understudy-journal',
-      formatVersion: JOURNAL_FORMAT_VERSION,
-      id: randomUUID(),
-      argv: [...request.argv],
-      cwd,
-      envNames: Object.keys(env),
-      startedAt: new Date().toISOString(),
-      recorder: {
-        version: productVersion(),
-        node: process.version,
-        agentSha256: agentSha256(),
-      },
-      machine: thisMachine(),
-      options,
-      ...(isolation?.pid === true ? { isolated: true } : {}),
-      end: null,
-    };
 
     const warnings: string[] = [];
     let problem: UnderstudyError | undefined;
     let handle: RecordHandle;
     try {
-      writeMeta(journalDir, meta, { sync: false });
       handle = startRecord(
         {
           argv: request.argv,
@@ -125,6 +110,7 @@ export class RecordSession {
           journalDir,
           cacheDir: cacheDir(env),
           agentPath: agent,
+          ignoredSignals: request.ignoredSignals ?? 0n,
           ...options,
           epoch: 1,
           ...(isolation === undefined ? {} : { isolation }),
@@ -145,6 +131,37 @@ export class RecordSession {
       throw toUnderstudyError(error, command);
     }
 
+    // Written while the guest starts, which need not wait for it: that the journal can be written shows in its first segment.
+    let meta: JournalMeta | undefined;
+    let stopped = false;
+    try {
+      meta = {
+        format: 'understudy-journal',
+        formatVersion: JOURNAL_FORMAT_VERSION,
+        id: readFileSync('/proc/sys/kernel/random/uuid', 'utf8').trim(),
+        argv: [...request.argv],
+        cwd,
+        envNames: Object.keys(env),
+        startedAt: new Date().toISOString(),
+        recorder: {
+          version: productVersion(),
+          node: process.version,
+          agentSha256: agentSha256(),
+        },
+        machine: thisMachine(),
+        options,
+        ...(isolation?.pid === true ? { isolated: true } : {}),
+        end: null,
+      };
+      writeMeta(journalDir, meta);
+    } catch (error) {
+      problem = writeError(error);
+      warnings.push(problem.message);
+      notify({ type: 'journalError', error: problem });
+      stopped = options.onJournalError === 'stop';
+      if (stopped) handle.kill(SIGKILL);
+    }
+
     const done = handle.done.then((end): RecordResult => {
       const exitCode = exitCodeOf(end.status);
       const signal = signalOf(end.status);
@@ -153,30 +170,32 @@ export class RecordSession {
           hint: `What was recorded before is valid: 'understudy journal info ${journalDir}'.`,
         });
       }
+      const outcome = stopped && end.outcome === 'killed' ? 'journalError' : end.outcome;
       try {
-        writeMeta(journalDir, {
-          ...meta,
-          end: {
-            endedAt: new Date().toISOString(),
-            outcome: end.outcome,
-            status: end.status,
-            exitCode: exitCode ?? null,
-            signal: signal ?? null,
-            events: end.events,
-            bytes: end.bytes,
-            journalBytes: end.journalBytes,
-            segments: end.segments,
-            wallMs: end.wallMs,
-            cpuUserMs: end.cpu.userMs,
-            cpuSystemMs: end.cpu.systemMs,
-            warnings,
-          },
-        });
+        if (meta !== undefined)
+          writeMeta(journalDir, {
+            ...meta,
+            end: {
+              endedAt: new Date().toISOString(),
+              outcome,
+              status: end.status,
+              exitCode: exitCode ?? null,
+              signal: signal ?? null,
+              events: end.events,
+              bytes: end.bytes,
+              journalBytes: end.journalBytes,
+              segments: end.segments,
+              wallMs: end.wallMs,
+              cpuUserMs: end.cpu.userMs,
+              cpuSystemMs: end.cpu.systemMs,
+              warnings,
+            },
+          });
       } catch (error) {
         // The guest's end must reach the caller also when the disk is full; the journal then looks like an interrupted one.
-        problem ??= error instanceof UnderstudyError ? error : new UnderstudyError('E_JOURNAL_WRITE', messageOf(error));
+        problem ??= writeError(error);
       }
-      return { ...end, journalDir, exitCode, signal, warnings, problem };
+      return { ...end, outcome, journalDir, exitCode, signal, warnings, problem };
     });
     return new RecordSession(handle, journalDir, done);
   }
@@ -188,6 +207,12 @@ export class RecordSession {
   kill(signal: number): void {
     this.handle.kill(signal);
   }
+}
+
+function writeError(error: unknown): UnderstudyError {
+  return error instanceof UnderstudyError
+    ? error
+    : new UnderstudyError('E_JOURNAL_WRITE', messageOf(error), { cause: error });
 }
 
 function journalWriteError(

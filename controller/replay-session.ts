@@ -5,10 +5,7 @@
 //  - A divergence, a journal that ends early, a fault of the agent each become an UnderstudyError in the result; none is dropped.
 //
 // Must not: print, read a terminal, or write into the journal.
-import { mkdtempSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 
 import { openJournal, type OpenJournal } from '../journal/src/catalogue.js';
 import { UnderstudyError } from '../journal/src/errors.js';
@@ -25,10 +22,12 @@ import {
   type ReplayHandle,
   type ReplayStats,
 } from '../native/index.js';
+import { agentSha256, hashJournalsNatively } from './hashes.js';
 import { isolationOf, type IsolationRequest } from './isolation.js';
 import { compareMachines, thisMachine } from './machine.js';
 import { toUnderstudyError } from './native-errors.js';
-import { agentPath, agentSha256, cacheDir, stubPath } from './paths.js';
+import { agentPath, cacheDir, stubPath } from './paths.js';
+import { makeScratchDir, removeScratchDir, removeStaleScratchDirs } from './scratch.js';
 
 export interface ReplayRequest extends IsolationRequest {
   journal: string;
@@ -72,12 +71,13 @@ export class ReplaySession {
   static async start(request: ReplayRequest, notify: (notice: ReplayNotice) => void): Promise<ReplaySession> {
     const agent = agentPath();
     const stub = stubPath();
+    hashJournalsNatively();
     const journal = await openJournal(request.journal, (bytes, totalBytes) =>
       notify({ type: 'unpacking', bytes, totalBytes }),
     );
     let scratchDir: string | undefined;
     const cleanUp = async (): Promise<void> => {
-      if (scratchDir !== undefined) await rm(scratchDir, { recursive: true, force: true });
+      if (scratchDir !== undefined) removeScratchDir(scratchDir);
       await journal.close();
     };
     try {
@@ -97,7 +97,7 @@ export class ReplaySession {
           hint: 'The recording ended before its first event, or the files were removed.',
         });
       }
-      scratchDir = mkdtempSync(join(tmpdir(), 'understudy-replay-'));
+      scratchDir = makeScratchDir();
       let divergence: Divergence | undefined;
       let lastError: string | undefined;
       const handle = startReplay(
@@ -123,6 +123,11 @@ export class ReplaySession {
           }
         },
       );
+      // While the replay runs: it need not wait for this.
+      for (const path of removeStaleScratchDirs()) {
+        const text = `${path}, which a replay that was killed left behind, cannot be removed`;
+        notify({ type: 'message', level: 'warning', text });
+      }
       const done = handle.done.then(async (end): Promise<ReplayResult> => {
         await cleanUp();
         return {

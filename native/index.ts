@@ -8,9 +8,7 @@
 //
 // Must not: decide anything. What to do about a divergence or a full disk is the caller's business.
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 // ---- Isolation ------------------------------------------------------------------------------------------------
 
@@ -54,6 +52,9 @@ export interface RecordOptions {
   /** The user's cache; created when missing. Losing it costs time only. */
   cacheDir: string;
   agentPath: string;
+  /** Node has forgotten which signals it was started with ignored, and a program that is to survive a hang-up needs that. A bit
+   *  for each; 1 is SIGHUP. */
+  ignoredSignals: bigint;
   /** Rounded up to a power of two between 1 MiB and 1 GiB. */
   ringBytes: number;
   segmentBytes: number;
@@ -289,6 +290,8 @@ export class ImageError extends NativeError {}
 export class JournalDirError extends NativeError {}
 /** The file given to analyseElf is not an ELF file that can be understood. */
 export class ElfError extends NativeError {}
+/** A file that was named cannot be read. */
+export class FileError extends NativeError {}
 /** The addon itself is missing or cannot be loaded. */
 export class AddonMissingError extends NativeError {}
 
@@ -297,6 +300,7 @@ const ERROR_CLASSES: Record<string, typeof NativeError> = {
   IMAGE: ImageError,
   JOURNAL_DIR: JournalDirError,
   ELF: ElfError,
+  FILE: FileError,
 };
 
 function toNativeError(error: unknown): unknown {
@@ -337,6 +341,8 @@ interface Addon {
   analyseElf(path: string): ElfAnalysis;
   lookupUser(name: string): UserEntry | undefined;
   crc32c(buf: Uint8Array, seed: number): number;
+  sha256(buf: Uint8Array): string;
+  sha256File(path: string): string;
   sitesVersion: number;
 }
 
@@ -344,7 +350,7 @@ let addon: Addon | undefined;
 
 /** The .node file lies at a fixed place under the package root; this module may run from source or compiled. */
 function addonPath(): string {
-  let dir = dirname(fileURLToPath(import.meta.url));
+  let dir = import.meta.dirname;
   while (!existsSync(join(dir, 'package.json'))) {
     const parent = dirname(dir);
     if (parent === dir)
@@ -366,7 +372,9 @@ function load(): Addon {
     );
   }
   try {
-    addon = createRequire(import.meta.url)(path) as Addon;
+    const module = { exports: {} };
+    process.dlopen(module, path);
+    addon = module.exports as Addon;
   } catch (error) {
     throw new AddonMissingError(
       `the native addon ${path} cannot be loaded: ${String(error)}`,
@@ -422,6 +430,16 @@ export function crc32c(buf: Uint8Array, seed = 0): number {
 /** For the other modules of this folder. */
 export function loadAddon(): object {
   return load();
+}
+
+/** As hexadecimal digits. */
+export function sha256(buf: Uint8Array): string {
+  return mapped(() => load().sha256(buf));
+}
+
+/** Throws a FileError when the file cannot be read. */
+export function sha256File(path: string): string {
+  return mapped(() => load().sha256File(path));
 }
 
 /** Version of the rewriting of text. A journal replays only where this is what it was when recorded. */

@@ -29,6 +29,8 @@ export interface NativeNetwork {
   queueIn: number;
   queueOut: number;
   leaseMs: number;
+  /** An address of the backup on the VIP's link: clients' packets are sent on to it when this host is not the primary any more, or dead. */
+  forwardTo?: string;
 }
 
 interface Common {
@@ -52,6 +54,8 @@ export interface NativePrimaryOptions extends Common {
   cwd: string;
   /** Absent: unprotected from the beginning. */
   mirror?: NativeMirror;
+  /** On both sides: storage that only the primary touches. */
+  sharedPaths: readonly string[];
   rpoMs: number;
   rpoBytes: number;
 }
@@ -74,8 +78,10 @@ export type NativePrimaryEvent =
   | { type: 'guestLost'; signal: number; atNs: number }
   | { type: 'journalError'; code: string; path: string; text: string }
   | { type: 'message'; level: MessageLevel; text: string }
-  /** The last. `lost`: the guest was killed from outside; otherwise `status` is its own end, as wait4 gives it. */
-  | { type: 'ended'; status: number; lost: boolean; killed: boolean; events: number };
+  /** Its own end, as wait4 gives it, or (`killed`) by kill(SIGKILL). The mirror stays connected until kill(SIGKILL). */
+  | { type: 'guestEnded'; status: number; killed: boolean; events: number }
+  /** The last. */
+  | { type: 'ended' };
 
 export interface NativeStage {
   stage: string;
@@ -112,7 +118,14 @@ export interface NativePrimaryStats {
   lagMs: number;
   rpoMs: number;
   rpoBytes: number;
-  mirror?: { connected: boolean; appended: number; received: number; durable: number; applied: number; roundTripNs: number };
+  mirror?: {
+    connected: boolean;
+    appended: number;
+    received: number;
+    durable: number;
+    applied: number;
+    roundTripNs: number;
+  };
   gate?: { packetsIn: number; bytesIn: number; packetsOut: number; held: number; droppedFins: number };
 }
 
@@ -131,7 +144,7 @@ export interface NativeBackupStats {
 export interface NativePrimary {
   readonly pid: number;
   stats(): NativePrimaryStats;
-  /** SIGKILL ends the whole group; any other goes to the root process. */
+  /** SIGKILL ends the whole group, and the session with it; any other goes to the root process. */
   kill(signal: number): void;
   goUnprotected(): void;
   /** When it returns, nothing of the service leaves this host any more. */

@@ -2,6 +2,7 @@
 #include "commit.h"
 
 #include "baton.h"
+#include "storage.h"
 
 namespace understudy {
 
@@ -27,7 +28,16 @@ bool reaches_outside(FdKind kind) {
   return kind == kFdTcp || kind == kFdDatagram || kind == kFdOutside || kind == kFdUnix;
 }
 
+// Opening a file on shared storage for writing may make it, or cut it.
+bool changes_shared_storage(const Call& c) {
+  constexpr u64 kWriting = 3 | 0100 | 01000;  // O_ACCMODE, O_CREAT, O_TRUNC
+  Opening o;
+  if (is_opening(c, o)) return (o.flags & kWriting) && is_shared_path(o.dir, o.path);
+  return changes_shared_path(c);
+}
+
 bool is_output(Thread* t, const Call& c) {
+  if (US_UNLIKELY(has_shared_storage()) && changes_shared_storage(c)) return true;
   if (describe(c.nr).carries_data()) return reaches_outside(fd_kind(t, (u32)c.args[0]));
   switch (c.nr) {
     case kSendfile: return reaches_outside(fd_kind(t, (u32)c.args[0]));
@@ -35,6 +45,8 @@ bool is_output(Thread* t, const Call& c) {
     case kConnect:
     case kShutdown:
     case kSysClose: return fd_kind(t, (u32)c.args[0]) == kFdTcp;  // SYN, FIN
+    case kSysFtruncate:
+    case kSysFallocate: return fd_kind(t, (u32)c.args[0]) == kFdOutside;
     case kSysDup2:
     case kSysDup3: return fd_kind(t, (u32)c.args[1]) == kFdTcp;
     case kSysExitGroup: return true;  // closes what is open
@@ -105,9 +117,10 @@ void commit_after(Thread* t, const Call& c, i64 ret) {
     control().pair.output_needed = t->output_needed;
   }
   follow_fd_kinds(t, c, ret);
+  Opening o;
+  if (US_UNLIKELY(has_shared_storage()) && !is_error(ret) && is_opening(c, o) && is_shared_path(o.dir, o.path))
+    remember_fd(t, (u32)ret, kFdOutside);
 }
-
-bool names_endpoint(const Call& c) { return c.nr == kAccept || c.nr == kAccept4 || c.nr == kConnect; }
 
 void append_endpoint(Thread* t, const Call& c, i64 ret) {
   bool accepted = (c.nr == kAccept || c.nr == kAccept4) && !is_error(ret);
@@ -117,7 +130,8 @@ void append_endpoint(Thread* t, const Call& c, i64 ret) {
   if (fd_kind(t, fd) != kFdTcp) return;
   u8 name[32];
   u32 len = sizeof name;
-  if (sys(accepted ? kGetpeername : kGetsockname, fd, name, &len) != 0) return;  // gone again: the replica's is closed too
+  if (sys(accepted ? kGetpeername : kGetsockname, fd, name, &len) != 0)
+    return;  // gone again: the replica's is closed too
   if (len > sizeof name) len = sizeof name;
   u8* at = ring_reserve(kSmallEvent);
   u8* q = put_array(at, 2);

@@ -17,9 +17,8 @@ namespace understudy {
 
 inline bool paired() { return control().flags & abi::kFlagPair; }
 
-void commit_before(Thread* t, const Call& c);           // waits, if the call lets something out
-void commit_after(Thread* t, const Call& c, i64 ret);   // its event has been appended
-bool names_endpoint(const Call& c);
+void commit_before(Thread* t, const Call& c);             // waits, if the call lets something out
+void commit_after(Thread* t, const Call& c, i64 ret);     // its event has been appended
 void append_endpoint(Thread* t, const Call& c, i64 ret);  // accept, connect: ENDPOINT, before the call's own event
 
 // The most that an input call may be asked for: its data then fits into the call's own event, and the journal cannot end in the

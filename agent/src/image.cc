@@ -661,6 +661,8 @@ extern "C" [[noreturn]] void agent_start_c(u64 guest_sp, u64 first) {
   g_hot.recording = recording();
   g_hot.mono_offset = recording() ? c.pair.clock_offset_ns[1] : 0;
 
+  // What is sent to a process of the replay waits until it goes live, or until the journal has it.
+  if (true_processes()) block_all_signals();
   if (true_processes() && c.exec_gtid) {
     resume_after_exec(t);
     install_replay_handlers();

@@ -3,6 +3,7 @@
 
 #include "baton.h"
 #include "fast.h"
+#include "pids.h"
 #include "shadow.h"
 #include "signals.h"
 
@@ -34,6 +35,7 @@ void become_live(Thread* t) {
     t->process->own_break = true;
     reinstall_handlers(t);
     shadow_go_live(t);
+    kill_doomed();
   }
   set_kernel_mask(t->guest_mask);
 }
@@ -67,7 +69,8 @@ void join_record(Thread* t) {
 
 void tell_drained() {
   abi::Pair& p = control().pair;
-  if (__atomic_load_n(&p.drained, __ATOMIC_SEQ_CST) < __atomic_load_n(&control().live_threads, __ATOMIC_SEQ_CST)) return;
+  if (__atomic_load_n(&p.drained, __ATOMIC_SEQ_CST) < __atomic_load_n(&control().live_threads, __ATOMIC_SEQ_CST))
+    return;
   u32 expected = abi::kLiveDrain;
   if (__atomic_compare_exchange_n(&p.live, &expected, (u32)abi::kLiveDrained, false, __ATOMIC_SEQ_CST,
                                   __ATOMIC_SEQ_CST))

@@ -154,8 +154,8 @@ i64 move_own_break(Thread* t) {
   Process& process = *t->process;
   u64 wanted = t->call.args[0], from = round_up(process.brk_now, kPage), to = round_up(wanted, kPage);
   if (wanted < process.brk_start) return (i64)process.brk_now;
-  if (to > from && sys(kSysMmap, from, to - from, kProtRead | kProtWrite,
-                       kMapPrivate | kMapAnon | kMapFixedNoreplace, -1, 0) != (i64)from)
+  if (to > from && sys(kSysMmap, from, to - from, kProtRead | kProtWrite, kMapPrivate | kMapAnon | kMapFixedNoreplace,
+                       -1, 0) != (i64)from)
     return (i64)process.brk_now;
   if (to < from) sys(kSysMunmap, to, from - to);
   process.brk_now = wanted;

@@ -34,7 +34,11 @@ const abi::ProcessSlot* slot_of_pid(i64 pid) {
 void reap(Thread* t, i64 pid) {
   for (u32 i = 0; i < kRetries; ++i) {
     i64 r = sys(kSysWait4, pid, 0, kWAll, 0);
-    if (r == pid) return;
+    if (r == pid) {
+      const abi::ProcessSlot* p = slot_of_pid(pid);
+      if (p && p->state == abi::kThreadLive) count_out((u32)(p - control().processes));
+      return;
+    }
     if (r == -kEINTR) continue;
     // Its parent has ended for the journal, but it may not have been given to this process yet.
     if (r == -kECHILD) {
@@ -43,7 +47,69 @@ void reap(Thread* t, i64 pid) {
     }
     break;
   }
-  diverge(t, nullptr, abi::kKindPlace, "a child that was waited for when this was recorded is not a child of this process here");
+  diverge(t, nullptr, abi::kKindPlace,
+          "a child that was waited for when this was recorded is not a child of this process here");
+}
+
+// SIGKILL is not sent again: the process may have come further, before it died, than it has here. The KILLED event ends it.
+void doom(i64 pid) {
+  i64 group = pid == 0 ? sys(kSysGetpgid, 0) : -pid, self = sys(kSysGetpid);
+  for (abi::ProcessSlot& p : control().processes) {
+    if (p.state != abi::kThreadLive) continue;
+    bool meant = pid > 0 ? p.pid == pid : pid == -1 ? p.pid != self : sys(kSysGetpgid, p.pid) == group;
+    if (meant) p.doomed = 1;
+  }
+}
+
+i64 process_of_thread(i64 tid) {
+  for (const abi::ThreadSlot& s : control().threads)
+    if (s.state == abi::kThreadLive && s.tid == tid) return s.pid;
+  return 0;
+}
+
+i64 process_of_pidfd(i64 fd) {
+  Text path;
+  path.str("/proc/self/fdinfo/").dec(fd);
+  path.buf[path.len] = 0;
+  i64 info = sys(kSysOpen, path.buf, 02000000 /* O_CLOEXEC */, 0);
+  if (is_error(info)) return 0;
+  char text[512];
+  i64 n = sys(kSysRead, info, text, sizeof text), pid = 0;
+  sys(kSysClose, info);
+  for (i64 i = 0; i + 5 < n; ++i) {
+    if (text[i] != '\n' || text[i + 1] != 'P' || text[i + 2] != 'i' || text[i + 3] != 'd' || text[i + 4] != ':')
+      continue;
+    for (i += 5; i < n && text[i] != '\n'; ++i)
+      if (text[i] >= '0' && text[i] <= '9') pid = pid * 10 + (text[i] - '0');
+    break;
+  }
+  return pid;
+}
+
+// All signals are blocked in a replay, so one that is sent stays with the kernel until its SIGNAL event comes, or until the
+// group goes live: what was under way when the journal ended is not lost.
+void send_again(const Call& c) {
+  i64 to = (i32)c.args[0], sig = 0;
+  switch (c.nr) {
+    case kSysTkill:
+      to = process_of_thread(to);
+      sig = (i32)c.args[1];
+      break;
+    case kSysTgkill:
+    case kSysRtTgsigqueueinfo: sig = (i32)c.args[2]; break;
+    case kSysPidfdSendSignal:
+      to = process_of_pidfd(to);
+      sig = (i32)c.args[1];
+      break;
+    default: sig = (i32)c.args[1]; break;
+  }
+  if (sig < 1 || sig > kSignals || (signal_bit((int)sig) & kReservedMask)) return;
+  if (sig == kSigStop || sig == kSigTstp || sig == kSigTtin || sig == kSigTtou || sig == kSigCont) return;
+  if (sig == kSigKill) {
+    if (to || c.nr == kSysKill) doom(to);
+    return;
+  }
+  raw_syscall(c.nr, c.args[0], c.args[1], c.args[2], c.args[3], c.args[4], c.args[5]);
 }
 
 }  // namespace
@@ -63,7 +129,8 @@ void make_next_pid(i64 pid) {
     sys(kSysFutex, &n.answered, 0 /* FUTEX_WAIT */, seen, &ts, 0, 0);
   }
   if (n.error)
-    report_outcome_text(abi::kAgentFault, "the first process of the namespace cannot set the next process number (ns_last_pid)");
+    report_outcome_text(abi::kAgentFault,
+                        "the first process of the namespace cannot set the next process number (ns_last_pid)");
 }
 
 void reap_again(Thread* t, const Call& c, i64 ret) {
@@ -129,9 +196,19 @@ void follow_process_call(Thread* t, const Call& c, i64 ret) {
     case kSysPrctl:
       if (c.args[0] == 36 /* PR_SET_CHILD_SUBREAPER */) right = sys(kSysPrctl, 36, c.args[1], 0, 0, 0) == 0;
       break;
+    case kSysKill:
+    case kSysTkill:
+    case kSysTgkill:
+    case kSysRtSigqueueinfo:
+    case kSysRtTgsigqueueinfo:
+    case kSysPidfdSendSignal: return send_again(c);
+    case kSysRtSigtimedwait:
+      if (ret > 0) take_back_signal((int)ret);
+      break;
     default: break;
   }
-  if (!right) diverge(t, nullptr, abi::kKindPlace, "sessions or process groups are not as they were when this was recorded");
+  if (!right)
+    diverge(t, nullptr, abi::kKindPlace, "sessions or process groups are not as they were when this was recorded");
 }
 
 void take_back_signal(int sig) {
@@ -139,6 +216,23 @@ void take_back_signal(int sig) {
   u64 set = signal_bit(sig);
   Timespec now{0, 0};
   sys(kSysRtSigtimedwait, &set, 0, &now, 8);
+}
+
+void follow_disposition(Thread* t, int sig, const SigAction& before) {
+  const SigAction& now = t->process->actions[sig];
+  auto ignored = [&](const SigAction& a) { return a.handler == 1 || (a.handler == 0 && ignores_by_default(sig)); };
+  bool flush = !(signal_bit(sig) & kReservedMask) && (ignored(before) || ignored(now));
+  if (flush) {
+    SigAction ignore{1, 0, 0, 0}, dfl{0, 0, 0, 0};
+    sys(kSysRtSigaction, sig, &ignore, 0, 8);
+    sys(kSysRtSigaction, sig, &dfl, 0, 8);
+  }
+  if (sig == kSigChld) replay_child_signal(t);
+}
+
+void kill_doomed() {
+  for (abi::ProcessSlot& p : control().processes)
+    if (p.state == abi::kThreadLive && __atomic_exchange_n(&p.doomed, 0, __ATOMIC_SEQ_CST)) sys(kSysKill, p.pid, 9);
 }
 
 void exec_again(Thread* t) {

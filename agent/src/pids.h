@@ -15,10 +15,14 @@ inline bool true_processes() { return !recording() && (control().flags & abi::kF
 void make_next_pid(i64 pid);
 // The journal has it that a child was waited for: it is, really.
 void reap_again(Thread* t, const Call& c, i64 ret);
-// setsid, setpgid, and what prctl says about children.
+// setsid, setpgid, what prctl says about children, and signals sent or taken by a call.
 void follow_process_call(Thread* t, const Call& c, i64 ret);
 // A signal of this number is being replayed: one that the kernel holds for the same reason must not come again.
 void take_back_signal(int sig);
+// The guest has another handler for a signal: one that the kernel holds from when it was ignored is gone.
+void follow_disposition(Thread* t, int sig, const SigAction& before);
+// Each process, when the group has gone live: who was to be killed and is not, is.
+void kill_doomed();
 // Becomes the stub, which starts the agent in a fresh image; the caller has the journal's result already.
 [[noreturn]] void exec_again(Thread* t);
 // In that fresh image: what exec_again left.

@@ -52,6 +52,7 @@ bool take_numbers(bool new_process, u32& gtid, u32& process) {
       c.next_process = (i + 1) % abi::kMaxProcesses;
       p.dead = 0;
       p.dying = 0;
+      p.doomed = 0;
       p.pid = 0;
       p.state = abi::kThreadLive;
       return true;
@@ -207,7 +208,7 @@ i64 clone_common(Thread* t, const CloneCall& c) {
     slot_of(gtid).state = abi::kThreadLive;
     if (!thread) {
       abi::ProcessSlot& p = ctl.processes[process];
-      p.dying = p.dead = 0;
+      p.dying = p.dead = p.doomed = 0;
       p.pid = (i32)wanted;
       p.state = abi::kThreadLive;
     }
@@ -263,6 +264,8 @@ i64 clone_common(Thread* t, const CloneCall& c) {
     if (child) child->in_use = 0;
   }
   if (recording()) {
+    // A child that is killed before it can say who it is must be missed by the host all the same.
+    if (!thread && !is_error(ret) && ctl.processes[process].pid == 0) ctl.processes[process].pid = (i32)ret;
     set_kernel_mask(t->guest_mask);
     i64 extra[3] = {gtid, process, pidfd_value};
     append_call(t, ret, is_error(ret) ? 0 : 3, extra);
@@ -272,7 +275,8 @@ i64 clone_common(Thread* t, const CloneCall& c) {
     if (is_error(ret))
       report_outcome_text(abi::kAgentFault, "the replay cannot create a thread or process that the recording has");
     if (true_processes() && ret != wanted)
-      diverge(t, nullptr, abi::kKindPlace, "a new thread or process cannot have the number that it had when it was recorded");
+      diverge(t, nullptr, abi::kKindPlace,
+              "a new thread or process cannot have the number that it had when it was recorded");
     if (vfork) {
       Event e;
       next_event(t, e);
@@ -530,8 +534,9 @@ void end_process(Thread* t, i32 status, i32 signal) {
   }
   block_all_signals();
   if (!recording()) {
+    const bool truly = true_processes();  // the group may go live meanwhile
     pass_turn(t);
-    if (!true_processes())
+    if (!truly)
       for (;;) sys(t->vforked ? (u64)kSysExit : (u64)kSysExitGroup, signal ? 128 + signal : status);
     // One core file is enough.
     u64 no_core[2] = {0, 0};
@@ -548,7 +553,7 @@ void end_process(Thread* t, i32 status, i32 signal) {
   for (;;) sys(kSysExitGroup, signal ? 128 + signal : status);
 }
 
-void process_killed(Thread* t, u32 process) {
+void count_out(u32 process) {
   abi::Control& c = control();
   u32 ended = 0;
   for (auto& s : c.threads)
@@ -559,10 +564,17 @@ void process_killed(Thread* t, u32 process) {
   __atomic_fetch_sub(&c.live_threads, ended, __ATOMIC_SEQ_CST);
   c.processes[process].state = abi::kThreadKilled;
   c.processes[process].dying = 1;
+}
+
+void process_killed(Thread* t, u32 process) {
+  abi::Control& c = control();
+  if (c.processes[process].state == abi::kThreadKilled) return;  // it was waited for before the host knew of its end
+  count_out(process);
   if (process == t->process->slot) {
     // This thread is of the killed process: it has come as far as the recording did, or further.
+    const bool truly = true_processes();  // the group may go live meanwhile
     pass_turn(t);
-    if (true_processes()) sys(kSysKill, sys(kSysGetpid), 9);
+    if (truly) sys(kSysKill, sys(kSysGetpid), 9);
     for (;;) sys(kSysExitGroup, 137);
   }
   sys(kSysKill, c.processes[process].pid, 9);

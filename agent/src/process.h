@@ -7,6 +7,8 @@ namespace understudy {
 void adopt_slot(Thread* t, u32 gtid, u32 process_slot);  // fills the shared slots for the calling thread
 [[noreturn]] void end_thread(Thread* t, i32 status);     // after its EXIT event: passes the order on and leaves
 [[noreturn]] void end_process(Thread* t, i32 status, i32 signal);
+// Its threads are counted no more.
+void count_out(u32 process);
 void process_killed(Thread* t, u32 process_slot);  // replay: a KILLED event
 extern "C" [[noreturn]] void agent_on_new_thread(Thread* child);
 void retire_other_threads(Thread* t);  // execve: the other threads of the process are gone

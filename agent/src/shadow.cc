@@ -3,6 +3,7 @@
 
 #include "net.h"
 #include "report.h"
+#include "storage.h"
 #include "timers.h"
 
 namespace understudy {
@@ -28,7 +29,8 @@ constexpr u64 kCloexec = 02000000, kNonblock = 04000, kCreateFlag = 0100, kExclu
 constexpr u64 kDontwait = 0x40, kPeek = 2;
 constexpr i32 kAtFdcwd = -100;
 constexpr i64 kEINPROGRESS = 115;
-constexpr char kPlaceholder[] = "understudy:";  // memfd name of a placeholder: then the open flags in hex, a colon, the path
+constexpr char
+    kPlaceholder[] = "understudy:";  // memfd name of a placeholder: then the open flags in hex, a colon, the path
 
 u8 g_scratch[64 << 10];  // used only while this thread has the baton
 u8 g_endpoint[32];
@@ -47,7 +49,8 @@ void warn(Thread* t, const char* what, i64 fd) {
 }
 
 [[noreturn]] void storage_differs(Thread* t) {
-  diverge(t, nullptr, abi::kKindPlace, "the replica's own storage or descriptors give another result than the primary's did");
+  diverge(t, nullptr, abi::kKindPlace,
+          "the replica's own storage or descriptors give another result than the primary's did");
 }
 
 void must_equal(Thread* t, i64 here, i64 there) {
@@ -75,96 +78,29 @@ void place_fd(Thread* t, i64 here, i64 wanted) {
   sys(kSysClose, here);
 }
 
-// ---- paths ------------------------------------------------------------------------------------------------------------
-char g_path[2 * abi::kPathMax];
-
-// The textual absolute path in g_path; false when it is too long.
-bool absolute_path(i64 dirfd, const char* path) {
-  u32 n = 0;
-  if (path[0] != '/') {
-    Text link;
-    if ((i32)dirfd == kAtFdcwd) link.str("/proc/self/cwd");
-    else link.str("/proc/self/fd/").dec((i32)dirfd);
-    link.buf[link.len] = 0;
-    i64 got = sys(kReadlink, link.buf, g_path, abi::kPathMax);
-    if (got <= 0) return false;
-    n = (u32)got;
-    g_path[n++] = '/';
-  }
-  for (; *path; ++path) {
-    if (n >= sizeof g_path - 1) return false;
-    g_path[n++] = *path;
-  }
-  g_path[n] = 0;
-  return true;
-}
-
-bool is_shared_path(i64 dirfd, const char* path) {
-  const char* p = control().shared_paths;
-  if (!*p || !absolute_path(dirfd, path)) return false;
-  while (*p) {
-    const char* at = g_path;
-    while (*p && *p != '\n' && *p == *at) ++p, ++at;
-    bool hit = *p == '\n' && (!*at || *at == '/' || at[-1] == '/');
-    while (*p && *p != '\n') ++p;
-    if (*p) ++p;
-    if (hit) return true;
-  }
-  return false;
-}
-
-// Which arguments of a call are paths: (directory descriptor or -1, path), twice at most.
-struct PathArgs {
-  int8_t dir1, path1, dir2, path2;
-};
-PathArgs path_args(u32 nr) {
-  switch (nr) {
-    case kTruncate: case kMkdir: case kRmdir: case kUnlink: case kChmod: case kChown: case kLchown: case kUtime: case kMknod:
-    case kUtimes: case kSetxattr: case kLsetxattr: case kRemovexattr: case kLremovexattr:
-      return {-1, 0, -1, -1};
-    case kRename: case kLink: return {-1, 0, -1, 1};
-    case kSymlink: return {-1, 1, -1, -1};
-    case kMkdirat: case kMknodat: case kFchownat: case kFutimesat: case kUnlinkat: case kFchmodat: case kUtimensat: case kFchmodat2:
-      return {0, 1, -1, -1};
-    case kRenameat: case kRenameat2: case kLinkat: return {0, 1, 2, 3};
-    case kSymlinkat: return {1, 2, -1, -1};
-    default: return {-1, -1, -1, -1};
-  }
-}
-
-i64 make(const Call& c) {
-  return raw_syscall(c.nr, c.args[0], c.args[1], c.args[2], c.args[3], c.args[4], c.args[5]);
-}
+i64 make(const Call& c) { return raw_syscall(c.nr, c.args[0], c.args[1], c.args[2], c.args[3], c.args[4], c.args[5]); }
 
 void change_paths(Thread* t, const Call& c, i64 ret) {
-  PathArgs p = path_args(c.nr);
-  auto shared = [&](int8_t dir, int8_t path) {
-    return path >= 0 && c.args[path] && is_shared_path(dir >= 0 ? (i64)c.args[dir] : kAtFdcwd, (const char*)c.args[path]);
-  };
-  if (shared(p.dir1, p.path1) || shared(p.dir2, p.path2)) return;
-  must_equal(t, make(c), ret);
+  if (!changes_shared_path(c)) must_equal(t, make(c), ret);
 }
 
 void open_file(Thread* t, const Call& c, i64 ret) {
-  bool at = c.nr == kSysOpenat || c.nr == kOpenat2;
-  i64 dir = at ? (i64)(i32)c.args[0] : kAtFdcwd;
-  const char* path = (const char*)c.args[at ? 1 : 0];
-  u64 flags = c.nr == kCreat      ? 01 | kCreateFlag | kTruncateFlag
-              : c.nr == kOpenat2  ? *(const u64*)c.args[2]
-                                  : c.args[at ? 2 : 1];
-  if (is_shared_path(dir, path)) {
+  Opening o;
+  if (!is_opening(c, o)) storage_differs(t);
+  if (is_shared_path(o.dir, o.path)) {
     Text name;
-    name.str(kPlaceholder).hex(flags & ~(kCreateFlag | kExclusive | kTruncateFlag)).str(":");
-    bool fits = name.len + text_length(g_path) < 245;
-    name.str(fits ? g_path : "");
+    name.str(kPlaceholder).hex(o.flags & ~(kCreateFlag | kExclusive | kTruncateFlag)).str(":");
+    bool fits = name.len + text_length(shared_path_text()) < 245;
+    name.str(fits ? shared_path_text() : "");
     name.buf[name.len] = 0;
-    i64 fd = fits ? sys(kSysMemfdCreate, name.buf, flags & kCloexec ? 1 : 0) : -kENOMEM;
+    i64 fd = fits ? sys(kSysMemfdCreate, name.buf, o.flags & kCloexec ? 1 : 0) : -kENOMEM;
     place_fd(t, fd, ret);
     return remember_fd(t, (u32)ret, kFdFile);
   }
   // A FIFO would wait for its other end, which has come or will come in the journal's order.
-  i64 fd = at ? make(c) : c.nr == kCreat ? make(c) : sys(kSysOpen, path, flags | kNonblock, c.args[2]);
-  if (!at && c.nr != kCreat && !(flags & kNonblock) && fd >= 0) sys(kSysFcntl, fd, 4, flags & ~kNonblock);
+  bool plain = c.nr == kSysOpen;
+  i64 fd = plain ? sys(kSysOpen, o.path, o.flags | kNonblock, c.args[2]) : make(c);
+  if (plain && !(o.flags & kNonblock) && fd >= 0) sys(kSysFcntl, fd, 4, o.flags & ~kNonblock);
   place_fd(t, fd, ret);
 }
 
@@ -290,7 +226,8 @@ void bring_in(Thread* t, const Call& c, i64 ret) {
       return;
     case kFdUnix:
       if (c.nr == kSysRead || c.nr == kReadv) {
-        if (readable(fd)) sys(kRecvfrom, fd, g_scratch, (u64)ret < sizeof g_scratch ? (u64)ret : sizeof g_scratch, kDontwait, 0, 0);
+        if (readable(fd))
+          sys(kRecvfrom, fd, g_scratch, (u64)ret < sizeof g_scratch ? (u64)ret : sizeof g_scratch, kDontwait, 0, 0);
       } else if (readable(fd)) {
         receive_again(fd, flags);
       }

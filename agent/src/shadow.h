@@ -21,10 +21,11 @@ namespace understudy {
 
 inline bool shadowing() { return control().flags & abi::kFlagShadow; }
 
-void shadow_call(Thread* t, const Call& c, i64 ret);        // after the call's outputs have been filled in
-void shadow_endpoint(const u8* address, u32 len);           // an ENDPOINT event: belongs to the next accept or connect
-void shadow_exec(Thread* t);                                // descriptors that an execve closes
-bool shadow_output(Thread* t, const Call& c, i64& ret);     // drain: the output is complete without the kernel; false: not an output
-void shadow_go_live(Thread* t);                             // once in each process, when it leaves replay
+void shadow_call(Thread* t, const Call& c, i64 ret);  // after the call's outputs have been filled in
+void shadow_endpoint(const u8* address, u32 len);     // an ENDPOINT event: belongs to the next accept or connect
+void shadow_exec(Thread* t);                          // descriptors that an execve closes
+bool shadow_output(Thread* t, const Call& c,
+                   i64& ret);    // drain: the output is complete without the kernel; false: not an output
+void shadow_go_live(Thread* t);  // once in each process, when it leaves replay
 
 }  // namespace understudy

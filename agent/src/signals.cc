@@ -97,7 +97,6 @@ constexpr u64 kArithmetic = 0x8d5;
 void flags_to_image(Thread* t, u64 eflags) { t->flags16 = (eflags & 0xd5) << 8 | 0x200 | (eflags >> 11 & 1); }
 u64 image_to_flags(const Thread* t) { return (t->flags16 >> 8 & 0xd5) | (t->flags16 & 1) << 11 | 0x202; }
 
-bool ignores_by_default(int sig) { return sig == kSigChld || sig == kSigUrg || sig == kSigWinch || sig == kSigCont; }
 bool stops_by_default(int sig) { return sig == kSigStop || sig == kSigTstp || sig == kSigTtin || sig == kSigTtou; }
 bool dumps_core(int sig) {
   return sig == 3 || sig == kSigIll || sig == kSigTrap || sig == kSigAbrt || sig == kSigBus || sig == kSigFpe ||
@@ -382,6 +381,8 @@ void perform_delivery(Thread* t, int sig, const SigInfo& info, SignalPlace place
 
 }  // namespace
 
+bool ignores_by_default(int sig) { return sig == kSigChld || sig == kSigUrg || sig == kSigWinch || sig == kSigCont; }
+
 void set_kernel_mask(u64 guest_mask) {
   u64 mask = guest_mask & ~kReservedMask;
   sys(kSysRtSigprocmask, 2, &mask, 0, 8);
@@ -524,7 +525,7 @@ i64 call_rt_sigaction(Thread* t) {
     wanted.mask &= ~kUnblockable;
     mine = wanted;
     if (recording()) install_for(t, sig);
-    else if (sig == kSigChld) replay_child_signal(t);
+    else if (true_processes()) follow_disposition(t, sig, old);
     SigInfo dropped;
     if (wanted.handler == 1) take_held(t, signal_bit(sig), dropped);
   }

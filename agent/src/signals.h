@@ -20,6 +20,7 @@ inline constexpr u64 kSaNodefer = 0x40000000, kSaResethand = 0x80000000, kSaRest
 // Where a SIGNAL event stands relative to the guest's code.
 enum SignalPlace : u32 { kAfterCall = 0, kBeforeCall = 1, kInCode = 2, kFault = 3 };
 
+bool ignores_by_default(int sig);
 void install_handlers(Thread* t, u64 ignored);  // for a fresh image
 void install_replay_handlers();
 void reinstall_handlers(Thread* t);  // a replica that goes live: what the guest has asked for is the kernel's to do now

@@ -99,11 +99,11 @@ struct Thread {
   u32 alt_flags;
   u64 clear_tid;  // guest's CLONE_CHILD_CLEARTID / set_tid_address
   u64 robust_list, robust_len;
-  u32 vforked;    // shares the memory of the process that made it, until execve or exit
-  u32 in_use;     // the block is taken
-  Thread* spawner;    // record, child of a vfork: who made it and sleeps in the kernel until it execs or ends
+  u32 vforked;                // shares the memory of the process that made it, until execve or exit
+  u32 in_use;                 // the block is taken
+  Thread* spawner;            // record, child of a vfork: who made it and sleeps in the kernel until it execs or ends
   u32 spawn_told, spawn_pad;  // record: the child has appended SPAWN and taken the baton
-  i64 child_tid;  // value for CLONE_CHILD_SETTID
+  i64 child_tid;              // value for CLONE_CHILD_SETTID
   u64 child_tid_addr;
   Call call;
   CallScratch scratch;

@@ -26,7 +26,8 @@ bool timer_call(Thread* t, const Call& c, i64 ret) {
       return true;
     }
     case kSetitimer:
-      if (c.args[0] < 3 && c.args[1]) copy_bytes(&timers(t).interval[c.args[0]], (const void*)c.args[1], sizeof(Timers::Interval));
+      if (c.args[0] < 3 && c.args[1])
+        copy_bytes(&timers(t).interval[c.args[0]], (const void*)c.args[1], sizeof(Timers::Interval));
       return true;
     case kTimerCreate: {
       for (auto& p : timers(t).posix)
@@ -61,7 +62,8 @@ void timer_fired(Thread* t, const SigInfo& info) {
   if (info.code == kKernel) {
     // SIGALRM, SIGVTALRM, SIGPROF
     u32 which = info.signo == 14 ? 0 : info.signo == 26 ? 1 : info.signo == 27 ? 2 : 3;
-    if (which < 3) copy_bytes(all.interval[which].value, all.interval[which].interval, sizeof all.interval[which].value);
+    if (which < 3)
+      copy_bytes(all.interval[which].value, all.interval[which].interval, sizeof all.interval[which].value);
   }
   if (info.code == kTimer)
     if (Timers::Posix* p = find(t, (i32)info.rest[0])) {

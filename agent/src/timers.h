@@ -6,7 +6,7 @@
 namespace understudy {
 
 bool timer_call(Thread* t, const Call& c, i64 ret);  // replay: remembers; false: not a call about timers
-void timer_fired(Thread* t, const SigInfo& info);     // replay: a signal that may be a timer's has been delivered
+void timer_fired(Thread* t, const SigInfo& info);    // replay: a signal that may be a timer's has been delivered
 void timers_go_live(Thread* t);
 
 }  // namespace understudy

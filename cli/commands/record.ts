@@ -6,6 +6,7 @@ import { basename, relative } from 'node:path';
 
 import { RecordSession, type RecordResult } from '../../controller/record-session.js';
 import { bytes, duration, plural, shellWord, signalName } from '../format.js';
+import { guestStart } from '../guest-environment.js';
 import { err, errJson, fail, Progress, say, style, warn } from '../output.js';
 
 interface Options {
@@ -42,6 +43,7 @@ export async function record(argv: string[], given: Record<string, unknown>): Pr
   const running = RecordSession.start(
     {
       argv,
+      ...guestStart(process.env),
       journalDir: options.output ?? defaultOutput(argv[0]!),
       force: options.force === true,
       ...(options.ringSize === undefined ? {} : { ringBytes: options.ringSize }),
@@ -74,10 +76,6 @@ export async function record(argv: string[], given: Record<string, unknown>): Pr
 
   const result = await running.done;
   progress.stop();
-  process.off('SIGINT', survive);
-  process.off('SIGQUIT', survive);
-  process.off('SIGTERM', forwardTerm);
-  process.off('SIGHUP', forwardHup);
 
   if (json) errJson(summaryJson(result));
   else if (options.summary !== false || result.problem !== undefined) summary(result);

@@ -1,10 +1,11 @@
 // `understudy replay`.
 //
 // Invariant: a divergence is shown in full and ends in its own exit code; nothing about it is left out because of --quiet.
+//
+// What renders stacks and divergences knows the names of all system calls; it is imported when there is one to render.
 import { ReplaySession, type ReplayResult, type StopPoint } from '../../controller/replay-session.js';
 import { bytes, count, duration, plural, signalName } from '../format.js';
 import { err, errJson, fail, Progress, say, style, warn } from '../output.js';
-import { renderDivergence, renderStack } from '../divergence.js';
 
 interface Options {
   quiet?: boolean;
@@ -24,6 +25,7 @@ export async function replay(journal: string, given: Record<string, unknown>): P
   const json = options.json === true;
   const started: { session?: ReplaySession; progress?: Progress } = {};
   let stopped: StopPoint | undefined;
+  let shown: Promise<void> | undefined;
   let killedBy = 0;
   // The replayed guest shares the terminal but must not be shaken by it: only this process decides that the replay ends.
   const end = (code: number) => (): void => {
@@ -62,7 +64,7 @@ export async function replay(journal: string, given: Record<string, unknown>): P
           stopped = notice.stop;
           started.progress?.stop();
           if (json) errJson(notice.stop);
-          else renderStop(notice.stop, options.until ?? notice.stop.seq);
+          else shown = renderStop(notice.stop, options.until ?? notice.stop.seq);
           // Keeps this process alive while the parked guest is looked at.
           break;
         case 'message':
@@ -89,13 +91,14 @@ export async function replay(journal: string, given: Record<string, unknown>): P
   }).start();
 
   const result = await running.done;
+  await shown;
   started.progress.stop();
   process.off('SIGINT', onInt);
   process.off('SIGTERM', onTerm);
   process.off('SIGHUP', onTerm);
 
   if (json) errJson(resultJson(result, recordedMs));
-  else report(result, journal, options, recordedMs);
+  else await report(result, journal, options, recordedMs);
   if (result.problem !== undefined) return result.problem.exitCode;
   // Ctrl-C is how one leaves a stop point; that is no failure.
   if (stopped !== undefined || result.outcome === 'stopped') return 0;
@@ -103,9 +106,15 @@ export async function replay(journal: string, given: Record<string, unknown>): P
   return result.exitCode ?? 128 + (result.signal ?? 0);
 }
 
-function report(result: ReplayResult, journal: string, options: Options, recordedMs: number | undefined): void {
+async function report(
+  result: ReplayResult,
+  journal: string,
+  options: Options,
+  recordedMs: number | undefined,
+): Promise<void> {
   const { red, dim } = style(2);
   if (result.divergence !== undefined) {
+    const { renderDivergence } = await import('../divergence.js');
     err(renderDivergence(result.divergence, journal));
     if (result.problem?.hint !== undefined) err(`  ${result.problem.hint}\n`);
   } else if (result.problem !== undefined) {
@@ -126,9 +135,10 @@ function report(result: ReplayResult, journal: string, options: Options, recorde
   }
 }
 
-function renderStop(stop: StopPoint, seq: number): void {
+async function renderStop(stop: StopPoint, seq: number): Promise<void> {
   const { bold } = style(2);
   say(`stopped after event ${bold(count(seq))}, in process ${stop.pid}, thread ${stop.tid}`);
+  const { renderStack } = await import('../divergence.js');
   if (stop.stack.length > 0) err(renderStack(stop.stack));
   err(
     `\n  Look at it from another terminal:   ${bold(`gdb -p ${stop.pid}`)}\n` +

@@ -69,7 +69,11 @@ export function nativePlane(stateDir: string): DataPlane {
   };
 
   return {
-    startPrimary: (options, onEvent) => primaryPlane(options, networkOf(options), onEvent),
+    startPrimary: (options, onEvent) => {
+      const network = networkOf(options);
+      if (network !== undefined && options.backup !== undefined) network.forwardTo = options.backup.address;
+      return primaryPlane(options, network, onEvent);
+    },
     startBackup: (options, onEvent) => backupPlane(options, networkOf(options), onEvent),
     cleanLeftovers: () => {
       const found: string[] = [];
@@ -99,6 +103,10 @@ function isolationOf(options: PlaneOptions): Isolation {
     ),
     ...(options.user === undefined ? {} : { user: { ...options.user, groups: [...options.user.groups] } }),
   };
+}
+
+function sharedPathsOf(options: PlaneOptions): string[] {
+  return options.storage.filter((rule) => rule.class === 'shared').map((rule) => rule.path);
 }
 
 function common(options: PlaneOptions, network: NativeNetwork | undefined) {
@@ -153,6 +161,7 @@ function primaryPlane(
   const say = (event: PrimaryPlaneEvent): void => {
     if (!closed) onEvent(event);
   };
+  let grace: NodeJS.Timeout | undefined;
   const native: NativePrimary = mapped(
     () =>
       startPrimary(
@@ -161,6 +170,7 @@ function primaryPlane(
           argv: options.argv,
           env: options.env,
           cwd: options.cwd,
+          sharedPaths: sharedPathsOf(options),
           rpoMs: options.rpo.ms,
           rpoBytes: options.rpo.bytes,
           ...(options.backup === undefined ? {} : { mirror: mirrorOf(options, options.backup) }),
@@ -168,9 +178,10 @@ function primaryPlane(
         (event) => {
           switch (event.type) {
             case 'ended':
-              ending.finish();
-              if (!event.lost) say({ type: 'guestEnded', status: event.status, expected: !event.killed });
-              return;
+              return ending.finish();
+            case 'guestEnded':
+              clearTimeout(grace);
+              return say({ type: 'guestEnded', status: event.status, expected: !event.killed });
             case 'mirror':
               if (event.state === 'connected') return say({ type: 'mirror', state: 'connected' });
               return say({ type: 'mirror', state: 'lost', kind: lossKind(event.kind), reason: event.reason });
@@ -183,8 +194,6 @@ function primaryPlane(
       ),
     options.argv[0],
   );
-  let grace: NodeJS.Timeout | undefined;
-  void ending.ended.then(() => clearTimeout(grace));
   return {
     stats: () => {
       if (ending.over) return NO_STATS;
@@ -245,7 +254,7 @@ function backupPlane(
         ...common(options, network),
         stubPath: stubPath(),
         scratchDir,
-        sharedPaths: options.storage.filter((rule) => rule.class === 'shared').map((rule) => rule.path),
+        sharedPaths: sharedPathsOf(options),
         mirror: mirrorOf(options, options.listen),
         lagBytesMax: options.lagMax.bytes,
       },

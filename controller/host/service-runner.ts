@@ -74,9 +74,9 @@ export class ServiceRunner {
   private readonly watchers = new Set<() => void>();
   private readonly unwatch: () => void;
   private timeline: Timeline | undefined;
+  /** The partner fell silent: it may be this host that hears nothing. */
+  private mayBeDeaf = false;
   private since = new Date().toISOString();
-  /** What was last heard of the primary was heard from it: what is sent to this host arrives. */
-  private hears = false;
   private closing: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -287,9 +287,8 @@ export class ServiceRunner {
     if (claim.purpose === 'takeOver' && claim.attempts === 0)
       this.mark('claim', `epoch ${claim.record.epoch} is asked for`);
     try {
-      // A host that can send but not hear must not win: its partner would give way to it. So whoever finds the other silent shows
-      // first that answers reach it.
-      if (claim.purpose === 'goUnprotected' || (claim.purpose === 'takeOver' && !this.hears))
+      // A host that hears nothing may still be heard. It would win an epoch without ever learning of it, and nobody could serve.
+      if (this.mayBeDeaf && (claim.purpose === 'takeOver' || claim.purpose === 'goUnprotected'))
         await this.deps.coordinator.read(this.config.name);
       const at = new Date().toISOString();
       const result = await this.deps.coordinator.compareAndSet(claim.expectedRevision, { ...claim.record, at });
@@ -396,8 +395,9 @@ export class ServiceRunner {
       case 'startFailed':
         return this.feed({ type: 'startFailed', reason: event.reason });
       case 'mirror':
-        if (event.state === 'lost') this.feed({ type: 'mirrorLost', kind: event.kind, reason: event.reason });
-        return;
+        if (event.state !== 'lost') return;
+        this.mayBeDeaf = event.kind === 'silent';
+        return this.feed({ type: 'mirrorLost', kind: event.kind, reason: event.reason });
       case 'protected':
         return this.feed({ type: 'mirrorProtected' });
       case 'guestEnded':
@@ -426,11 +426,10 @@ export class ServiceRunner {
       case 'caughtUp':
         return this.feed({ type: 'caughtUp' });
       case 'lost':
-        this.hears = event.kind === 'closed';
+        this.mayBeDeaf = event.kind === 'silent';
         this.begin(event.atNs, `${event.kind}: ${event.reason}`, event.silentMs);
         return this.feed({ type: 'streamLost', kind: event.kind, reason: event.reason });
       case 'release':
-        this.hears = true;
         this.begin(event.atNs, `handed over: ${event.reason}`, 0);
         return this.feed({ type: 'released', reason: event.reason });
       case 'diverged':

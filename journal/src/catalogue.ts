@@ -4,7 +4,6 @@
 //  - A journal whose meta.json is damaged still opens (its segments may be whole); the problem is kept beside it.
 //  - Removing takes only directories and files that are journals.
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 
@@ -46,7 +45,7 @@ export async function openJournal(
     });
   }
   const dir = mkdtempSync(join(tmpdir(), 'understudy-journal-'));
-  const close = (): Promise<void> => rm(dir, { recursive: true, force: true });
+  const close = (): Promise<void> => removeTree(dir);
   try {
     await unpack(path, dir, progress);
     return openDirectory(path, dir, true, close);
@@ -54,6 +53,12 @@ export async function openJournal(
     await close();
     throw error;
   }
+}
+
+// Imported when it is needed: the module takes longer to load than opening a journal.
+async function removeTree(path: string): Promise<void> {
+  const { rm } = await import('node:fs/promises');
+  await rm(path, { recursive: true, force: true });
 }
 
 function openDirectory(path: string, dir: string, packed: boolean, close: () => Promise<void>): OpenJournal {
@@ -228,9 +233,8 @@ export async function remove(path: string): Promise<{ bytes: number; left: strin
     return { bytes, left: [] };
   }
   // meta.json last: a removal that is interrupted leaves something that is still seen as a journal and can be removed again.
-  for (const name of [INDEX_DIR, SEGMENT_DIR, BLOB_DIR, META_FILE])
-    await rm(join(path, name), { recursive: true, force: true });
+  for (const name of [INDEX_DIR, SEGMENT_DIR, BLOB_DIR, META_FILE]) await removeTree(join(path, name));
   const left = readdirSync(path);
-  if (left.length === 0) await rm(path, { recursive: true });
+  if (left.length === 0) await removeTree(path);
   return { bytes, left };
 }

@@ -3,13 +3,13 @@
 // Invariants:
 //  - The file is byte for byte the canonical text of its contents, which end with a SHA-256 of the rest: so no bit of it, not even
 //    of its white space, can change unseen.
-//  - Written beside, synced, renamed, directory synced: a crash leaves the old or the new file, whole.
+//  - Written beside and renamed: a recorder that is killed leaves the old or the new file, whole.
 //  - Names of environment variables only, never their values. (The values are in the journal itself: they are the guest's memory.)
-import { createHash } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 
 import { errnoOf, messageOf, UnderstudyError } from './errors.js';
 import { JOURNAL_FORMAT_VERSION, META_FILE, metaPath } from './layout.js';
+import { sha256 } from './sha256.js';
 
 export interface CpuMeta {
   vendor: string;
@@ -70,15 +70,15 @@ export interface JournalMeta {
 }
 
 function canonical(meta: JournalMeta): string {
-  const checksum = `sha256:${createHash('sha256').update(JSON.stringify(meta)).digest('hex')}`;
+  const checksum = `sha256:${sha256(Buffer.from(JSON.stringify(meta)))}`;
   return `${JSON.stringify({ ...meta, checksum }, null, 2)}\n`;
 }
 
 /**
- * `sync: false` is for the beginning of a recording, where a disk's flush would be added to the guest's start-up: after a power
- * cut the file may then be lost together with the segments, which are not forced to disk either.
+ * Not forced to disk, as the segments are not: after a power cut a file that says more than they hold would be worth nothing, and a
+ * flush would be added to the time that the recorded command takes.
  */
-export function writeMeta(journalDir: string, meta: JournalMeta, options: { sync: boolean } = { sync: true }): void {
+export function writeMeta(journalDir: string, meta: JournalMeta): void {
   const path = metaPath(journalDir);
   const beside = `${path}.new`;
   try {
@@ -86,12 +86,10 @@ export function writeMeta(journalDir: string, meta: JournalMeta, options: { sync
     try {
       const bytes = Buffer.from(canonical(meta));
       for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
-      if (options.sync) fsyncSync(fd);
     } finally {
       closeSync(fd);
     }
     renameSync(beside, path);
-    if (options.sync) syncDirectory(journalDir);
   } catch (error) {
     try {
       unlinkSync(beside);

@@ -15,7 +15,8 @@ namespace {
 
 constexpr long kSysMmap = 9, kSysPwrite = 18, kSysOpenat = 257, kSysFutex = 202, kSysPpoll = 271, kSysPrctl = 157,
                kSysClose = 3, kSysExitGroup = 231;
-constexpr long kAtFdcwd = -100, kWriteOnly = 1, kReadWrite = 3, kShared = 1, kFutexWait = 0, kFutexWake = 1, kPrSetName = 15;
+constexpr long kAtFdcwd = -100, kWriteOnly = 1, kReadWrite = 3, kShared = 1, kFutexWait = 0, kFutexWake = 1,
+               kPrSetName = 15;
 constexpr int kMemoryFd = 3, kHostFd = 4, kPollIn = 1;
 // The kernel kills this process with the host (PR_SET_PDEATHSIG); looking for oneself covers what could go wrong with that.
 constexpr long kLookNs = 500'000'000;

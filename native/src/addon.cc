@@ -4,14 +4,17 @@
 //  - Everything that runs on is a session (addon_sessions.h); the rest returns at once.
 //
 // Must not: hold policy, or anything that a test without Node could not reach elsewhere.
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 
 #include "addon_sessions.h"
 #include "elf_info.h"
 #include "pair/addon_pair.h"
+#include "sha256.h"
 
 namespace understudy::host {
 namespace {
@@ -26,6 +29,9 @@ Napi::Value start_record(const Napi::CallbackInfo& info) {
   options.journal_dir = get_string(o, "journalDir");
   options.cache_dir = get_string(o, "cacheDir");
   options.agent_path = get_string(o, "agentPath");
+  bool lossless = false;
+  if (!o.Get("ignoredSignals").IsBigInt()) throw Napi::TypeError::New(info.Env(), "ignoredSignals must be a bigint");
+  options.ignored_signals = o.Get("ignoredSignals").As<Napi::BigInt>().Uint64Value(&lossless);
   options.ring_bytes = get_count(o, "ringBytes");
   options.segment_bytes = get_count(o, "segmentBytes");
   options.epoch = get_count(o, "epoch");
@@ -97,7 +103,8 @@ Napi::Value lookup_user(const Napi::CallbackInfo& info) {
   passwd entry{};
   passwd* found = nullptr;
   getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
-  if (found == nullptr && !name.empty() && name.size() < 10 && name.find_first_not_of("0123456789") == std::string::npos)
+  if (found == nullptr && !name.empty() && name.size() < 10 &&
+      name.find_first_not_of("0123456789") == std::string::npos)
     getpwuid_r(uid_t(std::stoul(name)), &entry, buffer.data(), buffer.size(), &found);
   if (found == nullptr) return env.Undefined();
   int count = 0;
@@ -122,6 +129,25 @@ Napi::Value crc32c_js(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), crc32c(info[1].As<Napi::Number>().Uint32Value(), data, array.ByteLength()));
 }
 
+Napi::Value sha256_js(const Napi::CallbackInfo& info) {
+  if (info.Length() < 1 || !info[0].IsTypedArray()) throw Napi::TypeError::New(info.Env(), "expected a Uint8Array");
+  auto array = info[0].As<Napi::TypedArray>();
+  const auto* data = static_cast<const uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset();
+  const Sha256 sha = sha256_of(data, array.ByteLength());
+  return Napi::String::New(info.Env(), hex(sha.data(), sha.size()));
+}
+
+Napi::Value sha256_file(const Napi::CallbackInfo& info) {
+  if (info.Length() < 1 || !info[0].IsString()) throw Napi::TypeError::New(info.Env(), "expected a path");
+  const std::string path = info[0].As<Napi::String>().Utf8Value();
+  UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat st;
+  Sha256 sha;
+  if (!file || fstat(file.get(), &st) != 0 || !sha256_of_file(file.get(), uint64_t(st.st_size), &sha))
+    throw_js(info.Env(), HostError("FILE", errno, path, "cannot read " + path + ": " + errno_text(errno)));
+  return Napi::String::New(info.Env(), hex(sha.data(), sha.size()));
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   auto* registry = new Registry;
   env.SetInstanceData(registry);  // deleted with the environment
@@ -133,6 +159,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("analyseElf", Napi::Function::New(env, analyse_elf));
   exports.Set("lookupUser", Napi::Function::New(env, lookup_user));
   exports.Set("crc32c", Napi::Function::New(env, crc32c_js));
+  exports.Set("sha256", Napi::Function::New(env, sha256_js));
+  exports.Set("sha256File", Napi::Function::New(env, sha256_file));
   // Part of meta.json: replay needs the same analysis that record used.
   exports.Set("sitesVersion", Napi::Number::New(env, kSitesVersion));
   return exports;

@@ -3,34 +3,17 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include <memory>
 #include <vector>
 
 namespace understudy::host {
 namespace {
 
 constexpr uint64_t kSettledNs = 2'000'000'000;  // coarser than any file system's time stamps
-
-bool hash_fd(int fd, uint64_t size, Sha256* out) {
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
-  if (!context || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1) return false;
-  std::vector<uint8_t> buffer(size < (1 << 20) ? size + 1 : 1 << 20);
-  for (off_t at = 0;;) {
-    ssize_t n = pread(fd, buffer.data(), buffer.size(), at);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return false;
-    if (n == 0) break;
-    if (EVP_DigestUpdate(context.get(), buffer.data(), size_t(n)) != 1) return false;
-    at += n;
-  }
-  return EVP_DigestFinal_ex(context.get(), out->data(), nullptr) == 1;
-}
 
 // Shares extents where the file system can.
 int copy_contents(int from, int to) {
@@ -99,7 +82,7 @@ int BlobStore::copy_to(int source, const std::string& dir, std::string* temporar
   int error = copy_contents(source, to.get());
   struct stat st;
   if (error == 0 && fstat(to.get(), &st) != 0) error = errno;
-  if (error == 0 && !hash_fd(to.get(), uint64_t(st.st_size), sha)) error = EIO;
+  if (error == 0 && !sha256_of_file(to.get(), uint64_t(st.st_size), sha)) error = EIO;
   if (error == 0 && fchmod(to.get(), 0444) != 0) error = errno;
   if (error != 0) unlink(temporary->c_str());
   return -error;
@@ -166,10 +149,6 @@ int BlobStore::capture(pid_t pid, int fd, Capture* out, bool* journal_failed) {
   char target[PATH_MAX];
   ssize_t target_len = readlink(link_path.c_str(), target, sizeof target);
   if (target_len < 0) return -errno;
-  UniqueFd source(open(link_path.c_str(), O_RDONLY | O_CLOEXEC | O_NOATIME));
-  if (!source) source.reset(open(link_path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!source) return -errno;
-
   const auto nanoseconds = [](const timespec& t) { return uint64_t(t.tv_sec) * 1000000000 + uint64_t(t.tv_nsec); };
   const uint64_t changed = std::max(nanoseconds(before.st_mtim), nanoseconds(before.st_ctim));
   const uint64_t now = realtime_ns();
@@ -178,6 +157,21 @@ int BlobStore::capture(pid_t pid, int fd, Capture* out, bool* journal_failed) {
   snprintf(key, sizeof key, "%lx.%lx.%lx.%lx.%lx", (unsigned long)before.st_dev, (unsigned long)before.st_ino,
            (unsigned long)before.st_size, (unsigned long)nanoseconds(before.st_mtim),
            (unsigned long)nanoseconds(before.st_ctim));
+
+  const std::string path(target, size_t(target_len));
+  {
+    // An image maps each of its files several times.
+    std::lock_guard lock(mutex_);
+    if (auto known = captured_.find({key, path}); settled && known != captured_.end()) {
+      *out = known->second;
+      out->is_new = false;
+      return 0;
+    }
+  }
+
+  UniqueFd source(open(link_path.c_str(), O_RDONLY | O_CLOEXEC | O_NOATIME));
+  if (!source) source.reset(open(link_path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!source) return -errno;
 
   std::string sha_hex;
   bool placed = false;
@@ -208,12 +202,13 @@ int BlobStore::capture(pid_t pid, int fd, Capture* out, bool* journal_failed) {
   out->size = uint64_t(blob.st_size);
   out->dev = before.st_dev;
   out->ino = before.st_ino;
-  out->path.assign(target, size_t(target_len));
+  out->path = path;
   std::lock_guard lock(mutex_);
   auto [entry, inserted] = indexes_.try_emplace({sha_hex, out->dev, out->ino, out->path}, indexes_.size());
   out->index = entry->second;
   out->is_new = inserted;
   if (inserted) shas_[out->index] = sha_hex;
+  if (settled) captured_[{key, path}] = *out;
   return 0;
 }
 

@@ -9,17 +9,15 @@
 //
 // Must not: fail a recording because the cache cannot be used.
 #pragma once
-#include <array>
 #include <map>
 #include <mutex>
 #include <string>
 #include <tuple>
 
 #include "common.h"
+#include "sha256.h"
 
 namespace understudy::host {
-
-using Sha256 = std::array<uint8_t, 32>;
 
 struct Capture {
   uint64_t index;
@@ -53,6 +51,7 @@ class BlobStore {
   std::string blob_dir_, cache_blobs_, cache_keys_;
   mutable std::mutex mutex_;
   std::map<std::tuple<std::string, uint64_t, uint64_t, std::string>, uint64_t> indexes_;  // (sha, dev, ino, path)
+  std::map<std::pair<std::string, std::string>, Capture> captured_;                       // (key of the cache, path)
   std::map<uint64_t, std::string> shas_;
 };
 

@@ -137,12 +137,16 @@ int Launcher::do_command(Command command) {
   }
 }
 
-pid_t Launcher::start(const SpawnOptions& options, const std::optional<Namespaces>& namespaces) {
-  std::unique_lock lock(mutex_);
+void Launcher::begin_start(const SpawnOptions& options, const std::optional<Namespaces>& namespaces) {
+  std::lock_guard lock(mutex_);
   spawn_options_ = options;
   namespaces_ = namespaces;
   command_ = Command::kSpawn;
   changed_.notify_all();
+}
+
+pid_t Launcher::finish_start() {
+  std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return command_ == Command::kNone; });
   if (spawn_error_) throw *spawn_error_;
   return root_;

@@ -32,7 +32,13 @@ class Launcher {
 
   // Starts the root process; in record mode with the agent mapped in and running. With namespaces, those and their first process
   // before. Throws HostError LAUNCH.
-  pid_t start(const SpawnOptions& options, const std::optional<Namespaces>& namespaces);
+  pid_t start(const SpawnOptions& options, const std::optional<Namespaces>& namespaces) {
+    begin_start(options, namespaces);
+    return finish_start();
+  }
+  // The same in two steps, for a caller that has other things to do while a process is made.
+  void begin_start(const SpawnOptions& options, const std::optional<Namespaces>& namespaces);
+  pid_t finish_start();
 
   // kRpcExecBegin, kRpcExecFailed: 0 or a negative errno. The host's numbers, as everywhere here.
   int exec_begin(pid_t pid, pid_t tid);

@@ -95,7 +95,9 @@ int init_main(void* argument) {
     for (const Bind& bind : wanted.binds) {
       r = raw(SYS_mount, long(bind.source.c_str()), long(bind.target.c_str()), 0, MS_BIND | MS_REC, 0);
       // Either may be what is missing.
-      if (r < 0) return fail(r, "mount", raw(SYS_access, long(bind.source.c_str()), F_OK) < 0 ? bind.source.c_str() : bind.target.c_str());
+      if (r < 0)
+        return fail(r, "mount",
+                    raw(SYS_access, long(bind.source.c_str()), F_OK) < 0 ? bind.source.c_str() : bind.target.c_str());
       if (!bind.read_only) continue;
       MountAttributes read_only{kMountReadOnly, 0, 0, 0};
       r = raw(kSysMountSetattr, AT_FDCWD, long(bind.target.c_str()), AT_RECURSIVE, long(&read_only), sizeof read_only);
@@ -115,14 +117,16 @@ int init_main(void* argument) {
   const long memory = raw(SYS_fcntl, plan.memory_fd, F_DUPFD_CLOEXEC, kInitHostFd + 1);
   const long watched = raw(SYS_fcntl, plan.host_pidfd, F_DUPFD_CLOEXEC, kInitHostFd + 1);
   const long program = raw(SYS_fcntl, plan.init_fd, F_DUPFD_CLOEXEC, kInitHostFd + 1);
-  if (memory < 0 || watched < 0 || program < 0) return fail(memory < 0 ? memory : watched < 0 ? watched : program, "fcntl", "");
+  if (memory < 0 || watched < 0 || program < 0)
+    return fail(memory < 0 ? memory : watched < 0 ? watched : program, "fcntl", "");
   for (int fd = 0; fd <= 2; fd++) raw(SYS_dup2, null_fd, fd);
   raw(SYS_dup2, memory, kInitMemoryFd);
   raw(SYS_dup2, watched, kInitHostFd);
   raw(SYS_close_range, kInitHostFd + 1, ~0u, CLOSE_RANGE_CLOEXEC);
   const char* argv[] = {"understudy-init", nullptr};
   const char* envp[] = {nullptr};
-  return fail(raw(SYS_execveat, program, long(""), long(argv), long(envp), AT_EMPTY_PATH), "execve", wanted.init_path.c_str());
+  return fail(raw(SYS_execveat, program, long(""), long(argv), long(envp), AT_EMPTY_PATH), "execve",
+              wanted.init_path.c_str());
 }
 
 [[noreturn]] void cannot(int error, const std::string& path, const std::string& what) {
@@ -164,14 +168,16 @@ void Enclosure::open(const Namespaces& wanted, int memory_fd) {
   if (!wanted.mount && !wanted.binds.empty())
     throw HostError("LAUNCH", EINVAL, "", "binds need a mount namespace: ask for it");
   UniqueFd init_fd(::open(wanted.init_path.c_str(), O_PATH | O_CLOEXEC));
-  if (!init_fd) throw HostError("IMAGE", errno, wanted.init_path, wanted.init_path + ": " + errno_text(errno) + "; rebuild");
+  if (!init_fd)
+    throw HostError("IMAGE", errno, wanted.init_path, wanted.init_path + ": " + errno_text(errno) + "; rebuild");
   UniqueFd host_pidfd(int(syscall(SYS_pidfd_open, getpid(), 0)));
   if (!host_pidfd) cannot(errno, "", "cannot watch the host itself (pidfd_open)");
 
   InitPlan plan{&wanted, init_fd.get(), memory_fd, host_pidfd.get()};
   void* stack = mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
   if (stack == MAP_FAILED) cannot(errno, "", "cannot start the namespaces' first process");
-  const int others = (wanted.mount ? CLONE_NEWNS : 0) | (wanted.ipc ? CLONE_NEWIPC : 0) | (wanted.uts ? CLONE_NEWUTS : 0);
+  const int others = (wanted.mount ? CLONE_NEWNS : 0) | (wanted.ipc ? CLONE_NEWIPC : 0) |
+                     (wanted.uts ? CLONE_NEWUTS : 0);
   // No exit signal: its end is no child's end that Node should hear of. This thread sleeps until the child has called exec or
   // exit; signals are blocked in it (start_thread).
   const int flags = CLONE_VM | CLONE_VFORK | others | (wanted.pid ? CLONE_NEWPID : 0);
@@ -186,7 +192,8 @@ void Enclosure::open(const Namespaces& wanted, int memory_fd) {
   if (plan.error != 0) {
     close();
     const std::string path = plan.failed_path;
-    cannot(plan.error, path, "cannot set up the guest's namespaces: " + (path.empty() ? "" : path + ": ") + plan.failed_call);
+    cannot(plan.error, path,
+           "cannot set up the guest's namespaces: " + (path.empty() ? "" : path + ": ") + plan.failed_call);
   }
   try {
     init_pidfd_ = UniqueFd(int(syscall(SYS_pidfd_open, init_, 0)));
@@ -242,7 +249,8 @@ pid_t Enclosure::inside_pid(pid_t host) const {
 std::string Enclosure::root() const { return mounts_ ? "/proc/" + std::to_string(init_) + "/root" : ""; }
 
 void Enclosure::enter_for_children() const {
-  if (has_pids() && setns(pid_ns_.get(), CLONE_NEWPID) != 0) cannot(errno, "", "cannot enter the guest's PID namespace (setns)");
+  if (has_pids() && setns(pid_ns_.get(), CLONE_NEWPID) != 0)
+    cannot(errno, "", "cannot enter the guest's PID namespace (setns)");
 }
 
 void Enclosure::leave_for_children() const {
@@ -262,7 +270,8 @@ std::vector<Bind> stage(const std::string& blob_dir, const std::string& scratch_
     cannot(errno, open_dir, "cannot prepare the scratch directory " + open_dir);
   for (const char* dir : {"/run/understudy", "/run/understudy/stage", kStageBlobs, kStageScratch}) {
     // Whatever the umask: the guest's user goes through them.
-    if (mkdir(dir, 0755) == 0 ? chmod(dir, 0755) != 0 : errno != EEXIST) cannot(errno, dir, std::string("cannot make ") + dir);
+    if (mkdir(dir, 0755) == 0 ? chmod(dir, 0755) != 0 : errno != EEXIST)
+      cannot(errno, dir, std::string("cannot make ") + dir);
   }
   UniqueFd mount_point(::open(kStageStub, O_RDONLY | O_CREAT | O_CLOEXEC, 0444));
   if (!mount_point) cannot(errno, kStageStub, std::string("cannot make ") + kStageStub);

@@ -72,8 +72,12 @@ void Service::handle() {
       case abi::kRpcJoin:
         result = rpc.a[0] < abi::kMaxProcesses ? warden_.join(rpc.pid, uint32_t(rpc.a[0])) : -EINVAL;
         break;
-      case abi::kRpcExecBegin: result = launcher_ != nullptr ? launcher_->exec_begin(caller_, enclosure_.host_pid(rpc.tid)) : -ENOSYS; break;
-      case abi::kRpcExecFailed: result = launcher_ != nullptr ? launcher_->exec_failed(enclosure_.host_pid(rpc.tid)) : -ENOSYS; break;
+      case abi::kRpcExecBegin:
+        result = launcher_ != nullptr ? launcher_->exec_begin(caller_, enclosure_.host_pid(rpc.tid)) : -ENOSYS;
+        break;
+      case abi::kRpcExecFailed:
+        result = launcher_ != nullptr ? launcher_->exec_failed(enclosure_.host_pid(rpc.tid)) : -ENOSYS;
+        break;
       case abi::kRpcMapFile: result = map_file(); break;
       case abi::kRpcSites: result = sites(); break;
       case abi::kRpcMapBlob: result = map_blob(); break;

@@ -49,10 +49,21 @@ RecordSession::RecordSession(const RecordOptions& options, EmitEvent emit)
     throw HostError("JOURNAL_DIR", error->error, error->path,
                     "cannot create " + error->path + ": " + errno_text(error->error));
 
-  // Everything that a guest can need is there before the guest is.
   if (options.isolation && options.isolation->pid) control.flags |= abi::kFlagPidNamespace;
   launcher_ = std::make_unique<Launcher>(
       memory_, enclosure_, [this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); });
+  SpawnOptions spawn;
+  if (options.isolation) spawn.user = options.isolation->user;
+  spawn.argv = options.argv;
+  spawn.env = options.env;
+  spawn.cwd = options.cwd;
+  spawn.memory_fd = memory_.fd();
+  spawn.guest_fd = control.guest_fd;
+  spawn.traced = true;
+  spawn.ignored_signals = options.ignored_signals;
+  guard_ = guard_for(options.isolation, &control);
+  launcher_->begin_start(spawn, options.isolation);
+  // The guest's first requests and events wait in the memory file for who answers and writes them.
   pump_ = std::make_unique<Pump>(memory_, writer_, [this](const PumpFailure& failure) { on_pump_failure(failure); });
   Warden::Hooks hooks;
   hooks.drain = [this](uint64_t* events) {
@@ -72,18 +83,8 @@ RecordSession::RecordSession(const RecordOptions& options, EmitEvent emit)
                      [this](int error, const std::string& path) {
                        pump_->fail({false, {error, path}, "cannot write the journal: " + errno_text(error)});
                      }});
-  guard_ = guard_for(options.isolation, &control);
-
-  SpawnOptions spawn;
-  if (options.isolation) spawn.user = options.isolation->user;
-  spawn.argv = options.argv;
-  spawn.env = options.env;
-  spawn.cwd = options.cwd;
-  spawn.memory_fd = memory_.fd();
-  spawn.guest_fd = control.guest_fd;
-  spawn.traced = true;
   try {
-    pid_ = launcher_->start(spawn, options.isolation);
+    pid_ = launcher_->finish_start();
   } catch (...) {
     // The journal's caller may try again with another command.
     unlink(segment_path(options.journal_dir, 1).c_str());
@@ -186,8 +187,8 @@ ReplaySession::ReplaySession(const ReplayOptions& options, EmitEvent emit)
   abi::Control& control = memory_.control();
   const std::string scratch_dir = std::filesystem::absolute(options.scratch_dir);
   const std::string stub_path = std::filesystem::absolute(options.stub_path);
-  const std::optional<Namespaces> isolation =
-      stage_replay(control, options.isolation, blobs_.blob_dir(), scratch_dir, stub_path);
+  const std::optional<Namespaces> isolation = stage_replay(control, options.isolation, blobs_.blob_dir(), scratch_dir,
+                                                           stub_path);
   control.until_seq = options.until_seq;
   control.quiet = options.quiet ? 1 : 0;
   struct stat st;
@@ -261,6 +262,7 @@ Plain::List ReplaySession::stack(const uint64_t regs[18], pid_t pid, pid_t tid) 
     return feeder_ == nullptr ? std::string()
                               : feeder_->recorded_path(slash == std::string::npos ? path : path.substr(slash + 1));
   };
+  help.problem = [this](const std::string& text) { emit_(message(abi::kWarning, text)); };
   Plain::List out;
   for (const Frame& frame : unwind(pid, tid, regs, help)) {
     Plain::Object object{{"address", BigUnsigned{frame.address}}};
@@ -288,13 +290,11 @@ void ReplaySession::on_outcome(abi::Outcome outcome) {
   outcome_ = outcome;
   switch (outcome) {
     case abi::kRunning: return;
-    case abi::kDiverged:
-    {
+    case abi::kDiverged: {
       Plain::Object event = divergence_fields(d);
       event.emplace_back("stack", stack(d.regs, d.pid, d.tid));
       emit_(std::move(event));
-    }
-      break;
+    } break;
     case abi::kStopped:
       emit_({{"type", "stopped"},
              {"pid", pid},

@@ -27,6 +27,7 @@ struct RecordOptions {
   std::vector<std::string> argv, env;
   std::string cwd, journal_dir, cache_dir, agent_path;
   uint64_t ring_bytes, segment_bytes, epoch;
+  uint64_t ignored_signals = 0;
   uint32_t kick_after_ms;
   bool continue_on_journal_error;
   std::optional<Namespaces> isolation;

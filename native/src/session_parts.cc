@@ -50,11 +50,13 @@ std::unique_ptr<Guard> guard_for(const std::optional<Namespaces>& isolation, con
   return isolation && isolation->pid ? nullptr : std::make_unique<Guard>(control);
 }
 
-std::optional<Namespaces> stage_replay(abi::Control& control, std::optional<Namespaces> isolation, const std::string& blob_dir,
-                                       const std::string& scratch_dir, const std::string& stub_path) {
+std::optional<Namespaces> stage_replay(abi::Control& control, std::optional<Namespaces> isolation,
+                                       const std::string& blob_dir, const std::string& scratch_dir,
+                                       const std::string& stub_path) {
   const bool staged = isolation && isolation->mount;
   if (isolation && isolation->user && !staged)
-    throw HostError("LAUNCH", EINVAL, "", "a replay as another user needs a mount namespace, where it finds what it opens");
+    throw HostError("LAUNCH", EINVAL, "",
+                    "a replay as another user needs a mount namespace, where it finds what it opens");
   if (staged) {
     const std::vector<Bind> own = stage(blob_dir, scratch_dir, stub_path);
     // Last, on top of whatever the user binds.

@@ -25,8 +25,9 @@ std::unique_ptr<Guard> guard_for(const std::optional<Namespaces>& isolation, con
 
 // Tells the agent of a replay where it finds what it opens; the result is the isolation with what that takes. Absolute paths.
 // Throws HostError LAUNCH.
-std::optional<Namespaces> stage_replay(abi::Control& control, std::optional<Namespaces> isolation, const std::string& blob_dir,
-                                       const std::string& scratch_dir, const std::string& stub_path);
+std::optional<Namespaces> stage_replay(abi::Control& control, std::optional<Namespaces> isolation,
+                                       const std::string& blob_dir, const std::string& scratch_dir,
+                                       const std::string& stub_path);
 
 template <size_t N>
 Plain::List big_list(const uint64_t (&values)[N]) {

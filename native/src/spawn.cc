@@ -34,6 +34,7 @@ struct ChildPlan {
   int program_fd;              // -1: `candidates` are tried
   int init_pidfd, namespaces;  // joined when not 0
   const User* user;
+  uint64_t ignored_signals;
   bool traced, own_session;
   int output_fd;
   bool set_nofile;
@@ -59,14 +60,18 @@ int child_main(void* argument) {
   };
 
   // Node replaced the dispositions it was started with by defaults, and ignores SIGPIPE; a guest that inherits an ignored
-  // SIGPIPE behaves differently.
+  // SIGPIPE behaves differently. What it was started with is known to whoever starts the guest.
   struct KernelSigaction {
     void* handler;
     unsigned long flags;
     void* restorer;
     unsigned long mask;
   } def{};
-  for (int sig = 1; sig <= 64; sig++) raw(SYS_rt_sigaction, sig, long(&def), 0, 8);
+  for (int sig = 1; sig <= 64; sig++) {
+    def.handler = (plan.ignored_signals >> (sig - 1) & 1) != 0 ? reinterpret_cast<void*>(1)
+                                                               : nullptr;  // SIG_IGN, SIG_DFL
+    raw(SYS_rt_sigaction, sig, long(&def), 0, 8);
+  }
   unsigned long no_signals = 0;
   raw(SYS_rt_sigprocmask, SIG_SETMASK, long(&no_signals), 0, 8);
 
@@ -211,6 +216,7 @@ pid_t spawn(const SpawnOptions& options) {
   plan.program_fd = program.get();
   plan.memory_fd = options.memory_fd;
   plan.guest_fd = options.guest_fd;
+  plan.ignored_signals = options.ignored_signals;
   plan.traced = options.traced;
   plan.own_session = options.own_session;
   plan.output_fd = options.output_fd;

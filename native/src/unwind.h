@@ -29,6 +29,7 @@ struct Frame {
 struct UnwindHelp {
   std::function<uint64_t(uint64_t)> original_address;          // of an address in a trampoline
   std::function<std::string(const std::string&)> module_name;  // of the path of a mapped blob
+  std::function<void(const std::string&)> problem;             // an installation that cannot show stacks
   std::string root;  // what the process's paths are below, for the host; empty: they are the host's
 };
 

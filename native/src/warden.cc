@@ -45,7 +45,11 @@ int death_signal(int pidfd) {
 }  // namespace
 
 Warden::Warden(MemoryFile& memory, Launcher& launcher, const Enclosure& enclosure, Hooks hooks)
-    : memory_(memory), launcher_(launcher), enclosure_(enclosure), hooks_(std::move(hooks)), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    : memory_(memory),
+      launcher_(launcher),
+      enclosure_(enclosure),
+      hooks_(std::move(hooks)),
+      wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!wake_) throw HostError("LAUNCH", errno, "", "cannot create an eventfd: " + errno_text(errno));
   thread_ = start_thread("us-warden", [this] { run(); });
   outcome_thread_ = start_thread("us-outcome", [this] { run_outcome_watch(); });
@@ -216,15 +220,25 @@ bool Warden::group_is_over() {
   }
 }
 
+// Those that nobody has told of yet. One that is not there any more although it should be was killed, and reaped by its parent, before
+// it could say a word.
 void Warden::adopt_strangers() {
   abi::Control& control = memory_.control();
-  std::lock_guard lock(mutex_);
+  std::vector<std::pair<int, pid_t>> lost;
+  std::unique_lock lock(mutex_);
   for (int i = 0; i < abi::kMaxProcesses; i++) {
     const abi::ProcessSlot& slot = control.processes[i];
     const pid_t inside = slot.pid;
     if (load_acquire(slot.state) != abi::kThreadLive || inside <= 0 || slot.dead != 0) continue;
     if (std::any_of(members_.begin(), members_.end(), [&](const Member& m) { return m.inside == inside; })) continue;
-    add_locked(inside, i);
+    if (add_locked(inside, i) || control.mode != abi::kModeRecord) continue;
+    // If it had ended by itself, it would have said so before.
+    if (load_acquire(slot.state) == abi::kThreadLive && slot.pid == inside) lost.emplace_back(i, inside);
+  }
+  lock.unlock();
+  for (const auto& [slot, inside] : lost) {
+    store_release(control.processes[slot].dead, 1u);
+    record_death(slot, inside, false, SIGKILL);
   }
 }
 
@@ -256,11 +270,16 @@ void Warden::on_death(Member& member) {
   // Slots are given again: this one may be another process's by now.
   if (slot.pid != member.inside) return;
   store_release(slot.dead, 1u);
-  if (control.mode != abi::kModeRecord || load_acquire(slot.state) != abi::kThreadLive) return;
-  if (hooks_.killed && !unrecorded_ && hooks_.killed(member.pid == root_, signal != 0 ? signal : SIGKILL))
-    unrecorded_ = true;
-  if (unrecorded_ || !take_baton(member.inside)) return;
-  append_killed(uint32_t(slot_index), signal != 0 ? signal : SIGKILL);
+  record_death(slot_index, member.inside, member.pid == root_, signal != 0 ? signal : SIGKILL);
+}
+
+// Its slot says that it lives, but it is dead: it was killed.
+void Warden::record_death(int slot_index, pid_t inside, bool is_root, int signal) {
+  abi::Control& control = memory_.control();
+  if (control.mode != abi::kModeRecord || load_acquire(control.processes[slot_index].state) != abi::kThreadLive) return;
+  if (hooks_.killed && !unrecorded_ && hooks_.killed(is_root, signal)) unrecorded_ = true;
+  if (unrecorded_ || !take_baton(inside)) return;
+  append_killed(uint32_t(slot_index), signal);
   release_baton();
 }
 

@@ -46,7 +46,7 @@ class Warden {
     UniqueFd pidfd;
     pid_t pid;     // the host's number
     pid_t inside;  // the number in Control
-    int slot;  // -1: not known yet
+    int slot;      // -1: not known yet
   };
   void run();
   void run_outcome_watch();
@@ -54,6 +54,7 @@ class Warden {
   void adopt_strangers();
   bool group_is_over();
   void on_death(Member& member);
+  void record_death(int slot, pid_t inside, bool is_root, int signal);
   void append_killed(uint32_t slot, int signal);
   void append_end();
   void append(const uint8_t* event, size_t len, uint64_t events_before);

@@ -375,6 +375,7 @@ void stacks_have_names() {
   UnwindHelp help;
   help.original_address = [](uint64_t address) { return address; };
   help.module_name = [](const std::string&) { return std::string("recorded name"); };
+  help.problem = [](const std::string& text) { fprintf(stderr, "%s\n", text.c_str()); };
   const std::vector<Frame> frames = unwind(child, child, parked->regs, help);
   kill(child, SIGKILL);
   waitpid(child, nullptr, 0);

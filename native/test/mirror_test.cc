@@ -226,6 +226,11 @@ void deaths_are_noticed() {
 void judgement_is_fair() {
   constexpr uint64_t ms = 1'000'000;
   {
+    // While a guest starts beside it.
+    Liveness young(10 * ms, 50 * ms, 0);
+    CHECK(!young.gone(299 * ms) && young.gone(300 * ms));
+  }
+  {
     Liveness live(10 * ms, 50 * ms, 0);
     uint64_t now = 0;
     for (int i = 0; i < 100; i++) {

@@ -39,7 +39,8 @@ std::string init_path, work_dir;
 struct Memory {
   Memory() : fd(memfd_create("namespaces-test", MFD_CLOEXEC)) {
     if (ftruncate(fd.get(), abi::kControlSize) != 0) abort();
-    control = static_cast<abi::Control*>(mmap(nullptr, abi::kControlSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0));
+    control = static_cast<abi::Control*>(
+        mmap(nullptr, abi::kControlSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0));
     control->magic = abi::kMagic;
     control->abi_version = abi::kAbiVersion;
   }
@@ -100,8 +101,9 @@ void numbers_names_and_binds() {
   Memory memory;
   Enclosure enclosure;
   enclosure.open(wanted, memory.fd.get());
-  const pid_t pid = shell(enclosure, "{ echo $$; hostname; cat " + work_dir + "/target/file; echo; ls /proc | grep -c '^[12]$'; touch " +
-                                         work_dir + "/target/below/x 2>/dev/null || echo read-only; ls /dev/shm | wc -l; } > " +
+  const pid_t pid = shell(enclosure, "{ echo $$; hostname; cat " + work_dir +
+                                         "/target/file; echo; ls /proc | grep -c '^[12]$'; touch " + work_dir +
+                                         "/target/below/x 2>/dev/null || echo read-only; ls /dev/shm | wc -l; } > " +
                                          work_dir + "/out; exec sleep 100");
   CHECK(enclosure.host_pid(kRootInside) == pid);
   CHECK(enclosure.inside_pid(pid) == kRootInside);

@@ -23,8 +23,11 @@ struct Options {
   int connections = 1;
   uint64_t seed = 1;
   bool v6 = false;
-  bool churn = false;      // connections come and go, half-closed in between
-  bool guest_only = false; // kill the server, not the host: the host's gate must hold back its FINs
+  bool churn = false;       // connections come and go, half-closed in between
+  bool forward = false;     // the dying host's kernel sends the clients' packets on to the backup
+  bool guest_only = false;  // kill the server, not the host: the host's gate must hold back its FINs
+  bool orphans = false;     // the server has accepted one half of the connections only when it dies
+  int rate = 0;             // requests per second of all connections together; 0: as many as possible
   int run_ms = 1500, kill_ms = 500;
   std::string client_ip, vip, address_a, address_b;
 };
@@ -52,7 +55,6 @@ struct Protocol {
 constexpr uint16_t kPort = 7000;
 
 [[noreturn]] void die(const std::string& what);
-void enter_namespace(const std::string& name);
 
 // Both never return. The server's process; `fault_fd` closes when it is to end.
 [[noreturn]] void run_server(const Options& options);

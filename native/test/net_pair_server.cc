@@ -33,6 +33,8 @@ class Server {
  public:
   Server() : epoll_(epoll_create1(0)) {}
 
+  int accept_max = 1 << 30;
+
   int listen_socket(const Options& options, bool now) {
     const int family = options.v6 ? AF_INET6 : AF_INET, one = 1;
     listener_ = socket(family, SOCK_STREAM | SOCK_NONBLOCK, 0);
@@ -40,7 +42,8 @@ class Server {
     if (now) {
       sockaddr_storage address;
       Endpoint any = bound(options);
-      if (bind(listener_, reinterpret_cast<sockaddr*>(&address), any.to(&address, family)) != 0 || listen(listener_, 4096) != 0)
+      if (bind(listener_, reinterpret_cast<sockaddr*>(&address), any.to(&address, family)) != 0 ||
+          listen(listener_, 4096) != 0)
         die("server: bind, listen");
     }
     add(listener_, EPOLLIN, nullptr);
@@ -64,8 +67,9 @@ class Server {
     return peer;
   }
   void forget_events() {
-    epoll_event events[256];
-    while (epoll_wait(epoll_, events, 256, 0) == 256) {}
+    // All at once: level-triggered ones would come again.
+    std::vector<epoll_event> events(65536);
+    epoll_wait(epoll_, events.data(), int(events.size()), 0);
   }
 
   [[noreturn]] void serve() {
@@ -76,7 +80,8 @@ class Server {
         auto* peer = static_cast<Peer*>(events[i].data.ptr);
         if (peer == nullptr) {
           int fd;
-          while ((fd = accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK)) >= 0) new_peer(fd);
+          while (count_ < accept_max && (fd = accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK)) >= 0) new_peer(fd);
+          if (count_ >= accept_max) epoll_ctl(epoll_, EPOLL_CTL_DEL, listener_, nullptr);
         } else {
           handle(peer);
         }
@@ -110,7 +115,8 @@ class Server {
     }
     peer->out.erase(peer->out.begin(), peer->out.begin() + ptrdiff_t(sent));
     if (peer->eof && peer->out.empty()) return end(peer);
-    const uint32_t events = EPOLLIN | (peer->out.empty() ? 0u : uint32_t(EPOLLOUT)) | (peer->edge ? uint32_t(EPOLLET) : 0);
+    const uint32_t events = EPOLLIN | (peer->out.empty() ? 0u : uint32_t(EPOLLOUT)) |
+                            (peer->edge ? uint32_t(EPOLLET) : 0);
     if (events == peer->events) return;
     peer->events = events;
     epoll_event event{events, {.ptr = peer}};
@@ -176,6 +182,7 @@ Bytes sockaddr_bytes(const Endpoint& endpoint, int family) {
 void run_server(const Options& options) {
   prctl(PR_SET_PDEATHSIG, options.guest_only ? 0 : SIGKILL);
   Server server;
+  if (options.orphans) server.accept_max = options.connections / 2;
   server.listen_socket(options, true);
   server.serve();
 }

@@ -1,7 +1,7 @@
 // Two hosts and a client as network namespaces: the server's host is killed in mid-stream, the other one takes over its connections,
 // and every client receives every byte once.
 //
-// usage: net_pair_test [--connections N] [--runs N] [--seed N] [--v6] [--churn] [--guest-only]
+// usage: net_pair_test [--connections N] [--runs N] [--seed N] [--v6] [--churn] [--guest-only] [--orphans] [--forward] [--rate N]
 // Needs root; without it the test is skipped (status 77).
 #include "net_pair.h"
 
@@ -25,6 +25,7 @@
 #include "net/guest_watch.h"
 #include "net/net_ring.h"
 #include "net/takeover.h"
+#include "net_lab.h"
 
 using namespace understudy;
 using namespace understudy::host;
@@ -36,44 +37,15 @@ void die(const std::string& what) {
   _exit(3);
 }
 
-void enter_namespace(const std::string& name) {
-  const UniqueFd fd(open(("/var/run/netns/" + name).c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd || setns(fd.get(), CLONE_NEWNET) != 0) die("setns " + name);
-}
-
 namespace {
 
 void report(abi::MessageLevel level, const std::string& text) {
-  fprintf(stderr, "%s: %s\n", level == abi::kError ? "error" : level == abi::kWarning ? "warning" : "info", text.c_str());
+  fprintf(stderr, "%s: %s\n",
+          level == abi::kError     ? "error"
+          : level == abi::kWarning ? "warning"
+                                   : "info",
+          text.c_str());
 }
-
-class Network {
- public:
-  explicit Network(const Options& options) : prefix_("usnet" + std::to_string(getpid())) {
-    std::string script = "set -e\n";
-    for (const char* n : {"br", "c", "a", "b"}) {
-      script += "ip netns add " + name(n) + "; ip -n " + name(n) + " link set lo up\n";
-      // Addresses at once: no detection of duplicates.
-      script += "ip netns exec " + name(n) + " sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0\n";
-    }
-    script += "ip -n " + name("br") + " link add br0 type bridge; ip -n " + name("br") + " link set br0 up\n";
-    const std::string addresses[3] = {options.client_ip, options.address_a, options.address_b};
-    int i = 0;
-    for (const char* n : {"c", "a", "b"}) {
-      script += "ip -n " + name("br") + " link add p" + n + " type veth peer name eth0 netns " + name(n) + "\n";
-      script += "ip -n " + name("br") + " link set p" + std::string(n) + " master br0 up; ip -n " + name(n) + " link set eth0 up\n";
-      script += "ip -n " + name(n) + " addr add " + addresses[i++] + (options.v6 ? "/64 nodad" : "/24") + " dev eth0\n";
-    }
-    run_command_or_throw({"sh", "-s"}, script, "make the test's networks");
-  }
-  ~Network() {
-    for (const char* n : {"c", "a", "b", "br"}) run_command({"ip", "netns", "del", name(n)}, "");
-  }
-  std::string name(const std::string& n) const { return prefix_ + "-" + n; }
-
- private:
-  std::string prefix_;
-};
 
 // ---- Host A ---------------------------------------------------------------------------------------------------------------------
 // The mirror of this test: SOCK_SEQPACKET, {u64 position, u32 direction, u32 0, packet}; positions come back.
@@ -82,7 +54,10 @@ struct MirrorHead {
   uint32_t direction, pad;
 };
 
-[[noreturn]] void run_primary(const Options& options, int mirror, int ready) {
+[[noreturn]] void run_primary(const Options& options, int low_mirror, int ready) {
+  // A dying process closes its descriptors from the lowest on: first the packet queues, then what the backup hears of it by.
+  const int mirror = fcntl(low_mirror, F_DUPFD_CLOEXEC, 200);
+  close(low_mirror);
   Vip vip(Address::parse(options.vip), options.v6 ? 128 : 32, "eth0");
   vip.add();
   vip.announce();
@@ -105,6 +80,7 @@ struct MirrorHead {
   config.queue_in = 10;
   config.queue_out = 11;
   config.lease_ms = 100;
+  if (options.forward) config.forward_to = Address::parse(options.address_b);
   std::vector<uint8_t> record;
   Gate gate(config, {.mirror_packet =
                          [&](Direction direction, std::span<const uint8_t> packet) {
@@ -131,9 +107,14 @@ struct MirrorHead {
 class Backup {
  public:
   Backup(const Options& options, int mirror)
-      : options_(options), mirror_(mirror), vip_(Address::parse(options.vip)), table_(vip_, report),
-        takeover_({.service = "pair test", .vip = vip_, .prefix = uint8_t(options.v6 ? 128 : 32), .interface = "eth0"}, report) {
-    net_area_ = static_cast<uint8_t*>(mmap(nullptr, abi::kNetSize, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+      : options_(options),
+        mirror_(mirror),
+        vip_(Address::parse(options.vip)),
+        table_(vip_, report),
+        takeover_({.service = "pair test", .vip = vip_, .prefix = uint8_t(options.v6 ? 128 : 32), .interface = "eth0"},
+                  report) {
+    net_area_ = static_cast<uint8_t*>(
+        mmap(nullptr, abi::kNetSize, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
     int pair[2];
     if (net_area_ == MAP_FAILED || socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) != 0) die("backup: socketpair");
     replica_ = fork();
@@ -148,8 +129,9 @@ class Backup {
 
   // Follows until the mirror ends; then takes over. Returns when `stop` is closed.
   int run(int ready, int stop) {
-    NetRingReader reader(net_area_, {.message = [this](const abi::NetMessage& m, const uint8_t* p) { table_.guest(m, p); },
-                                     .report = report});
+    NetRingReader reader(
+        net_area_,
+        {.message = [this](const abi::NetMessage& m, const uint8_t* p) { table_.guest(m, p); }, .report = report});
     char byte = 1;
     if (write(ready, &byte, 1) != 1) die("backup: ready");
     std::vector<uint8_t> buffer(256 * 1024);
@@ -171,11 +153,13 @@ class Backup {
     const TakeoverResult result = takeover_.run(table_, {replica_});
     const Feed live{Feed::kLive, 0};
     send(feed_, &live, sizeof live, 0);
-    printf("takeover: %u connections (%u finishing, %u orphans), %u of %u answered, %llu B unread, %llu B resent, %u packets "
-           "replayed, lost %zu; ms:",
-           result.connections, result.finishing, result.orphans, result.answered, result.asked,
-           static_cast<unsigned long long>(result.unread_bytes), static_cast<unsigned long long>(result.resent_bytes),
-           result.replayed_packets, result.lost.size());
+    printf(
+        "takeover: %u connections (%u finishing, %u orphans), %u of %u answered, %llu B unread, %llu B resent, %u "
+        "packets "
+        "replayed, lost %zu; ms:",
+        result.connections, result.finishing, result.orphans, result.answered, result.asked,
+        static_cast<unsigned long long>(result.unread_bytes), static_cast<unsigned long long>(result.resent_bytes),
+        result.replayed_packets, result.lost.size());
     uint64_t last = result.begin_ns;
     printf(" drain %.2f", double(last - lost_ns) / 1e6);
     for (const auto& stage : result.stages) {
@@ -225,6 +209,7 @@ class Backup {
     });
     if (id == 0) return;
     if (!fed_.contains(id)) {
+      if (options_.orphans && fed_.size() >= size_t(options_.connections / 2)) return;
       fed_[id] = {uint32_t(fed_.size() + 1)};
       Bytes payload(2 * kNetAddressBytes);
       for (int i = 0; i < 2; i++) {
@@ -269,9 +254,10 @@ int run_once(Options options) {
   options.address_a = options.v6 ? "fd00:77::2" : "10.77.0.2";
   options.address_b = options.v6 ? "fd00:77::3" : "10.77.0.3";
   options.vip = options.v6 ? "fd00:77::100" : "10.77.0.100";
-  Network network(options);
+  Lab lab({options.client_ip, options.address_a, options.address_b, options.v6 ? 64 : 24});
   int mirror[2], ready_a[2], ready_b[2], stop_b[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, mirror) != 0 || pipe(ready_a) != 0 || pipe(ready_b) != 0 || pipe(stop_b) != 0)
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, mirror) != 0 || pipe(ready_a) != 0 || pipe(ready_b) != 0 ||
+      pipe(stop_b) != 0)
     die("pipes");
   for (int fd : mirror) {
     int size = 16 << 20;
@@ -279,14 +265,14 @@ int run_once(Options options) {
   }
   const pid_t b = fork();
   if (b == 0) {
-    enter_namespace(network.name("b"));
+    lab.enter("b");
     close(mirror[0]);
     close(stop_b[1]);
     _exit(Backup(options, mirror[1]).run(ready_b[1], stop_b[0]));
   }
   const pid_t a = fork();
   if (a == 0) {
-    enter_namespace(network.name("a"));
+    lab.enter("a");
     close(mirror[1]);
     close(stop_b[1]);
     run_primary(options, mirror[0], ready_a[1]);
@@ -307,7 +293,7 @@ int run_once(Options options) {
   }
   const pid_t client = fork();
   if (client == 0) {
-    enter_namespace(network.name("c"));
+    lab.enter("c");
     _exit(std::min(run_client(options), 100));
   }
   usleep(useconds_t(options.kill_ms) * 1000);
@@ -320,12 +306,20 @@ int run_once(Options options) {
   kill(server, SIGKILL);
   status_of(a);
   const int failed = status_of(client);
+  if (options.forward) {
+    const std::string tables = options.v6 ? "ip6tables" : "iptables";
+    printf("sent on by the old host's kernel: %s",
+           lab.run("a", tables + " -t mangle -L -v -n | awk '/TEE/ {print $1}'").c_str());
+  }
   close(stop_b[1]);
   const int backup = status_of(b);
   const bool ok = failed == 0 && backup == 0;
   printf("%s: %d connections%s%s%s, killed after %d ms, seed %llu\n", ok ? "passed" : "FAILED", options.connections,
-         options.v6 ? ", IPv6" : "", options.churn ? ", churn" : "", options.guest_only ? ", guest first" : "", options.kill_ms,
-         static_cast<unsigned long long>(options.seed));
+         options.v6 ? ", IPv6" : "", options.churn ? ", churn" : "",
+         options.guest_only ? ", guest first"
+         : options.orphans  ? ", orphans"
+                            : "",
+         options.kill_ms, static_cast<unsigned long long>(options.seed));
   fflush(stdout);
   for (int fd : {ready_a[0], ready_b[0], stop_b[0]}) close(fd);
   return ok ? 0 : 1;
@@ -339,6 +333,7 @@ int main(int argc, char** argv) {
     printf("skipped: network namespaces need root\n");
     return 77;
   }
+  raise_descriptor_limit();
   pair_test::Options options;
   options.seed = std::random_device{}();
   int runs = 1;
@@ -349,6 +344,9 @@ int main(int argc, char** argv) {
     else if (arg == "--seed" && i + 1 < argc) options.seed = strtoull(argv[++i], nullptr, 10);
     else if (arg == "--v6") options.v6 = true;
     else if (arg == "--churn") options.churn = true;
+    else if (arg == "--orphans") options.orphans = true;
+    else if (arg == "--forward") options.forward = true;
+    else if (arg == "--rate" && i + 1 < argc) options.rate = atoi(argv[++i]);
     else if (arg == "--guest-only") options.guest_only = true;
     else return fprintf(stderr, "unknown argument %s\n", arg.c_str()), 2;
   }

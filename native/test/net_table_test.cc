@@ -16,19 +16,22 @@ namespace {
 
 int failures = 0;
 uint64_t seed = 0;
-#define CHECK(condition)                                                                                            \
-  do {                                                                                                              \
-    if (!(condition)) {                                                                                             \
-      printf("%s:%d: failed: %s (seed %llu)\n", __FILE__, __LINE__, #condition, static_cast<unsigned long long>(seed)); \
-      failures++;                                                                                                   \
-    }                                                                                                               \
+#define CHECK(condition)                                                        \
+  do {                                                                          \
+    if (!(condition)) {                                                         \
+      printf("%s:%d: failed: %s (seed %llu)\n", __FILE__, __LINE__, #condition, \
+             static_cast<unsigned long long>(seed));                            \
+      failures++;                                                               \
+    }                                                                           \
   } while (0)
 
 using Bytes = std::vector<uint8_t>;
 
 struct Scene {
   explicit Scene(const char* client_ip = "10.0.0.9", const char* vip_ip = "10.0.0.100")
-      : client{Address::parse(client_ip), 40000}, server{Address::parse(vip_ip), 6379}, table(server.address, [this](abi::MessageLevel, const std::string& text) { said.push_back(text); }) {}
+      : client{Address::parse(client_ip), 40000},
+        server{Address::parse(vip_ip), 6379},
+        table(server.address, [this](abi::MessageLevel, const std::string& text) { said.push_back(text); }) {}
 
   Endpoint client, server;
   std::vector<std::string> said;
@@ -153,8 +156,8 @@ void input_is_what_the_guest_has_not_read() {
   s.in(kAck, 6, text("world"));
   s.message(abi::kNetConsumed, 11, 4);
   CHECK(holds(s.one()->input, "o world"));
-  s.in(kAck, 0, text("hello world"));     // again
-  s.in(kAck, 8, text("rld, and more"));   // partly again
+  s.in(kAck, 0, text("hello world"));    // again
+  s.in(kAck, 8, text("rld, and more"));  // partly again
   CHECK(holds(s.one()->input, "o world, and more"));
   CHECK(s.one()->received == 21);
 }
@@ -226,8 +229,8 @@ void order_of_closing_does_not_matter() {
   Scene s;
   s.handshake();
   s.accept(11);
-  s.out(kFin | kAck, 3);                // the packet is here before the replica's close
-  s.in(kAck | kFin, 0, {}, 4);          // simultaneous
+  s.out(kFin | kAck, 3);        // the packet is here before the replica's close
+  s.in(kAck | kFin, 0, {}, 4);  // simultaneous
   CHECK(s.one() != nullptr && s.one()->is_over());
   s.message(abi::kNetSent, 11, 0, text("bye"));
   s.message(abi::kNetClose, 11, 0);
@@ -388,11 +391,13 @@ void random_streams_match_the_model() {
   while (taken < input.size() || acked < acked_max || written < written_max || read < read_max || (fin && !fin_sent)) {
     switch (below(4)) {
       case 0: {
-        const uint64_t begin = below(4) == 0 ? below(input.size()) : std::min<uint64_t>(taken + below(3000), input.size() - 1);
+        const uint64_t begin = below(4) == 0 ? below(input.size())
+                                             : std::min<uint64_t>(taken + below(3000), input.size() - 1);
         const uint64_t len = std::min<uint64_t>(1 + below(below(10) == 0 ? 20000 : 1460), input.size() - begin);
         const bool last = fin && begin + len == input.size();
         s.client_time += uint32_t(below(2));
-        s.in(kAck | (last ? kFin : 0), begin, {input.begin() + ptrdiff_t(begin), input.begin() + ptrdiff_t(begin + len)}, acked);
+        s.in(kAck | (last ? kFin : 0), begin,
+             {input.begin() + ptrdiff_t(begin), input.begin() + ptrdiff_t(begin + len)}, acked);
         fin_sent |= last;
         for (uint64_t i = begin; i < begin + len; i++) got[i] = true;
         while (taken < input.size() && got[taken]) taken++;
@@ -404,7 +409,9 @@ void random_streams_match_the_model() {
         break;
       case 2: {
         const uint64_t n = std::min(written_max - written, below(3000));
-        if (n != 0) s.message(abi::kNetSent, 11, 0, {output.begin() + ptrdiff_t(written), output.begin() + ptrdiff_t(written + n)});
+        if (n != 0)
+          s.message(abi::kNetSent, 11, 0,
+                    {output.begin() + ptrdiff_t(written), output.begin() + ptrdiff_t(written + n)});
         written += n;
         break;
       }
@@ -422,7 +429,8 @@ void random_streams_match_the_model() {
   CHECK(Bytes(unread.begin(), unread.end()) == Bytes(input.begin() + ptrdiff_t(read), input.end()));
   const auto unacked = c->output.view();
   CHECK(c->acknowledged == acked);
-  CHECK(Bytes(unacked.begin(), unacked.end()) == Bytes(output.begin() + ptrdiff_t(acked), output.begin() + ptrdiff_t(written)));
+  CHECK(Bytes(unacked.begin(), unacked.end()) ==
+        Bytes(output.begin() + ptrdiff_t(acked), output.begin() + ptrdiff_t(written)));
   CHECK(c->all_received() == fin);
   CHECK(s.table.buffered_bytes() == c->bytes());
 }

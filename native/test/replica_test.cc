@@ -48,7 +48,7 @@ int main(int argc, char** argv) {
   if (argc < 6) return 2;
   if (geteuid() != 0) {
     printf("skipped: namespaces need root\n");
-    return 0;
+    return 77;
   }
   const std::string agent = argv[1], stub = argv[2], init = argv[3];
   const int cuts = atoi(argv[4]);
@@ -114,7 +114,8 @@ int main(int argc, char** argv) {
       cut = from + (to - from) * size_t(i) / size_t(cuts + 1);
     // Events of one call belong together: a mirror's last record ends with a call.
     auto kind = [&](size_t at) { return events[at].bytes[1]; };
-    while (cut < events.size() && (kind(cut) == 0xfa || kind(cut) == 0xf9 || kind(cut) == 0xf8 || kind(cut) == 0xf7)) cut++;
+    while (cut < events.size() && (kind(cut) == 0xfa || kind(cut) == 0xf9 || kind(cut) == 0xf8 || kind(cut) == 0xf7))
+      cut++;
     fs::remove(out);
     const std::string journal = dir + "/replica-" + std::to_string(i);
     fs::create_directories(journal);
@@ -141,7 +142,8 @@ int main(int argc, char** argv) {
       std::lock_guard lock(mutex);
       for (auto& [field, value] : event) {
         if (auto* text = std::get_if<std::string>(&value.value)) trouble += field + "=" + *text + " ";
-        if (auto* number = std::get_if<double>(&value.value)) trouble += field + "=" + std::to_string(int64_t(*number)) + " ";
+        if (auto* number = std::get_if<double>(&value.value))
+          trouble += field + "=" + std::to_string(int64_t(*number)) + " ";
       }
       over = true;
       changed.notify_all();
@@ -156,10 +158,12 @@ int main(int argc, char** argv) {
     {
       Replica replica(options, hooks);
       bool ok = true;
-      for (size_t e = 0; ok && e < cut; e++) ok = replica.feed(e + 1, 1, events[e].bytes.data(), events[e].bytes.size());
+      for (size_t e = 0; ok && e < cut; e++)
+        ok = replica.feed(e + 1, 1, events[e].bytes.data(), events[e].bytes.size());
       std::string why = replica.drain(5000);
       if (why.empty()) {
-        if (auto error = replica.go_live(2, getenv("OFFSET") != nullptr ? atoll(getenv("OFFSET")) : 0)) why = error->path;
+        if (auto error = replica.go_live(2, getenv("OFFSET") != nullptr ? atoll(getenv("OFFSET")) : 0))
+          why = error->path;
         std::unique_lock lock(mutex);
         if (why.empty() && !changed.wait_for(lock, std::chrono::seconds(20), [&] { return over; })) {
           why = "does not end after going live";

@@ -14,7 +14,13 @@ export interface GuestResult extends Omit<CycleResult, 'verdict'> {
   verdict: CycleResult['verdict'] | 'compile';
 }
 
-export async function guestCycle(guest: Guest, above: string, replays: number, keep = false, isolated = false): Promise<GuestResult> {
+export async function guestCycle(
+  guest: Guest,
+  above: string,
+  replays: number,
+  keep = false,
+  isolated = false,
+): Promise<GuestResult> {
   let binary: string;
   try {
     binary = await compileGuest(guest);

@@ -33,7 +33,7 @@ import type {
 import { askDaemon } from '../../controller/host/client.js';
 import { writeNewKey } from '../../controller/wire/key.js';
 import { messageOf } from '../../journal/src/errors.js';
-import { root } from './paths.js';
+import { root, understudy } from './paths.js';
 
 /** Hosts a and b, the client, the witness. */
 export const places = ['a', 'b', 'c', 'w'] as const;
@@ -63,7 +63,7 @@ const WITNESS_PORT = 7399;
 const READY_TIMEOUT_MS = 20_000;
 const APPLY_TIMEOUT_MS = 60_000;
 const END_TIMEOUT_MS = 5_000;
-const cliPath = join(root, 'dist/cli/main.js');
+const builtPath = join(root, 'dist/cli/start.js');
 
 /** Why no rig can be made here; undefined: one can. */
 export function whyNoRig(): string | undefined {
@@ -76,7 +76,7 @@ export function whyNoRig(): string | undefined {
   const made = spawnSync('ip', ['netns', 'add', name], { encoding: 'utf8' });
   if (made.status !== 0) return `network namespaces cannot be made here: ${made.stderr.trim()}`;
   spawnSync('ip', ['netns', 'del', name]);
-  if (!existsSync(cliPath)) return `${cliPath} is missing: scripts/setup builds it`;
+  if (!existsSync(builtPath)) return `${builtPath} is missing: scripts/setup builds it`;
   return undefined;
 }
 
@@ -195,22 +195,22 @@ export class Rig {
     return ['nsenter', `--net=/run/netns/${this.netns(place)}`, ...argv];
   }
 
-  /** A program in one of the namespaces; its output goes to LABEL.log in the rig's folder unless it is piped or an IPC channel is wanted. */
+  /** A program in one of the namespaces; its output goes to LABEL.log in the rig's folder, or is piped to the caller. */
   spawn(
     place: Place | 'net',
     label: string,
     argv: readonly string[],
-    io: 'log' | 'pipe' | 'ipc' = 'log',
+    io: 'log' | 'pipes' | 'ipc' = 'log',
   ): ChildProcess {
     const log = openSync(join(this.dir, `${label}.log`), 'a');
     const [program, ...args] = this.inside(place, argv);
     const child = spawn(program!, args, {
       cwd: this.dir,
-      stdio: io === 'pipe' ? ['pipe', 'pipe', log] : io === 'ipc' ? ['ignore', log, log, 'ipc'] : ['ignore', log, log],
+      stdio: io === 'pipes' ? 'pipe' : ['ignore', log, log, ...(io === 'ipc' ? (['ipc'] as const) : [])],
       env: this.env,
     });
     closeSync(log);
-    // What it should have done is missed by whoever waits for it.
+    // Whoever waits for what it should have done finds the reason there.
     child.on('error', (error) => writeFileSync(join(this.dir, `${label}.log`), `${messageOf(error)}\n`, { flag: 'a' }));
     this.children.set(label, child);
     return child;
@@ -238,11 +238,11 @@ export class Rig {
 
   /** As a user of that host would type it. */
   understudy(host: Host, ...args: string[]): { status: number | null; out: string; err: string } {
-    return this.run(host, [process.execPath, cliPath, ...args, '--daemon', `host-${host}`]);
+    return this.run(host, [understudy, ...args, '--daemon', `host-${host}`]);
   }
 
   private startUnderstudy(place: Place, label: string, ...args: string[]): ChildProcess {
-    return this.spawn(place, label, [process.execPath, '--no-warnings', cliPath, ...args]);
+    return this.spawn(place, label, [understudy, ...args]);
   }
 
   startWitness(): void {
@@ -280,7 +280,7 @@ export class Rig {
         }
         const child = this.children.get(`daemon-${host}`);
         if (child === undefined || child.exitCode !== null || child.signalCode !== null)
-          throw new Error(`the daemon of host ${host} has ended`);
+          throw new Error(`the daemon of host ${host} has ended (${child?.signalCode ?? child?.exitCode})`);
         if (Date.now() > deadline) throw new Error(`the daemon of host ${host} is not ready: ${why}`);
         await sleep(10);
       }
@@ -406,14 +406,18 @@ ${direction === 'to' ? '' : chain('ingress')}${direction === 'from' ? '' : chain
     return this.ask(host, 'service.history', { service, limit: 100, here: true });
   }
 
-  /** What daemons, witness and everything else in the rig have written so far, its end, for the report of a failure. */
+  /** What something that spawn() started has written so far. */
+  log(label: string): string {
+    const path = join(this.dir, `${label}.log`);
+    return existsSync(path) ? readFileSync(path, 'utf8') : '';
+  }
+
+  /** The end of what each of them has written, for the report of a failure. */
   logs(lines = 40): string {
     return [...this.children.keys()]
-      .map((label) => {
-        const path = join(this.dir, `${label}.log`);
-        const text = existsSync(path) ? readFileSync(path, 'utf8').trimEnd() : '';
-        return `---- ${label}\n${text.split('\n').slice(-lines).join('\n')}`;
-      })
+      .map((label) => [label, this.log(label).trimEnd().split('\n').slice(-lines).join('\n')])
+      .filter(([, text]) => text !== '')
+      .map(([label, text]) => `---- ${label}\n${text}`)
       .join('\n');
   }
 

@@ -17,7 +17,7 @@ const children = new Map<string, ChildProcess>();
 const logs = new Map<string, string>();
 
 function run(...args: string[]): { code: number | null; out: string; err: string } {
-  const done = spawnSync(process.execPath, [join(root, 'dist/cli/main.js'), ...args], {
+  const done = spawnSync(process.execPath, [join(root, 'dist/cli/start.js'), ...args], {
     cwd: dir,
     env,
     encoding: 'utf8',
@@ -91,7 +91,7 @@ detection: { heartbeatMs: 20, deadlineMs: 600, leaseMs: 400 }
     expect(run('host', 'check', `${name}.yaml`)).toMatchObject({ code: 0, err: '' });
   }
   start('witness', [
-    join(root, 'dist/cli/main.js'),
+    join(root, 'dist/cli/start.js'),
     'witness',
     'start',
     '-l',

@@ -74,7 +74,10 @@ function processesOf(member: number): Process[] {
   return found
     .map(({ host, parent, status }) => {
       const stat = statusOf(`/proc/${host}/stat`);
-      const fields = stat.slice(stat.lastIndexOf(')') + 2).trim().split(' ');
+      const fields = stat
+        .slice(stat.lastIndexOf(')') + 2)
+        .trim()
+        .split(' ');
       return {
         pid: numbers.get(host)!,
         ppid: numbers.get(parent) ?? 0,
@@ -132,7 +135,9 @@ describe.runIf(process.getuid?.() === 0)('isolated guests', () => {
       .find((event) => event.thread === 1 && event.ret === length)?.seq;
     expect(seq, dump.stdout.toString()).toBeDefined();
 
-    const { child, done } = start([understudy, 'replay', '--isolate', '--until', String(seq), journal], { cwd: work.dir });
+    const { child, done } = start([understudy, 'replay', '--isolate', '--until', String(seq), journal], {
+      cwd: work.dir,
+    });
     try {
       let said = '';
       child.stderr!.on('data', (chunk: Buffer) => (said += chunk.toString()));
@@ -149,35 +154,39 @@ describe.runIf(process.getuid?.() === 0)('isolated guests', () => {
     removeWorkDir(journal);
   });
 
-  test('kill -9 of the recorder: nothing goes on, not even what left the session', { timeout: TIMEOUT_MS }, async () => {
-    const journal = join(work.dir, 'orphans');
-    const script = 'setsid sleep 987 & (setsid sleep 987 &); echo started; sleep 987';
-    const { child, done } = start([understudy, 'record', '--isolate', '-o', journal, '--', 'sh', '-c', script], {
-      cwd: work.dir,
-    });
-    let said = '';
-    child.stdout!.on('data', (chunk: Buffer) => (said += chunk.toString()));
-    await until('the guest to start', () => (said.includes('started') ? true : undefined));
-    const sleepers = (): string[] =>
-      readdirSync('/proc').filter((name) => {
-        try {
-          if (readFileSync(`/proc/${name}/cmdline`, 'utf8') !== 'sleep\u0000987\u0000') return false;
-          return readFileSync(`/proc/${name}/environ`, 'utf8').includes(`PWD=${work.dir}\u0000`);
-        } catch {
-          return false;
-        }
+  test(
+    'kill -9 of the recorder: nothing goes on, not even what left the session',
+    { timeout: TIMEOUT_MS },
+    async () => {
+      const journal = join(work.dir, 'orphans');
+      const script = 'setsid sleep 987 & (setsid sleep 987 &); echo started; sleep 987';
+      const { child, done } = start([understudy, 'record', '--isolate', '-o', journal, '--', 'sh', '-c', script], {
+        cwd: work.dir,
       });
-    await until('three sleepers', () => (sleepers().length === 3 ? true : undefined));
-    // The shell that starts the recorder was replaced by it.
-    process.kill(child.pid!, 'SIGKILL');
-    await done;
-    await until('the namespace to be empty', () => (sleepers().length === 0 ? true : undefined));
-    for (const how of [[], ['--isolate']]) {
-      const replayed = await inDir('replay', ...how, journal);
-      expect(replayed.status, replayed.stderr.toString()).toBe(EXIT_JOURNAL_END);
-    }
-    removeWorkDir(journal);
-  });
+      let said = '';
+      child.stdout!.on('data', (chunk: Buffer) => (said += chunk.toString()));
+      await until('the guest to start', () => (said.includes('started') ? true : undefined));
+      const sleepers = (): string[] =>
+        readdirSync('/proc').filter((name) => {
+          try {
+            if (readFileSync(`/proc/${name}/cmdline`, 'utf8') !== 'sleep\u0000987\u0000') return false;
+            return readFileSync(`/proc/${name}/environ`, 'utf8').includes(`PWD=${work.dir}\u0000`);
+          } catch {
+            return false;
+          }
+        });
+      await until('three sleepers', () => (sleepers().length === 3 ? true : undefined));
+      // The shell that starts the recorder was replaced by it.
+      process.kill(child.pid!, 'SIGKILL');
+      await done;
+      await until('the namespace to be empty', () => (sleepers().length === 0 ? true : undefined));
+      for (const how of [[], ['--isolate']]) {
+        const replayed = await inDir('replay', ...how, journal);
+        expect(replayed.status, replayed.stderr.toString()).toBe(EXIT_JOURNAL_END);
+      }
+      removeWorkDir(journal);
+    },
+  );
 
   test('another user: no rights, and the replay has what it needs', { timeout: TIMEOUT_MS }, async () => {
     const journal = join(work.dir, 'user');
@@ -185,8 +194,21 @@ describe.runIf(process.getuid?.() === 0)('isolated guests', () => {
     mkdirSync(home, { mode: 0o777 });
     chmodSync(home, 0o777);
     chmodSync(work.dir, 0o755);
-    const script = 'id -un; cat /proc/self/status | grep CapEff; touch home/mine && ls -l home | tail -n 1; cat /etc/shadow';
-    const recorded = await inDir('record', '--isolate', '--user', USER, '-o', journal, '--no-summary', '--', 'sh', '-c', script);
+    const script =
+      'id -un; cat /proc/self/status | grep CapEff; touch home/mine && ls -l home | tail -n 1; cat /etc/shadow';
+    const recorded = await inDir(
+      'record',
+      '--isolate',
+      '--user',
+      USER,
+      '-o',
+      journal,
+      '--no-summary',
+      '--',
+      'sh',
+      '-c',
+      script,
+    );
     expect(recorded.status, recorded.stderr.toString()).toBe(1);
     expect(recorded.stdout.toString()).toMatch(/^nobody\nCapEff:\s+0+\n.* nobody .* mine\n$/);
     for (const how of [[], ['--isolate'], ['--isolate', '--user', USER]]) {
@@ -200,7 +222,17 @@ describe.runIf(process.getuid?.() === 0)('isolated guests', () => {
 
   test('host name, and a user without namespaces', { timeout: TIMEOUT_MS }, async () => {
     const journal = join(work.dir, 'names');
-    const named = await inDir('record', '--isolate', '--hostname', 'orders', '-o', journal, '--no-summary', '--', 'hostname');
+    const named = await inDir(
+      'record',
+      '--isolate',
+      '--hostname',
+      'orders',
+      '-o',
+      journal,
+      '--no-summary',
+      '--',
+      'hostname',
+    );
     expect(named.stdout.toString()).toBe('orders\n');
     removeWorkDir(journal);
     const user = await inDir('record', '--user', USER, '-o', journal, '--no-summary', '--', 'id', '-un');

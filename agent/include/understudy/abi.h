@@ -14,7 +14,7 @@
 namespace understudy::abi {
 
 inline constexpr uint32_t kMagic = 0x55445359;  // "UDSY"
-inline constexpr uint32_t kAbiVersion = 5;
+inline constexpr uint32_t kAbiVersion = 6;
 
 // ---- Address layout in every guest process -------------------------------------------------------------
 // One reserved stretch far from where the kernel, glibc, Go, ASan and TSan place things. The agent's ELF file is
@@ -198,6 +198,8 @@ struct ProcessSlot {
   int32_t pid;     // as the host sees it; with kFlagPidNamespace as the group sees it
   uint32_t dying;  // set by exit_group or execve of one thread: the others must not run guest code any more
   uint32_t dead;   // set by the host when the pidfd became readable (record)
+  uint32_t
+      doomed;  // replay: by the journal somebody has sent it SIGKILL; if no KILLED event follows, it dies when the group goes live
 };
 
 // ---- Outcomes ------------------------------------------------------------------------------------------------
@@ -315,8 +317,9 @@ struct Control {
   uint32_t on_error;  // OnError: what the agent does when the ring is closed in record
   MapEntry maps[kMaxMaps];
   Entry entry;
-  char blob_dir[kPathMax];     // replay: directory of the journal's blobs, absolute
-  char shared_paths[kPathMax];  // hot replica: storage that only the primary may touch: absolute prefixes, each ended by a newline
+  char blob_dir[kPathMax];  // replay: directory of the journal's blobs, absolute
+  char shared_paths
+      [kPathMax];  // hot replica: storage that only the primary may touch: absolute prefixes, each ended by a newline
   char scratch_dir[kPathMax];  // replay: private directory for shared mappings, absolute, removed by the host
   uint64_t until_seq;          // replay: stop after this event; 0 = none
   uint32_t quiet;              // replay: 1 = do not re-emit output to descriptors 1 and 2

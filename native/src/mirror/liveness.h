@@ -5,6 +5,8 @@
 //    and looks into the network before it asks for a judgement.
 //  - The silence that is allowed grows with the gaps that were seen of late: twice the worst of them and a heartbeat, but the
 //    deadline at least and kPatience deadlines at most. The worst gap halves every ten seconds.
+//  - A connection that is young has seen no gaps yet, and the primary starts a guest meanwhile, which is the worst time for
+//    whatever shares its processors: kPatience deadlines are allowed. Nothing is lost by it: the replica is not complete then.
 #pragma once
 #include <stdint.h>
 
@@ -16,9 +18,10 @@ class Liveness {
  public:
   static constexpr uint64_t kPatience = 6;
   static constexpr uint64_t kHalfLifeNs = 10'000'000'000;
+  static constexpr uint64_t kYouthNs = 500'000'000;
 
   Liveness(uint64_t peer_heartbeat_ns, uint64_t deadline_ns, uint64_t now)
-      : heartbeat_(peer_heartbeat_ns), deadline_(deadline_ns), heard_(now), looked_(now), faded_(now) {}
+      : heartbeat_(peer_heartbeat_ns), deadline_(deadline_ns), born_(now), heard_(now), looked_(now), faded_(now) {}
 
   // To be called at each look, before what was found is reported. `interval`: how long it meant to be away.
   // Returns how much longer it was.
@@ -46,7 +49,10 @@ class Liveness {
     const uint64_t since = now - heard_;
     return since > absence_ ? since - absence_ : 0;
   }
-  uint64_t allowed() const { return std::clamp(2 * worst_gap_ + heartbeat_, deadline_, kPatience * deadline_); }
+  uint64_t allowed() const {
+    if (heard_ - born_ < kYouthNs) return kPatience * deadline_;
+    return std::clamp(2 * worst_gap_ + heartbeat_, deadline_, kPatience * deadline_);
+  }
   bool gone(uint64_t now) const { return silence(now) >= allowed(); }
   // When it would be gone if nothing came.
   uint64_t due() const { return heard_ + absence_ + allowed(); }
@@ -55,7 +61,7 @@ class Liveness {
 
  private:
   static constexpr uint64_t kSlackNs = 500'000;
-  uint64_t heartbeat_, deadline_, heard_, looked_, faded_;
+  uint64_t heartbeat_, deadline_, born_, heard_, looked_, faded_;
   uint64_t absence_ = 0, worst_gap_ = 0, total_absence_ = 0;
 };
 

@@ -163,7 +163,8 @@ void MirrorSender::take_marks() {
     free_to_.store(free_to);
     if (room_sleepers_.load() != 0) futex_bump(&room_word_);
   }
-  if (hooks_.on_answered && link_->answered_ns() > answered_ns_) hooks_.on_answered(answered_ns_ = link_->answered_ns());
+  if (hooks_.on_answered && link_->answered_ns() > answered_ns_)
+    hooks_.on_answered(answered_ns_ = link_->answered_ns());
   const Watermarks now{std::max(received_.load(), peer.received), std::max(durable_.load(), peer.durable),
                        std::max(applied_.load(), peer.applied)};
   durable_.store(now.durable, std::memory_order_release);

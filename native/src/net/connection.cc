@@ -13,10 +13,8 @@ constexpr uint32_t kTimestampMargin = 1000;
 }  // namespace
 
 void Connection::on_packet(Direction direction, const TcpPacket& packet, uint64_t now_ns) {
-  if (direction == Direction::kIn)
-    on_remote(packet, now_ns);
-  else
-    on_local(packet, now_ns);
+  if (direction == Direction::kIn) on_remote(packet, now_ns);
+  else on_local(packet, now_ns);
 }
 
 // Only SYN, SYN-ACK, FIN and RST of ours are mirrored.

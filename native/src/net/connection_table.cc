@@ -14,7 +14,8 @@ std::optional<Endpoint> address_at(const abi::NetMessage& message, const uint8_t
   uint32_t len;
   if (message.payload_bytes < at + sizeof len) return std::nullopt;
   memcpy(&len, payload + at, sizeof len);
-  if (len == 0 || len > kNetAddressBytes - sizeof len || message.payload_bytes < at + sizeof len + len) return std::nullopt;
+  if (len == 0 || len > kNetAddressBytes - sizeof len || message.payload_bytes < at + sizeof len + len)
+    return std::nullopt;
   return Endpoint::from(payload + at + sizeof len, len);
 }
 
@@ -156,7 +157,8 @@ void ConnectionTable::on_accept(const abi::NetMessage& message, const uint8_t* p
       }
     }
     // Its last packet of the handshake may be on the way from the other thread.
-    if (connection == nullptr && !it->second.empty() && it->second.back()->cookie == 0) connection = it->second.back().get();
+    if (connection == nullptr && !it->second.empty() && it->second.back()->cookie == 0)
+      connection = it->second.back().get();
   }
   if (connection == nullptr && outward && local->port == 0) {
     for (const auto& [other, flow] : flows_) {
@@ -225,7 +227,9 @@ void ConnectionTable::guest(const abi::NetMessage& message, const uint8_t* paylo
   if (!was_lost && !connection->lost.empty())
     report_(abi::kWarning,
             "the connection with " + connection->key.remote.text() + " cannot be taken over: " + connection->lost);
-  if (connection->guest_closed && (connection->is_over() || superseded)) retire(connection);
+  // One whose packets do not pass the gate has none: a client on the same host, say.
+  const bool unseen = !connection->remote_isn && !connection->local_isn;
+  if (connection->guest_closed && (connection->is_over() || superseded || unseen)) retire(connection);
 }
 
 void ConnectionTable::retire(Connection* connection) {

@@ -2,9 +2,14 @@
 #include "net/gate.h"
 
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 
 namespace understudy::host {
+namespace {
+constexpr int kRealTimePriority = 15;
+}
 
 Gate::Gate(GateConfig config, GateHooks hooks) : config_(std::move(config)), hooks_(std::move(hooks)) {
   if (config_.tcp_ports.empty() && config_.udp_ports.empty() && !config_.outward)
@@ -15,7 +20,12 @@ Gate::Gate(GateConfig config, GateHooks hooks) : config_(std::move(config)), hoo
   // Queues before rules: with rules only, packets of clients that are connected already would be dropped.
   lanes_[int(Direction::kIn)].queue = std::make_unique<PacketQueue>(config_.queue_in, config_.vip.family);
   lanes_[int(Direction::kOut)].queue = std::make_unique<PacketQueue>(config_.queue_out, config_.vip.family);
+  if (config_.forward_to)
+    keeper_ = std::make_unique<QueueKeeper>(*lanes_[int(Direction::kIn)].queue, *lanes_[int(Direction::kOut)].queue);
   thread_ = start_thread("us-gate", [this] { run(); });
+  // Every packet waits for this thread, and what it has not read when the process dies is lost. Without the privilege it is as others are.
+  const sched_param urgent{kRealTimePriority};
+  pthread_setschedparam(thread_.native_handle(), SCHED_FIFO, &urgent);
   try {
     // The fence begins closed, so the lease must be kept from the first moment; whoever made the gate is the primary now.
     if (config_.lease_ms != 0) {
@@ -95,24 +105,29 @@ void Gate::on_packet(Lane& lane, Direction direction, uint32_t id, std::span<con
     }
     packets_out_.fetch_add(1, std::memory_order_relaxed);
   }
-  uint64_t position = hooks_.mirror_packet(direction, packet);
+  uint64_t position = diverted_ ? 0 : hooks_.mirror_packet(direction, packet);
   if (position == 0) position = ~uint64_t{0};
   std::lock_guard lock(lane.mutex);
   lane.waiting.push_back({id, position});
   // The answer may have been faster than this thread.
-  accept_released(lane, released_.load(std::memory_order_acquire));
+  judge(lane);
 }
 
-// One verdict for all: they are accepted in the queue's order up to the last one's number.
-void Gate::accept_released(Lane& lane, uint64_t released) {
+// One verdict for all: they go on in the queue's order up to the last one's number.
+void Gate::judge(Lane& lane) {
+  const bool diverted = diverted_;
+  const uint64_t released = released_.load(std::memory_order_acquire);
   bool any = false;
   uint32_t last = 0;
-  while (!lane.waiting.empty() && lane.waiting.front().position <= released) {
+  while (!lane.waiting.empty() && (diverted || lane.waiting.front().position <= released)) {
     last = lane.waiting.front().id;
     any = true;
+    if (diverted && (&lane == &lanes_[int(Direction::kOut)] || !config_.forward_to)) lane.queue->drop(last);
     lane.waiting.pop_front();
   }
-  if (any) lane.queue->accept_until(last);
+  if (!any) return;
+  if (!diverted) lane.queue->accept_until(last, &lane == &lanes_[int(Direction::kIn)] ? kAcceptedMark : 0);
+  else if (&lane == &lanes_[int(Direction::kIn)] && config_.forward_to) lane.queue->repeat_until(last, kForwardMark);
 }
 
 void Gate::release(uint64_t position) {
@@ -122,7 +137,15 @@ void Gate::release(uint64_t position) {
   } while (!released_.compare_exchange_weak(before, position, std::memory_order_acq_rel));
   for (Lane& lane : lanes_) {
     std::lock_guard lock(lane.mutex);
-    accept_released(lane, position);
+    judge(lane);
+  }
+}
+
+void Gate::divert() {
+  diverted_ = true;
+  for (Lane& lane : lanes_) {
+    std::lock_guard lock(lane.mutex);
+    judge(lane);
   }
 }
 

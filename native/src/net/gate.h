@@ -18,7 +18,7 @@
 #include <mutex>
 
 #include "net/lease.h"
-#include "net/packet_queue.h"
+#include "net/queue_keeper.h"
 #include "net/rules.h"
 
 namespace understudy::host {
@@ -53,6 +53,10 @@ class Gate {
   // The backup holds everything up to here. May be called by any thread; an older position than before has no effect.
   void release(uint64_t position);
 
+  // This host is not the primary any more: what waits, and what comes, is sent on to the backup (GateConfig::forward_to; without one it
+  // is dropped), and nothing is accepted or mirrored from here on. For good.
+  void divert();
+
   // See Lease. Without a lease (lease_ms 0) these do nothing.
   void keep_lease(bool keep);
   void extend_lease_until(uint64_t monotonic_ns);
@@ -76,13 +80,15 @@ class Gate {
   void run();
   void take(Lane& lane, Direction direction);
   void on_packet(Lane& lane, Direction direction, uint32_t id, std::span<const uint8_t> packet, bool unverified);
-  static void accept_released(Lane& lane, uint64_t released);
+  void judge(Lane& lane);
 
   GateConfig config_;
   GateHooks hooks_;
   Lane lanes_[2];  // by Direction
   std::atomic<uint64_t> released_{0};
+  std::atomic<bool> diverted_{false};
   std::unique_ptr<Lease> lease_;
+  std::unique_ptr<QueueKeeper> keeper_;
   UniqueFd stop_;  // eventfd
   std::atomic<uint64_t> packets_in_{0}, bytes_in_{0}, packets_out_{0}, dropped_fins_{0}, dropped_checksum_{0};
   std::thread thread_;

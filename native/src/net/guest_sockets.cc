@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -10,7 +11,7 @@
 
 namespace understudy::host {
 
-std::unordered_map<uint64_t, GuestDescriptor> collect_sockets(const std::vector<pid_t>& pids) {
+std::unordered_map<uint64_t, GuestDescriptor> collect_sockets(const std::vector<pid_t>& pids, uint32_t* missed) {
   std::unordered_map<uint64_t, GuestDescriptor> all;
   for (const pid_t pid : pids) {
     const UniqueFd process(int(syscall(SYS_pidfd_open, pid, 0)));
@@ -21,7 +22,10 @@ std::unordered_map<uint64_t, GuestDescriptor> collect_sockets(const std::vector<
       if (entry->d_name[0] == '.') continue;
       const int number = atoi(entry->d_name);
       UniqueFd fd(int(syscall(SYS_pidfd_getfd, process.get(), number, 0)));
-      if (!fd) continue;
+      if (!fd) {
+        *missed += errno == EMFILE || errno == ENFILE;
+        continue;
+      }
       // The first question is also the test whether this is a socket at all.
       uint64_t cookie = 0;
       int family = 0, type = 0;
@@ -36,6 +40,13 @@ std::unordered_map<uint64_t, GuestDescriptor> collect_sockets(const std::vector<
     }
   }
   return all;
+}
+
+void raise_descriptor_limit() {
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 }  // namespace understudy::host

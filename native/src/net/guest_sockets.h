@@ -19,7 +19,11 @@ struct GuestDescriptor {
   int family, type;
 };
 
-// By cookie. Processes that are gone, and descriptors that are no sockets of IP, are passed over.
-std::unordered_map<uint64_t, GuestDescriptor> collect_sockets(const std::vector<pid_t>& pids);
+// By cookie. Processes that are gone, and descriptors that are no sockets of IP, are passed over. *missed: how many could not be had
+// for want of descriptors in this process.
+std::unordered_map<uint64_t, GuestDescriptor> collect_sockets(const std::vector<pid_t>& pids, uint32_t* missed);
+
+// This process may have as many descriptors as the administrator allows: a guest with thousands of connections needs as many here.
+void raise_descriptor_limit();
 
 }  // namespace understudy::host

@@ -64,8 +64,8 @@ void Lease::refresh_locked() {
 void Lease::note(int error, const char* what) {
   // Said once per kind: it would be said a hundred times a second.
   if (error != 0 && error != reported_)
-    report_(abi::kError, "cannot " + std::string(what) + " the egress lease of " + vip_.text() + ": " + errno_text(error) +
-                             "; output from it stops");
+    report_(abi::kError, "cannot " + std::string(what) + " the egress lease of " + vip_.text() + ": " +
+                             errno_text(error) + "; output from it stops");
   reported_ = error;
 }
 

@@ -35,8 +35,8 @@ bool NetRingReader::take() {
     if (head - tail > abi::kNetBytes || left < 8 || message.size < 8 || message.size % 8 != 0 || message.size > left ||
         (!is_pad && (message.size < sizeof message || message.payload_bytes > message.size - sizeof message))) {
       store_release(broken_, 1u);
-      hooks_.report(abi::kError, "the network ring holds something that is not a message, at byte " + std::to_string(tail) +
-                                     "; connections cannot be taken over any more");
+      hooks_.report(abi::kError, "the network ring holds something that is not a message, at byte " +
+                                     std::to_string(tail) + "; connections cannot be taken over any more");
       return false;
     }
     if (!is_pad) hooks_.message(message, reinterpret_cast<const uint8_t*>(&message + 1));

@@ -12,8 +12,6 @@
 namespace understudy::host {
 namespace {
 
-// Not in the headers of older distributions: deletes an element and is content when there is none (Linux 6.3).
-constexpr uint16_t kDestroySetElement = 30;
 constexpr size_t kBufferSize = 8192;
 
 nlmsghdr* begin_message(mnl_nlmsg_batch* batch, uint16_t type, uint8_t family, uint16_t flags, uint32_t sequence,
@@ -56,7 +54,32 @@ NftSets::NftSets() {
   setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
 }
 
-int NftSets::transact(std::span<const SetElement> elements, bool add) {
+// Deleting what is not there (it timed out) refuses the whole transaction. ("destroy" would not, but needs Linux 6.3.)
+int NftSets::put(std::span<const SetElement> elements) {
+  // Taken away and put again in one transaction: no moment without it, and its time begins anew.
+  int error = transact(elements, true, true);
+  if (error != ENOENT) return error;
+  error = 0;
+  for (size_t i = 0; i < elements.size(); i++) {
+    int one = transact(elements.subspan(i, 1), true, true);
+    if (one == ENOENT) one = transact(elements.subspan(i, 1), false, true);
+    if (one != 0) error = one;
+  }
+  return error;
+}
+
+int NftSets::remove(std::span<const SetElement> elements) {
+  int error = transact(elements, true, false);
+  if (error != ENOENT) return error;
+  error = 0;
+  for (size_t i = 0; i < elements.size(); i++) {
+    const int one = transact(elements.subspan(i, 1), true, false);
+    if (one != 0 && one != ENOENT) error = one;
+  }
+  return error;
+}
+
+int NftSets::transact(std::span<const SetElement> elements, bool remove, bool add) {
   alignas(nlmsghdr) char buffer[kBufferSize * 2];
   mnl_nlmsg_batch* batch = mnl_nlmsg_batch_start(buffer, kBufferSize);
   if (batch == nullptr) return ENOMEM;
@@ -64,22 +87,18 @@ int NftSets::transact(std::span<const SetElement> elements, bool add) {
   uint32_t last = first;
   begin_message(batch, NFNL_MSG_BATCH_BEGIN, AF_UNSPEC, 0, sequence_++, NFNL_SUBSYS_NFTABLES);
   mnl_nlmsg_batch_next(batch);
-  for (size_t i = 0; i < elements.size(); i++) {
-    const SetElement& element = elements[i];
+  auto put = [&](const SetElement& element, uint16_t type, uint16_t flags) {
     // The last one's answer comes after the commit, so it stands for the whole.
-    auto flags = [&](bool is_last) { return uint16_t(is_last && i + 1 == elements.size() ? NLM_F_ACK : 0); };
-    // Taken away and put again in one transaction: no moment without it, and its time begins anew.
+    const bool is_last = &element == &elements.back() && (type == NFT_MSG_NEWSETELEM || !add);
     last = sequence_;
-    nlmsghdr* message = begin_message(batch, NFNL_SUBSYS_NFTABLES << 8 | kDestroySetElement, element.family,
-                                      flags(!add), sequence_++, 0);
-    put_element(message, element, false);
+    nlmsghdr* message = begin_message(batch, uint16_t(NFNL_SUBSYS_NFTABLES << 8 | type), element.family,
+                                      uint16_t(flags | (is_last ? NLM_F_ACK : 0)), sequence_++, 0);
+    put_element(message, element, type == NFT_MSG_NEWSETELEM);
     mnl_nlmsg_batch_next(batch);
-    if (!add) continue;
-    last = sequence_;
-    message = begin_message(batch, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSETELEM, element.family,
-                            uint16_t(NLM_F_CREATE | flags(true)), sequence_++, 0);
-    put_element(message, element, true);
-    mnl_nlmsg_batch_next(batch);
+  };
+  for (const SetElement& element : elements) {
+    if (remove) put(element, NFT_MSG_DELSETELEM, 0);
+    if (add) put(element, NFT_MSG_NEWSETELEM, NLM_F_CREATE);
   }
   begin_message(batch, NFNL_MSG_BATCH_END, AF_UNSPEC, 0, sequence_++, NFNL_SUBSYS_NFTABLES);
   mnl_nlmsg_batch_next(batch);

@@ -22,11 +22,12 @@ class NftSets {
   // Throws HostError NET.
   NftSets();
   // Each 0 or an errno. put() replaces an element that is there already, so that its timeout begins anew.
-  int put(std::span<const SetElement> elements) { return transact(elements, true); }
-  int remove(std::span<const SetElement> elements) { return transact(elements, false); }
+  int put(std::span<const SetElement> elements);
+  // Also when it is not there.
+  int remove(std::span<const SetElement> elements);
 
  private:
-  int transact(std::span<const SetElement> elements, bool add);
+  int transact(std::span<const SetElement> elements, bool remove, bool add);
   UniqueFd fd_;
   uint32_t sequence_ = 1;
 };

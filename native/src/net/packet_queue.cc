@@ -12,10 +12,10 @@
 namespace understudy::host {
 namespace {
 
-constexpr uint32_t kQueueLen = 65536;          // packets; the kernel's default of 1024 is less than a burst of a few clients
-constexpr int kReceiveBuffer = 64 << 20;       // bytes; packets wait here as well until they are read
-constexpr size_t kReadBuffer = 256 * 1024;     // one message holds at most one packet of 64 KB and its attributes
-constexpr int kReadsPerCall = 64;              // then the caller has a chance to flush what it collected
+constexpr uint32_t kQueueLen = 65536;     // packets; the kernel's default of 1024 is less than a burst of a few clients
+constexpr int kReceiveBuffer = 64 << 20;  // bytes; packets wait here as well until they are read
+constexpr size_t kReadBuffer = 256 * 1024;  // one message holds at most one packet of 64 KB and its attributes
+constexpr int kReadsPerCall = 64;           // then the caller has a chance to flush what it collected
 
 nlmsghdr* begin_message(void* buffer, uint16_t type, uint16_t flags, uint16_t queue) {
   nlmsghdr* message = mnl_nlmsg_put_header(buffer);
@@ -57,17 +57,21 @@ void PacketQueue::configure(uint8_t family) {
   mnl_attr_put_u32(message, NFQA_CFG_FLAGS, htonl(NFQA_CFG_F_GSO));
   mnl_attr_put_u32(message, NFQA_CFG_MASK, htonl(NFQA_CFG_F_GSO | NFQA_CFG_F_FAIL_OPEN));
   if (send(fd_.get(), message, message->nlmsg_len, 0) < 0)
-    throw HostError("NET", errno, "", "cannot configure packet queue " + std::to_string(number_) + ": " + errno_text(errno));
+    throw HostError("NET", errno, "",
+                    "cannot configure packet queue " + std::to_string(number_) + ": " + errno_text(errno));
   const ssize_t n = recv(fd_.get(), buffer, sizeof buffer, 0);
   const auto* answer = reinterpret_cast<const nlmsghdr*>(buffer);
   if (n < ssize_t(sizeof(nlmsghdr) + sizeof(int)) || answer->nlmsg_type != NLMSG_ERROR)
     throw HostError("NET", EIO, "", "packet queue " + std::to_string(number_) + " gave no answer to its configuration");
   const int error = -static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(answer))->error;
   if (error == EBUSY)
-    throw HostError("NET", error, "", "packet queue " + std::to_string(number_) + " is used by another program; give the service another number");
+    throw HostError(
+        "NET", error, "",
+        "packet queue " + std::to_string(number_) + " is used by another program; give the service another number");
   if (error != 0)
-    throw HostError("NET", error, "", "cannot bind packet queue " + std::to_string(number_) + ": " + errno_text(error) +
-                                          (error == EPERM ? "; it needs CAP_NET_ADMIN" : ""));
+    throw HostError("NET", error, "",
+                    "cannot bind packet queue " + std::to_string(number_) + ": " + errno_text(error) +
+                        (error == EPERM ? "; it needs CAP_NET_ADMIN" : ""));
 }
 
 bool PacketQueue::read(const OnPacket& on_packet) {
@@ -119,16 +123,21 @@ bool PacketQueue::read(const OnPacket& on_packet) {
   return any;
 }
 
-void PacketQueue::send_verdict(uint16_t type, uint32_t id, uint32_t verdict) {
+void PacketQueue::send_verdict(int fd, uint16_t number, uint16_t type, uint32_t id, uint32_t verdict, uint32_t mark) {
   alignas(nlmsghdr) char buffer[128];
-  nlmsghdr* message = begin_message(buffer, type, NLM_F_REQUEST, number_);
+  nlmsghdr* message = begin_message(buffer, type, NLM_F_REQUEST, number);
   nfqnl_msg_verdict_hdr header{htonl(verdict), htonl(id)};
   mnl_attr_put(message, NFQA_VERDICT_HDR, sizeof header, &header);
+  if (mark != 0) mnl_attr_put_u32(message, NFQA_MARK, htonl(mark));
   // The kernel handles the message before send() returns: the packet goes on its way in this thread.
-  while (send(fd_.get(), message, message->nlmsg_len, 0) < 0 && errno == EINTR) {}
+  while (send(fd, message, message->nlmsg_len, 0) < 0 && errno == EINTR) {}
 }
 
-void PacketQueue::accept_until(uint32_t id) { send_verdict(NFQNL_MSG_VERDICT_BATCH, id, NF_ACCEPT); }
-void PacketQueue::drop(uint32_t id) { send_verdict(NFQNL_MSG_VERDICT, id, NF_DROP); }
+void PacketQueue::accept_until(uint32_t id, uint32_t mark) { send_batch_verdict(fd(), number_, id, NF_ACCEPT, mark); }
+void PacketQueue::repeat_until(uint32_t id, uint32_t mark) { send_batch_verdict(fd(), number_, id, NF_REPEAT, mark); }
+void PacketQueue::drop(uint32_t id) { send_verdict(fd(), number_, NFQNL_MSG_VERDICT, id, NF_DROP, 0); }
+void PacketQueue::send_batch_verdict(int fd, uint16_t number, uint32_t id, uint32_t verdict, uint32_t mark) {
+  send_verdict(fd, number, NFQNL_MSG_VERDICT_BATCH, id, verdict, mark);
+}
 
 }  // namespace understudy::host

@@ -20,17 +20,22 @@ class PacketQueue {
   PacketQueue(uint16_t number, uint8_t family);
 
   int fd() const { return fd_.get(); }
+  uint16_t number() const { return number_; }
   // Reads what is there, without waiting. `unverified`: the kernel has not checked the packet's checksum, and will.
   using OnPacket = std::function<void(uint32_t id, std::span<const uint8_t> packet, bool unverified)>;
   // False when there was nothing.
   bool read(const OnPacket& on_packet);
 
-  void accept_until(uint32_t id);  // this one and all that came before it
+  void accept_until(uint32_t id, uint32_t mark);  // this one and all that came before it; mark 0: theirs stays
   void drop(uint32_t id);
+  // This one and all that came before it: back to the beginning of the table's rules, with this mark.
+  void repeat_until(uint32_t id, uint32_t mark);
+  // For a process that has only the socket. Makes system calls and nothing else. verdict: NF_DROP, NF_REPEAT …
+  static void send_batch_verdict(int fd, uint16_t number, uint32_t id, uint32_t verdict, uint32_t mark);
 
  private:
   void configure(uint8_t family);
-  void send_verdict(uint16_t type, uint32_t id, uint32_t verdict);
+  static void send_verdict(int fd, uint16_t number, uint16_t type, uint32_t id, uint32_t verdict, uint32_t mark);
 
   uint16_t number_;
   UniqueFd fd_;

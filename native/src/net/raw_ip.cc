@@ -40,19 +40,24 @@ int RawSender::send(std::span<const uint8_t> ip_packet, const Address& destinati
   }
 }
 
+void RawSender::mark(uint32_t value) const { setsockopt(fd_.get(), SOL_SOCKET, SO_MARK, &value, sizeof value); }
+
 Tap::Tap(const Address& destination, int interface_index) : buffer_(kPacketMax) {
   const bool v4 = destination.family == AF_INET;
   // Protocol 0 first: nothing comes before the filter is there.
   fd_ = UniqueFd(socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd_) fail("cannot open a packet socket");
-  // TCP, and each word of the destination; any difference jumps to the last statement.
-  const size_t words = v4 ? 1 : 4, refuse = 3 + words * 2;
+  // To this host, TCP, and each word of the destination; any difference jumps to the last statement.
+  const size_t words = v4 ? 1 : 4, refuse = 5 + words * 2;
   std::vector<sock_filter> program;
   auto load = [&](uint16_t size, uint32_t at) { program.push_back(BPF_STMT(uint16_t(BPF_LD | BPF_ABS | size), at)); };
   auto require = [&](uint32_t value) {
     const auto otherwise = uint8_t(refuse - program.size() - 1);
     program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, otherwise));
   };
+  // Sent to this host: a switch that has forgotten where the primary is shows its packets to everyone.
+  load(BPF_W, uint32_t(SKF_AD_OFF) + SKF_AD_PKTTYPE);
+  require(PACKET_HOST);
   load(BPF_B, v4 ? 9 : 6);
   require(IPPROTO_TCP);
   for (size_t i = 0; i < words; i++) {
@@ -104,10 +109,6 @@ void Tap::wait(uint64_t timeout_ns) const {
   pollfd fd{fd_.get(), POLLIN, 0};
   const timespec timeout{time_t(timeout_ns / 1000000000), long(timeout_ns % 1000000000)};
   ppoll(&fd, 1, &timeout, nullptr);
-}
-
-void Tap::discard() {
-  read([](std::span<uint8_t>) {});
 }
 
 }  // namespace understudy::host

@@ -18,6 +18,8 @@ class RawSender {
   // 0 or an errno.
   int send(std::span<const uint8_t> ip_packet, const Address& destination) const;
   int send(const TcpPacket& packet) const { return send(build_tcp(packet), packet.destination.address); }
+  // SO_MARK of what is sent from here on.
+  void mark(uint32_t value) const;
 
  private:
   UniqueFd fd_;
@@ -30,7 +32,6 @@ class Tap {
   // All that is there, without waiting. The packet's checksum is right, or as wrong as on the wire.
   void read(const std::function<void(std::span<uint8_t> ip_packet)>& on_packet);
   void wait(uint64_t timeout_ns) const;
-  void discard();
 
  private:
   UniqueFd fd_;

@@ -10,9 +10,9 @@
 namespace understudy::host {
 namespace {
 
-constexpr int kBufLock = 72;               // SO_BUF_LOCK (Linux 5.14): which sizes were set by hand
+constexpr int kBufLock = 72;                 // SO_BUF_LOCK (Linux 5.14): which sizes were set by hand
 constexpr uint32_t kReceiveWindow = 131072;  // what Linux offers at first; it grows by itself
-constexpr size_t kQueueChunk = 32768;      // one skb each: larger ones need contiguous pages
+constexpr size_t kQueueChunk = 32768;        // one skb each: larger ones need contiguous pages
 
 template <class T>
 int set(int fd, int level, int option, const T& value) {
@@ -59,16 +59,31 @@ void reserve_buffer(int fd, bool send, size_t bytes) {
   if (set(fd, SOL_SOCKET, send ? SO_SNDBUFFORCE : SO_RCVBUFFORCE, wanted) == 0) set(fd, SOL_SOCKET, kBufLock, locks);
 }
 
+void restore_buffer(int fd, bool send, int size) {
+  const int locks = get_int(fd, SOL_SOCKET, kBufLock);
+  if (set(fd, SOL_SOCKET, send ? SO_SNDBUFFORCE : SO_RCVBUFFORCE, size / 2) == 0) set(fd, SOL_SOCKET, kBufLock, locks);
+}
+
 std::string begin_repair(int fd, const RepairSpec& spec) {
   if (const int error = set(fd, SOL_TCP, TCP_REPAIR, 1)) return failed("TCP_REPAIR", error);
   // IP_FREEBIND would let bind() pass, but not the route lookup of connect(): the address is not here yet.
   if (const int error = set_transparent(fd, spec.socket_family, 1)) return failed("IP_TRANSPARENT", error);
   sockaddr_storage address;
   socklen_t len = spec.local.to(&address, spec.socket_family);
-  if (bind(fd, reinterpret_cast<sockaddr*>(&address), len) != 0) return failed("bind", errno);
-  if (const int error = set(fd, SOL_TCP, TCP_REPAIR_QUEUE, int(TCP_RECV_QUEUE))) return failed("TCP_REPAIR_QUEUE", error);
+  if (bind(fd, reinterpret_cast<sockaddr*>(&address), len) != 0) {
+    const int error = errno;
+    // The guest has bound it itself, before it connected.
+    sockaddr_storage name;
+    socklen_t name_len = sizeof name;
+    const bool bound = error == EINVAL && getsockname(fd, reinterpret_cast<sockaddr*>(&name), &name_len) == 0 &&
+                       Endpoint::from(&name, name_len) == spec.local;
+    if (!bound) return failed("bind", error);
+  }
+  if (const int error = set(fd, SOL_TCP, TCP_REPAIR_QUEUE, int(TCP_RECV_QUEUE)))
+    return failed("TCP_REPAIR_QUEUE", error);
   if (const int error = set(fd, SOL_TCP, TCP_QUEUE_SEQ, spec.receive_seq)) return failed("TCP_QUEUE_SEQ", error);
-  if (const int error = set(fd, SOL_TCP, TCP_REPAIR_QUEUE, int(TCP_SEND_QUEUE))) return failed("TCP_REPAIR_QUEUE", error);
+  if (const int error = set(fd, SOL_TCP, TCP_REPAIR_QUEUE, int(TCP_SEND_QUEUE)))
+    return failed("TCP_REPAIR_QUEUE", error);
   if (const int error = set(fd, SOL_TCP, TCP_QUEUE_SEQ, spec.send_seq)) return failed("TCP_QUEUE_SEQ", error);
   len = spec.remote.to(&address, spec.socket_family);
   if (connect(fd, reinterpret_cast<sockaddr*>(&address), len) != 0) return failed("connect", errno);
@@ -87,7 +102,8 @@ std::string begin_repair(int fd, const RepairSpec& spec) {
   }
   if (!spec.unread.empty()) {
     reserve_buffer(fd, false, spec.unread.size());
-    if (const int error = set(fd, SOL_TCP, TCP_REPAIR_QUEUE, int(TCP_RECV_QUEUE))) return failed("TCP_REPAIR_QUEUE", error);
+    if (const int error = set(fd, SOL_TCP, TCP_REPAIR_QUEUE, int(TCP_RECV_QUEUE)))
+      return failed("TCP_REPAIR_QUEUE", error);
     if (const int error = fill_queue(fd, spec.unread)) return failed("restoring unread input", error);
   }
   const uint32_t next = spec.receive_seq + uint32_t(spec.unread.size());
@@ -112,8 +128,7 @@ std::string end_repair(int fd, int reuse_address) {
 void raise_events(int fd) {
   // Both calls end in the wake-up that arriving bytes, or freed room, would have caused; what they set is what was set.
   set(fd, SOL_SOCKET, SO_RCVLOWAT, std::max(1, get_int(fd, SOL_SOCKET, SO_RCVLOWAT)));
-  const int locks = get_int(fd, SOL_SOCKET, kBufLock);
-  if (set(fd, SOL_SOCKET, SO_SNDBUFFORCE, get_int(fd, SOL_SOCKET, SO_SNDBUF) / 2) == 0) set(fd, SOL_SOCKET, kBufLock, locks);
+  restore_buffer(fd, true, get_int(fd, SOL_SOCKET, SO_SNDBUF));
 }
 
 }  // namespace understudy::host

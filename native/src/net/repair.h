@@ -36,6 +36,8 @@ void raise_events(int fd);
 
 // Room for that many more bytes to be sent, or received, without changing whether the kernel tunes the size by itself.
 void reserve_buffer(int fd, bool send, size_t bytes);
+// size: as getsockopt() told it.
+void restore_buffer(int fd, bool send, int size);
 
 // Binds to an address that may not be on this host (yet).
 int bind_anywhere(int fd, int socket_family, const Endpoint& local);

@@ -27,7 +27,6 @@ std::string nft_name(const std::string& prefix, const std::string& service) {
   }
   return name;
 }
-
 // Names of services come from a configuration file that has been checked; quotes and line ends would still end the comment.
 std::string comment_of(const std::string& service) {
   std::string out = "understudy:";
@@ -39,21 +38,23 @@ const char* iptables_of(uint8_t family) { return family == AF_INET ? "iptables" 
 
 void remove_from(uint8_t family, const std::string& service) {
   const std::string program = iptables_of(family);
-  const std::string saved =
-      run_command_or_throw({program + "-save", "-t", "mangle"}, "", "list the rules of table mangle");
+  const std::string saved = run_command_or_throw({program + "-save", "-t", "mangle"}, "",
+                                                 "list the rules of table mangle");
   const std::string in = chain_in(service), out = chain_out(service), comment = comment_of(service);
-  std::string input;
-  bool found_in = false, found_out = false;
+  std::string input, chains;
   std::istringstream lines(saved);
   for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with(":" + in + " ")) found_in = true;
-    if (line.starts_with(":" + out + " ")) found_out = true;
+    for (const std::string& chain : {in, out, chain_forward(service)}) {
+      // Emptied before any is deleted: they refer to each other.
+      if (!line.starts_with(":" + chain + " ")) continue;
+      input.insert(0, "-F " + chain + "\n");
+      chains.append("-X ").append(chain).append("\n");
+    }
     const bool ours = line.find(comment + " ") != std::string::npos || line.find(comment + "\"") != std::string::npos;
     if (line.starts_with("-A ") && ours && (line.ends_with("-j " + in) || line.ends_with("-j " + out)))
       input += "-D" + line.substr(2) + "\n";
   }
-  if (found_in) input += "-F " + in + "\n-X " + in + "\n";
-  if (found_out) input += "-F " + out + "\n-X " + out + "\n";
+  input += chains;
   if (input.empty()) return;
   run_command_or_throw({program + "-restore", "-w", "5", "--noflush"}, "*mangle\n" + input + "COMMIT\n",
                        "remove the gate's rules of service " + service);
@@ -70,23 +71,55 @@ std::string without_table(const std::string& family, const std::string& name) {
 
 }  // namespace
 
-std::string chain_in(const std::string& service) { return "US-IN-" + short_name(service); }
-std::string chain_out(const std::string& service) { return "US-OUT-" + short_name(service); }
 std::string standby_table(const std::string& service) { return nft_name("understudy_standby_", service); }
+std::string chain_in(const std::string& service) { return "US-IN-" + short_name(service); }
+std::string chain_forward(const std::string& service) { return "US-FWD-" + short_name(service); }
+std::string chain_out(const std::string& service) { return "US-OUT-" + short_name(service); }
 std::string fence_table(const std::string& service) { return nft_name("understudy_", service); }
+std::string forward_table(const std::string& service) { return nft_name("understudy_forward_", service); }
+
+namespace {
+// Behind the queue's rules: what has not the gate's mark has come while nobody was at the queue, and goes to the backup, not in.
+void install_way_on(const GateConfig& config) {
+  const std::string table = forward_table(config.service), vip = config.vip.text();
+  const std::string ip = config.vip.family == AF_INET ? "ip" : "ip6";
+  std::string ports;
+  for (const uint16_t port : config.tcp_ports) ports += (ports.empty() ? "" : ", ") + std::to_string(port);
+  const std::string match = "    " + ip + " daddr " + vip + " meta l4proto tcp " +
+                            (config.outward || ports.empty() ? "" : "tcp dport { " + ports + " } ");
+  nft(without_table(ip, table) + "table " + ip + " " + table +
+          " {\n  chain in {\n    type filter hook input priority -145; policy accept;\n    iifname \"lo\" accept\n    "
+          "meta mark " +
+          std::to_string(kAcceptedMark) + " accept\n" + match + "counter dup to " + config.forward_to.text() + "\n" +
+          match + "counter drop\n  }\n}\n",
+      "install the way to the backup of service " + config.service);
+}
+}  // namespace
 
 void install_queue_rules(const GateConfig& config) {
   const std::string in = chain_in(config.service), out = chain_out(config.service), vip = config.vip.text();
   const std::string comment = " -m comment --comment \"" + comment_of(config.service) + "\"";
-  const std::string to_in = " -j NFQUEUE --queue-num " + std::to_string(config.queue_in) + "\n";
+  const std::string forward = chain_forward(config.service);
+  // With --queue-bypass a packet that nobody waits for skips the rest of this table. The next one (install_way_on) lets in only what
+  // the gate has accepted.
+  const std::string to_in = " -j NFQUEUE --queue-num " + std::to_string(config.queue_in) +
+                            (config.forward_to ? " --queue-bypass\n" : "\n");
   const std::string to_out = " -j NFQUEUE --queue-num " + std::to_string(config.queue_out) + "\n";
   remove_from(config.vip.family, config.service);
+  // First: with a bypass and without it, packets would come in unseen.
+  if (config.forward_to) install_way_on(config);
 
   std::string rules = "*mangle\n:" + in + " - [0:0]\n:" + out + " - [0:0]\n";
+  if (config.forward_to) {
+    rules += ":" + forward + " - [0:0]\n-A " + forward + " -j TEE --gateway " + config.forward_to.text() + "\n-A " +
+             forward + " -j DROP\n-A " + in + " -m mark --mark " + std::to_string(kForwardMark) + " -j " + forward +
+             "\n";
+  }
   auto gate = [&](const std::string& in_port, const std::string& out_port) {
-    rules += "-A " + in + " -p tcp" + in_port + to_in;
-    for (const char* flag : {"SYN", "FIN", "RST"})
-      rules += "-A " + out + " -p tcp" + out_port + " --tcp-flags " + flag + " " + flag + to_out;
+    const std::string to_port = "-A " + in + " -p tcp" + in_port;
+    rules += to_port + to_in;
+    const std::string from_port = "-A " + out + " -p tcp" + out_port + " --tcp-flags ";
+    for (const char* flags : {"SYN SYN", "FIN FIN", "RST RST"}) rules.append(from_port).append(flags).append(to_out);
   };
   if (config.outward) {
     gate("", "");
@@ -107,14 +140,10 @@ void install_fence(const GateConfig& config) {
   const std::string ip = v4 ? "ip" : "ip6";
   const std::string set = "  set lease { type " + std::string(v4 ? "ipv4_addr" : "ipv6_addr") + "; flags timeout; }\n";
   std::string text = without_table("inet", table) + "table inet " + table + " {\n" + set;
+  // Neighbour advertisements (IPv6) name the address that was asked for as their source, so they are among these.
   // Last of the OUTPUT hooks: a packet that waited in the gate's queue is judged when it goes on, not when it came.
-  text += "  chain out {\n    type filter hook output priority 300; policy accept;\n    oifname \"lo\" accept\n    " + ip +
-          " saddr " + vip + " " + ip + " saddr != @lease counter drop\n";
-  if (!v4) {
-    // Advertisements are sent from another address of the interface when the question asks for that.
-    text += "    icmpv6 type { nd-neighbor-advert, nd-router-advert } icmpv6 taddr " + vip +
-            " icmpv6 taddr != @lease counter drop\n";
-  }
+  text += "  chain out {\n    type filter hook output priority 300; policy accept;\n    oifname \"lo\" accept\n    " +
+          ip + " saddr " + vip + " " + ip + " saddr != @lease counter drop\n";
   text += "  }\n";
   if (!v4) {
     // The kernel puts IPv6 fragments together after INPUT, so a fragment would pass the gate unseen.
@@ -133,18 +162,21 @@ void install_fence(const GateConfig& config) {
 
 void install_standby_rules(const std::string& service, const Address& vip) {
   const std::string table = standby_table(service), ip = vip.family == AF_INET ? "ip" : "ip6";
-  nft(without_table("inet", table) + "table inet " + table +
-          " {\n  set held { type " + (vip.family == AF_INET ? "ipv4_addr" : "ipv6_addr") +
-          " . inet_service; }\n  chain forward {\n    type filter hook forward priority -300; policy accept;\n    " + ip +
-          " daddr " + vip.text() +
-          " drop\n  }\n  chain input {\n    type filter hook input priority -300; policy accept;\n    iifname != \"lo\" " + ip +
-          " daddr " + vip.text() + " " + ip + " saddr . tcp sport @held drop\n  }\n}\n",
-      "install the standby rules of service " + service);
+  std::string text = without_table("inet", table) + "table inet " + table + " {\n  set closed { type " +
+                     (vip.family == AF_INET ? "ipv4_addr" : "ipv6_addr") + "; elements = { " + vip.text() + " } }\n";
+  text += "  chain forward {\n    type filter hook forward priority -300; policy accept;\n    " + ip + " daddr " +
+          vip.text() + " drop\n  }\n";
+  // Before the gate's queue (-150).
+  text += "  chain in {\n    type filter hook input priority -200; policy accept;\n    iifname != \"lo\" " + ip +
+          " daddr " + vip.text() + " " + ip + " daddr @closed drop\n  }\n}\n";
+  nft(text, "install the standby rules of service " + service);
 }
 
 void remove_queue_rules(const std::string& service) {
   remove_from(AF_INET, service);
   remove_from(AF_INET6, service);
+  const std::string table = forward_table(service);
+  nft(without_table("ip", table) + without_table("ip6", table), "remove the way to the backup of service " + service);
 }
 void remove_fence(const std::string& service) {
   const std::string table = fence_table(service);

@@ -4,7 +4,8 @@
 // Invariants:
 //  - Everything is in chains and tables of the service's own name, and each rule outside of them carries its comment: removal
 //    after a crash needs no memory of what was installed.
-//  - Rules never contain "bypass": with nobody at the queue packets are dropped, not let through.
+//  - With nobody at the queue packets are dropped, not let through. (Where they are sent on to the backup, the queue's rule is passed by;
+//    then a table behind it drops what does not have the mark of the gate's verdict.)
 //  - The queue's rules are in the mangle table. A verdict skips the rest of its own table only, so a firewall's rules (filter) still
 //    decide about each packet.
 //
@@ -25,6 +26,10 @@ struct GateConfig {
   bool outward = false;  // the guest opens connections from the VIP: everything TCP to and from the VIP is gated
   // Numbers of packet queues, each used by one service only (per network namespace).
   uint16_t queue_in = 0, queue_out = 0;
+  // Where to send the clients' packets when this host is not the primary any more, or its daemon is dead: an address of the backup on the
+  // same link. Its kernel gets to see them before the clients have learnt where the VIP is, and they need not be sent again (by a client
+  // that waits for its retransmission timer, 200 ms and more). None: such packets are dropped.
+  Address forward_to;
   // How long output from the VIP goes on after the lease was last extended; 0: no fence.
   uint32_t lease_ms = 0;
 };
@@ -32,14 +37,21 @@ struct GateConfig {
 // Names that belong to a service in the kernel's tables.
 std::string chain_in(const std::string& service);
 std::string chain_out(const std::string& service);
+std::string chain_forward(const std::string& service);
 std::string fence_table(const std::string& service);
-std::string standby_table(const std::string& service);
+std::string forward_table(const std::string& service);
+
+// A packet with this mark is sent on to the backup.
+inline constexpr uint32_t kForwardMark = 0x05d20001;
+// One with this mark was accepted by the gate.
+inline constexpr uint32_t kAcceptedMark = 0x05d20002;
 
 // Each throws HostError NET. Installing what is there already replaces it.
 void install_queue_rules(const GateConfig& config);
 void install_fence(const GateConfig& config);
-// On the backup: packets for a VIP that is not here (yet) are not forwarded to anywhere, and those of senders in the set "held"
-// (address . port) do not reach it.
+// On the backup: packets for a VIP that is not here (yet) are not forwarded to anywhere, and while it is being taken over none but those of
+// lo come in: the VIP is an element of the set `closed` of this table, and is taken out of it when everything is in its place.
+std::string standby_table(const std::string& service);
 void install_standby_rules(const std::string& service, const Address& vip);
 
 void remove_queue_rules(const std::string& service);

@@ -1,7 +1,10 @@
 // See takeover.h.
 #include "net/takeover.h"
 
+#include <fcntl.h>
+#include <linux/netfilter.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 
 #include "net/repair.h"
 #include "net/rules.h"
@@ -10,6 +13,7 @@ namespace understudy::host {
 namespace {
 
 constexpr int kProbeRounds = 2;
+constexpr int kPriority = 30;
 constexpr size_t kCapturedMax = 32u << 20;  // bytes; what does not fit is sent again by its sender
 
 int get_int(int fd, int level, int option) {
@@ -32,14 +36,14 @@ Takeover::Takeover(TakeoverConfig config, Report report)
       report_(std::move(report)),
       vip_(config_.vip, config_.prefix, config_.interface),
       sender_(config_.vip.family),
-      tap_(config_.vip, vip_.interface_index()) {
+      tap_(config_.vip, vip_.interface_index()),
+      orphans_(config_.vip.family) {
+  raise_descriptor_limit();
+  if (!orphans_.available())
+    report_(abi::kWarning,
+            "connections that the guest has not accepted yet at the moment of a failover will be reset: " +
+                orphans_.why_not());
   install_standby_rules(config_.service, config_.vip);
-  try {
-    admission_ = std::make_unique<Admission>(config_.vip.family, standby_table(config_.service));
-  } catch (const HostError& error) {
-    no_admission_ = error.what();
-    report_(abi::kInfo, "a takeover here will reset connections that the guest has not accepted yet: " + no_admission_);
-  }
 }
 
 Takeover::~Takeover() {
@@ -50,13 +54,37 @@ Takeover::~Takeover() {
 
 void Takeover::stage(const char* name) { result_.stages.push_back({name, monotonic_ns()}); }
 
+namespace {
+
+// While clients wait, nothing on this host is more urgent than the thread that lets them go on.
+class Urgent {
+ public:
+  Urgent() {
+    pthread_getschedparam(pthread_self(), &policy_, &param_);
+    const sched_param urgent{kPriority};
+    changed_ = pthread_setschedparam(pthread_self(), SCHED_FIFO, &urgent) == 0;
+  }
+  ~Urgent() {
+    if (changed_) pthread_setschedparam(pthread_self(), policy_, &param_);
+  }
+
+ private:
+  int policy_ = 0;
+  sched_param param_{};
+  bool changed_ = false;
+};
+
+}  // namespace
+
 TakeoverResult Takeover::run(ConnectionTable& table, const std::vector<pid_t>& pids) {
+  const Urgent urgent;
   result_ = {};
   result_.begin_ns = monotonic_ns();
   table.freeze();
   table_ = &table;
   classify();
-  tap_.discard();
+  // What the old primary has sent on already (GateConfig::forward_to).
+  tap_.read([this](std::span<uint8_t> ip_packet) { on_captured(ip_packet); });
   // The clients' packets turn to this host from here on. The address is not here, so the kernel drops them; were it here, it would
   // answer each with a reset, because the connections are not.
   vip_.announce();
@@ -68,24 +96,25 @@ TakeoverResult Takeover::run(ConnectionTable& table, const std::vector<pid_t>& p
   open_listeners();
   for (Item& item : items_) {
     if (item.fd >= 0) repair(item);
-    if (item.connection->cookie == 0) expect(item);
   }
   stage("repair");
   vip_.add();
-  for (Item& item : items_) {
-    if (item.expected) admit(item);
-  }
-  vip_.announce();
   stage("vip");
+  adopt_orphans();
+  stage("orphans");
   for (Item& item : items_) {
     if (item.repaired) resume(item);
   }
   for (Item& item : items_) {
     if (!item.repaired) finish(item);
   }
-  open_datagrams();
-  replay_captured();
   stage("resume");
+  open_datagrams();
+  open_vip();
+  // Once more: the first time may have been lost, and those who asked meanwhile had no answer.
+  vip_.announce();
+  replay_captured();
+  stage("open");
   items_.clear();
   by_key_.clear();
   shadows_.clear();
@@ -98,7 +127,8 @@ void Takeover::classify() {
     const bool known = c->remote_isn && c->local_isn;
     // A SYN that was not answered: its client sends it again, to us. An ended connection that the guest never saw.
     if (c->cookie == 0 && (!known || c->is_over())) continue;
-    if (!known && c->lost.empty()) c->lost = "its packets do not pass the gate";
+    const bool connecting = c->outward && c->local_isn && !c->remote_isn;
+    if (!known && !connecting && c->lost.empty()) c->lost = "its packets do not pass the gate";
     if (known) by_key_[c->key] = items_.size();
     items_.push_back({c});
   }
@@ -111,7 +141,8 @@ TcpPacket Takeover::to_remote(const Connection& c, uint8_t flags, uint32_t seq) 
   packet.seq = seq;
   packet.ack = c.remote_seq(c.received) + (c.all_received() ? 1 : 0);
   packet.flags = flags;
-  packet.window = uint16_t(std::min<uint32_t>(65535, 131072u >> (c.has_window_scale() ? c.local_options.window_scale : 0)));
+  packet.window = uint16_t(
+      std::min<uint32_t>(65535, 131072u >> (c.has_window_scale() ? c.local_options.window_scale : 0)));
   packet.options.timestamps = c.has_timestamps();
   packet.options.tsval = c.fresh_tsval(monotonic_ns());
   packet.options.tsecr = c.remote_tsval;
@@ -125,7 +156,8 @@ TcpPacket Takeover::from_remote(const Connection& c, uint8_t flags) const {
   packet.seq = c.remote_seq(c.received);
   packet.ack = c.local_seq(c.acknowledged);
   packet.flags = flags;
-  packet.window = uint16_t(std::min<uint32_t>(65535, c.window >> (c.has_window_scale() ? c.remote_options.window_scale : 0)));
+  packet.window = uint16_t(
+      std::min<uint32_t>(65535, c.window >> (c.has_window_scale() ? c.remote_options.window_scale : 0)));
   packet.options.timestamps = c.has_timestamps();
   packet.options.tsval = c.remote_tsval;
   packet.options.tsecr = c.fresh_tsval(monotonic_ns());
@@ -159,8 +191,10 @@ bool Takeover::note_answer(const TcpPacket& packet) {
   } else if (packet.has(kAck) && !packet.has(kSyn)) {
     const int64_t ack = c.local_offset(packet.ack);
     if (ack < int64_t(c.acknowledged)) return false;
+    item.expected_seq = packet.ack;
     if (ack > int64_t(c.sent) + (c.local_fin ? 1 : 0) && c.lost.empty())
-      c.lost = "the client has received " + std::to_string(ack) + " bytes, the replica has written " + std::to_string(c.sent);
+      c.lost = "the client has received " + std::to_string(ack) + " bytes, the replica has written " +
+               std::to_string(c.sent);
     c.acknowledge(uint64_t(ack));
     c.established = true;
     c.window = uint32_t(packet.window) << (c.has_window_scale() ? c.remote_options.window_scale : 0);
@@ -192,7 +226,14 @@ void Takeover::probe(const std::vector<pid_t>& pids) {
     send_probes(round > 0);
     const uint64_t sent_ns = monotonic_ns(), wait_ns = uint64_t(config_.probe_ms) * 1000000;
     // The answers need a round trip; the guest's sockets are found meanwhile.
-    if (round == 0) shadows_ = collect_sockets(pids);
+    if (round == 0) {
+      uint32_t missed = 0;
+      shadows_ = collect_sockets(pids, &missed);
+      if (missed != 0)
+        report_(abi::kError, std::to_string(missed) +
+                                 " descriptors of the guest could not be opened for the takeover: this process may " +
+                                 "have too few (ulimit -n)");
+    }
     for (;;) {
       tap_.read([this](std::span<uint8_t> ip_packet) { on_captured(ip_packet); });
       if (result_.answered >= result_.asked) return;
@@ -217,7 +258,7 @@ void Takeover::attach_sockets() {
         continue;
       }
       // Closed by the guest. Its last bytes, and the end of the stream, may be still on their way.
-      if (c.is_over() || c.closed_with_reset || !c.lost.empty()) continue;
+      if (c.is_over() || c.closed_with_reset || !c.lost.empty() || !c.remote_isn) continue;
       item.family = c.key.local.address.family;
       item.own = UniqueFd(socket(item.family, SOCK_STREAM | SOCK_CLOEXEC, 0));
       item.fd = item.own.get();
@@ -235,7 +276,8 @@ void Takeover::open_listeners() {
     const GuestDescriptor& shadow = it->second;
     int error = 0;
     const std::optional<Endpoint> name = name_of(shadow.fd.get());
-    if (socket.bound && (!name || name->port == 0)) error = bind_anywhere(shadow.fd.get(), shadow.family, *socket.bound);
+    if (socket.bound && (!name || name->port == 0))
+      error = bind_anywhere(shadow.fd.get(), shadow.family, *socket.bound);
     if (error == 0 && listen(shadow.fd.get(), socket.backlog) != 0) error = errno;
     if (error == 0) {
       result_.listeners++;
@@ -271,7 +313,8 @@ void Takeover::open_datagrams() {
       continue;
     }
     const Endpoint where = socket.bound.value_or(Endpoint{});
-    report_(abi::kError, "cannot bind the datagram socket " + where.text() + " after the takeover: " + errno_text(error));
+    report_(abi::kError,
+            "cannot bind the datagram socket " + where.text() + " after the takeover: " + errno_text(error));
     result_.lost.push_back({{remote.value_or(Endpoint{}), where}, "cannot bind: " + errno_text(error)});
   }
 }
@@ -284,34 +327,6 @@ void Takeover::lose(Item& item, const std::string& reason) {
   result_.lost.push_back({c.key, reason});
 }
 
-// Established for the client, and not accepted by the guest: it has no socket yet, and gets one as a new connection would.
-void Takeover::expect(Item& item) {
-  Connection& c = *item.connection;
-  if (!c.established || c.is_over() || !c.lost.empty()) return;
-  if (c.outward) {
-    c.lost = "the guest has forgotten it";
-  } else if (!admission_) {
-    c.lost = "it was established, but not accepted yet (" + no_admission_ + ")";
-  } else {
-    item.tsval = c.fresh_tsval(monotonic_ns());
-    const std::string error = admission_->expect(c, item.tsval);
-    if (error.empty()) item.expected = true;
-    else c.lost = "it was established, but not accepted yet, and it cannot be admitted: " + error;
-  }
-}
-
-void Takeover::admit(Item& item) {
-  Connection& c = *item.connection;
-  const std::string error = admission_->admit(c, item.tsval, sender_);
-  admission_->release(c);
-  if (error.empty()) {
-    result_.orphans++;
-  } else {
-    c.lost = "it was established, but not accepted yet: " + error;
-    item.expected = false;
-  }
-}
-
 void Takeover::repair(Item& item) {
   Connection& c = *item.connection;
   if (item.shadow != nullptr && item.shadow->type != SOCK_STREAM) {
@@ -319,7 +334,7 @@ void Takeover::repair(Item& item) {
     return;
   }
   item.reuse_address = get_int(item.fd, SOL_SOCKET, SO_REUSEADDR);
-  if (!c.lost.empty()) return;
+  if (!c.lost.empty() || !c.remote_isn) return;
   RepairSpec spec;
   spec.socket_family = item.family;
   spec.local = c.key.local;
@@ -373,10 +388,8 @@ void Takeover::resume(Item& item) {
     ack.options.tsval = uint32_t(get_int(item.fd, SOL_TCP, TCP_TIMESTAMP));
     sender_.send(ack);
   }
-  if (c.remote_reset)
-    sender_.send(from_remote(c, kRst));
-  else if (c.all_received())
-    sender_.send(from_remote(c, kFin | kAck));
+  if (c.remote_reset) sender_.send(from_remote(c, kRst));
+  else if (c.all_received()) sender_.send(from_remote(c, kFin | kAck));
   if (c.shut_read) shutdown(item.fd, SHUT_RD);
   // A FIN that was acknowledged is sent once more: the send position stands before it (see Connection::acknowledge).
   if (c.shut_write) shutdown(item.fd, SHUT_WR);
@@ -391,22 +404,43 @@ void Takeover::resume(Item& item) {
 void Takeover::finish(Item& item) {
   Connection& c = *item.connection;
   const bool known = c.remote_isn && c.local_isn;
+  if (!known && c.lost.empty()) return connect_again(item);
   if (item.shadow != nullptr && item.shadow->type != SOCK_STREAM) return;
-  if (c.cookie == 0 && (!c.established || item.expected || c.is_over())) return;
-  if (known && !c.is_over()) sender_.send(to_remote(c, kRst | kAck, c.local_seq(c.acknowledged)));
+  if (c.cookie == 0 && (!c.established || c.is_over() || c.lost.empty())) return;
+  // Exactly the number that it expects; a reset with another one is ignored.
+  if (known && !c.is_over())
+    sender_.send(to_remote(c, kRst | kAck, item.expected_seq.value_or(c.local_seq(c.acknowledged))));
   if (c.lost.empty()) return;
   lose(item, c.lost);
   if (item.shadow != nullptr) refuse_guest(item);
 }
 
+// The guest was opening this connection, and nobody has answered yet. The remote end has heard of it at most; a handshake with other
+// numbers from the same port is what it makes of a host that was restarted.
+void Takeover::connect_again(Item& item) {
+  if (item.shadow == nullptr) return;  // and has given up since
+  Connection& c = *item.connection;
+  const int flags = fcntl(item.fd, F_GETFL);
+  fcntl(item.fd, F_SETFL, flags | O_NONBLOCK);
+  sockaddr_storage address;
+  const socklen_t len = c.key.remote.to(&address, item.family);
+  int error = c.key.local.port == 0 ? 0 : bind_anywhere(item.fd, item.family, c.key.local);
+  if (error == 0 && connect(item.fd, reinterpret_cast<sockaddr*>(&address), len) != 0 && errno != EINPROGRESS)
+    error = errno;
+  fcntl(item.fd, F_SETFL, flags);
+  if (error == 0) result_.connections++;
+  else lose(item, "cannot connect again: " + errno_text(error));
+}
+
 // The guest's end of a lost connection: its next call must say "connection reset", not "not connected".
 void Takeover::refuse_guest(Item& item) {
   Connection& c = *item.connection;
-  if (c.outward && !c.established && c.remote_isn == std::nullopt && c.local_isn) return;
   RepairSpec spec;
   spec.socket_family = item.family;
   spec.local = c.key.local;
   spec.remote = c.key.remote;
+  // A guest that talked to itself, say.
+  if (spec.remote.address.is_loopback()) spec.local.address = spec.remote.address;
   spec.receive_seq = 1;
   spec.send_seq = 1;
   if (!begin_repair(item.fd, spec).empty()) return;
@@ -419,6 +453,45 @@ void Takeover::refuse_guest(Item& item) {
   reset.seq = 1;
   reset.flags = kRst;
   sender_.send(reset);
+}
+
+void Takeover::adopt_orphans() {
+  std::vector<Connection*> orphans;
+  for (const Item& item : items_) {
+    Connection* c = item.connection;
+    if (c->cookie == 0 && c->established && !c->outward && !c->is_over() && c->lost.empty()) orphans.push_back(c);
+  }
+  if (orphans.empty()) return;
+  // Their receive queues take after the listener's, and must hold what the primary's held.
+  std::unordered_map<uint16_t, size_t> input;
+  for (const Connection* c : orphans) input[c->key.local.port] = std::max(input[c->key.local.port], c->input.size());
+  std::vector<std::pair<int, int>> sizes;
+  for (const auto& [cookie, socket] : table_->sockets()) {
+    const auto it = shadows_.find(cookie);
+    if (!socket.listening || it == shadows_.end() || !socket.bound || input[socket.bound->port] == 0) continue;
+    const int fd = it->second.fd.get();
+    sizes.emplace_back(fd, get_int(fd, SOL_SOCKET, SO_RCVBUF));
+    reserve_buffer(fd, false, input[socket.bound->port] * 4);
+  }
+  const std::vector<std::string> why = orphans_.put({orphans.begin(), orphans.end()});
+  for (size_t i = 0; i < orphans.size(); i++) {
+    Connection& c = *orphans[i];
+    if (!why[i].empty()) {
+      c.lost = "it was established and not accepted yet: " + why[i];
+      continue;
+    }
+    result_.orphans++;
+    if (c.all_received()) sender_.send(from_remote(c, kFin | kAck));
+  }
+  for (const auto& [fd, size] : sizes) restore_buffer(fd, false, size);
+}
+
+// From here on the clients' packets reach the connections.
+void Takeover::open_vip() {
+  const std::string table = standby_table(config_.service);
+  const SetElement element{NFPROTO_INET, table.c_str(), "closed", {config_.vip.bytes.data(), config_.vip.size()}, 0};
+  if (const int error = sets_.remove({&element, 1}))
+    throw HostError("NET", error, "", "cannot open " + config_.vip.text() + " to its clients: " + errno_text(error));
 }
 
 void Takeover::replay_captured() {

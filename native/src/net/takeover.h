@@ -2,8 +2,8 @@
 // primary, in place, and the clients notice nothing.
 //
 // Order (each step's reason is in the code; another order resets clients or loses bytes):
-//   announce the VIP, which is not here yet -> ask each client how far it is -> listeners -> repair every connection -> VIP -> connections
-//   that nobody has accepted yet -> let the others speak, clients first heard meanwhile included.
+//   announce the VIP, which is not here yet -> ask each client how far it is -> listeners -> repair every connection -> VIP, closed to the
+//   outside -> orphans into the accept queues -> let the connections speak -> open the VIP -> what was heard meanwhile.
 //
 // Invariants:
 //  - Before it: the old primary is fenced, the replica stands (LiveState Drained), the network ring is drained.
@@ -12,9 +12,10 @@
 //
 // Must not: be run twice with one object.
 #pragma once
-#include "net/admission.h"
 #include "net/connection_table.h"
 #include "net/guest_sockets.h"
+#include "net/nft_set.h"
+#include "net/orphans.h"
 #include "net/raw_ip.h"
 #include "net/vip.h"
 
@@ -46,7 +47,7 @@ struct TakeoverResult {
   uint32_t answered = 0;     // of those that were asked
   uint32_t asked = 0;
   uint32_t finishing = 0;  // closed by the guest, not yet by the client
-  uint32_t orphans = 0;    // established at the primary, not accepted by the guest; they wait in its listeners' backlogs
+  uint32_t orphans = 0;    // established at the primary, not accepted by the guest
   uint32_t listeners = 0, datagrams = 0;
   uint32_t replayed_packets = 0;  // that came while the VIP was on its way
   uint64_t unread_bytes = 0, resent_bytes = 0;
@@ -71,8 +72,7 @@ class Takeover {
     int family = 0;
     int reuse_address = 0;
     bool answered = false, repaired = false;
-    bool expected = false;  // admitted to the backlog of the guest's listener
-    uint32_t tsval = 0;     // that its timestamps begin with
+    std::optional<uint32_t> expected_seq;  // by the client, as it says
   };
   void stage(const char* name);
   void classify();
@@ -82,13 +82,14 @@ class Takeover {
   bool note_answer(const TcpPacket& packet);
   void attach_sockets();
   void open_listeners();
-  void expect(Item& item);
-  void admit(Item& item);
   void repair(Item& item);
   void resume(Item& item);
   void finish(Item& item);
   void lose(Item& item, const std::string& reason);
+  void connect_again(Item& item);
   void refuse_guest(Item& item);
+  void adopt_orphans();
+  void open_vip();
   void open_datagrams();
   void replay_captured();
   TcpPacket from_remote(const Connection& c, uint8_t flags) const;
@@ -99,8 +100,8 @@ class Takeover {
   Vip vip_;
   RawSender sender_;
   Tap tap_;
-  std::unique_ptr<Admission> admission_;
-  std::string no_admission_;  // why there is none
+  Orphans orphans_;
+  NftSets sets_;
   ConnectionTable* table_ = nullptr;
   std::vector<Item> items_;
   std::unordered_map<FlowKey, size_t, FlowKeyHash> by_key_;

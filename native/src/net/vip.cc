@@ -20,7 +20,8 @@ namespace understudy::host {
 namespace {
 
 [[noreturn]] void fail(int error, const std::string& what) {
-  throw HostError("NET", error, "", what + ": " + errno_text(error) + (error == EPERM ? "; it needs CAP_NET_ADMIN" : ""));
+  throw HostError("NET", error, "",
+                  what + ": " + errno_text(error) + (error == EPERM ? "; it needs CAP_NET_ADMIN" : ""));
 }
 
 }  // namespace
@@ -39,17 +40,34 @@ Vip::Vip(const Address& address, uint8_t prefix, const std::string& interface)
   if (index_ == 0) fail(errno, "the VIP's interface " + interface + " is not there");
   ifreq request{};
   interface.copy(request.ifr_name, IFNAMSIZ - 1);
-  if (ioctl(link_.get(), SIOCGIFHWADDR, &request) != 0) fail(errno, "cannot read the address of interface " + interface);
+  if (ioctl(link_.get(), SIOCGIFHWADDR, &request) != 0)
+    fail(errno, "cannot read the address of interface " + interface);
   has_mac_ = request.ifr_hwaddr.sa_family == ARPHRD_ETHER;
   memcpy(mac_, request.ifr_hwaddr.sa_data, 6);
 }
 
-int Vip::change(uint16_t type, uint16_t flags) {
+int Vip::talk(nlmsghdr* message) {
+  message->nlmsg_seq = sequence_;
+  if (send(route_.get(), message, message->nlmsg_len, 0) < 0) return errno;
+  for (;;) {
+    alignas(nlmsghdr) char buffer[4096];
+    const ssize_t n = recv(route_.get(), buffer, sizeof buffer, 0);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return errno;
+    const auto* answer = reinterpret_cast<const nlmsghdr*>(buffer);
+    if (size_t(n) < sizeof(nlmsghdr) + sizeof(int) || answer->nlmsg_type != NLMSG_ERROR ||
+        answer->nlmsg_seq != sequence_)
+      continue;
+    sequence_++;
+    return -static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(answer))->error;
+  }
+}
+
+int Vip::change_address(uint16_t type, uint16_t flags) {
   alignas(nlmsghdr) char buffer[512];
   nlmsghdr* message = mnl_nlmsg_put_header(buffer);
   message->nlmsg_type = type;
   message->nlmsg_flags = uint16_t(NLM_F_REQUEST | NLM_F_ACK | flags);
-  message->nlmsg_seq = sequence_++;
   auto* header = static_cast<ifaddrmsg*>(mnl_nlmsg_put_extra_header(message, sizeof(ifaddrmsg)));
   header->ifa_family = address_.family;
   header->ifa_prefixlen = prefix_;
@@ -58,26 +76,41 @@ int Vip::change(uint16_t type, uint16_t flags) {
   header->ifa_index = uint32_t(index_);
   mnl_attr_put(message, IFA_LOCAL, address_.size(), address_.bytes.data());
   mnl_attr_put(message, IFA_ADDRESS, address_.size(), address_.bytes.data());
-  if (send(route_.get(), message, message->nlmsg_len, 0) < 0) return errno;
-  for (;;) {
-    const ssize_t n = recv(route_.get(), buffer, sizeof buffer, 0);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return errno;
-    const auto* answer = reinterpret_cast<const nlmsghdr*>(buffer);
-    if (size_t(n) >= sizeof(nlmsghdr) + sizeof(int) && answer->nlmsg_type == NLMSG_ERROR &&
-        answer->nlmsg_seq == sequence_ - 1)
-      return -static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(answer))->error;
-  }
+  return talk(message);
+}
+
+// The kernel makes an IPv6 address's local route itself, but later, in a work queue: ten milliseconds on a loaded machine, in which the
+// address is nobody's. The same route put there by hand is there at once; it has to be taken away by hand, too.
+int Vip::change_route(uint16_t type, uint16_t flags) {
+  alignas(nlmsghdr) char buffer[512];
+  nlmsghdr* message = mnl_nlmsg_put_header(buffer);
+  message->nlmsg_type = type;
+  message->nlmsg_flags = uint16_t(NLM_F_REQUEST | NLM_F_ACK | flags);
+  auto* header = static_cast<rtmsg*>(mnl_nlmsg_put_extra_header(message, sizeof(rtmsg)));
+  header->rtm_family = AF_INET6;
+  header->rtm_dst_len = 128;
+  header->rtm_table = RT_TABLE_LOCAL;
+  header->rtm_protocol = RTPROT_KERNEL;
+  header->rtm_scope = RT_SCOPE_UNIVERSE;
+  header->rtm_type = RTN_LOCAL;
+  mnl_attr_put(message, RTA_DST, address_.size(), address_.bytes.data());
+  mnl_attr_put_u32(message, RTA_OIF, uint32_t(index_));
+  return talk(message);
 }
 
 void Vip::add() {
-  const int error = change(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE);
-  if (error != 0 && error != EEXIST)
-    fail(error, "cannot add " + address_.text() + " to interface " + interface_);
+  int error = change_address(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE);
+  if (error == EEXIST) error = 0;
+  if (error == 0 && address_.family == AF_INET6) error = change_route(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
+  if (error != 0 && error != EEXIST) fail(error, "cannot add " + address_.text() + " to interface " + interface_);
 }
 
 void Vip::remove() {
-  const int error = change(RTM_DELADDR, 0);
+  int error = change_address(RTM_DELADDR, 0);
+  if (address_.family == AF_INET6) {
+    const int route_error = change_route(RTM_DELROUTE, 0);
+    if (error == 0 && route_error != ESRCH) error = route_error;
+  }
   if (error != 0 && error != EADDRNOTAVAIL)
     fail(error, "cannot remove " + address_.text() + " from interface " + interface_);
 }

@@ -9,6 +9,8 @@
 #include "common.h"
 #include "net/packet.h"
 
+struct nlmsghdr;
+
 namespace understudy::host {
 
 class Vip {
@@ -28,7 +30,9 @@ class Vip {
   int interface_index() const { return index_; }
 
  private:
-  int change(uint16_t type, uint16_t flags);
+  int talk(nlmsghdr* message);
+  int change_address(uint16_t type, uint16_t flags);
+  int change_route(uint16_t type, uint16_t flags);
   void send_arp(uint16_t operation) const;
   void send_advertisement() const;
 

@@ -56,6 +56,7 @@ GateConfig get_gate(const Napi::Object& o) {
   config.queue_in = uint16_t(get_count(o, "queueIn"));
   config.queue_out = uint16_t(get_count(o, "queueOut"));
   config.lease_ms = uint32_t(get_count(o, "leaseMs"));
+  if (has(o, "forwardTo")) config.forward_to = Address::parse(get_string(o, "forwardTo"));
   return config;
 }
 
@@ -87,6 +88,7 @@ Napi::Value start_primary(const Napi::CallbackInfo& info) {
     record.isolation = get_isolation(o);
     out.output_path = get_string(o, "outputPath");
     out.durable = o.Get("durable").ToBoolean();
+    out.shared_paths = get_strings(o, "sharedPaths");
     out.rpo_ms = get_count(o, "rpoMs");
     out.rpo_bytes = get_count(o, "rpoBytes");
     if (has(o, "mirror")) out.mirror = get_mirror(get_object(o, "mirror"));
@@ -95,7 +97,8 @@ Napi::Value start_primary(const Napi::CallbackInfo& info) {
   });
   return start<PrimarySession>(info, options, [](Napi::Object& handle, std::shared_ptr<PrimarySession> session) {
     Napi::Env env = handle.Env();
-    handle.Set("goUnprotected", Napi::Function::New(env, [session](const Napi::CallbackInfo&) { session->go_unprotected(); }));
+    handle.Set("goUnprotected",
+               Napi::Function::New(env, [session](const Napi::CallbackInfo&) { session->go_unprotected(); }));
     handle.Set("fence", Napi::Function::New(env, [session](const Napi::CallbackInfo& call) {
                  session->fence(call[0].ToString().Utf8Value(), call[1].ToBoolean());
                }));

@@ -66,7 +66,9 @@ BackupSession::BackupSession(const BackupOptions& options, EmitEvent emit)
     vip_ = std::make_unique<Vip>(network_->vip, network_->prefix, network_->interface);
   }
   MirrorReceiver::Hooks mirror_hooks;
-  mirror_hooks.on_connected = [this](const MirrorPeer& peer) { emit_({{"type", "connected"}, {"peer", peer.address}}); };
+  mirror_hooks.on_connected = [this](const MirrorPeer& peer) {
+    emit_({{"type", "connected"}, {"peer", peer.address}});
+  };
   mirror_hooks.on_record = [this](const MirrorRecord& record) { on_record(record); };
   mirror_hooks.on_lost = [this](const MirrorLoss& loss) {
     if (released_) return;
@@ -121,7 +123,8 @@ void BackupSession::on_record(const MirrorRecord& record) {
              {"atNs", lost_at_ns_.load()}});
       return;
   }
-  emit_(message(abi::kError, "the mirror carries a record of a type that is not known: " + std::to_string(record.type)));
+  emit_(
+      message(abi::kError, "the mirror carries a record of a type that is not known: " + std::to_string(record.type)));
 }
 
 void BackupSession::on_journal(const MirrorRecord& record) {
@@ -197,9 +200,7 @@ void BackupSession::take_over(uint64_t epoch) {
   takeover_thread_ = start_thread("us-takeover", [this, epoch] {
     try {
       do_take_over(epoch);
-    } catch (const std::exception& error) {
-      emit_({{"type", "takeoverFailed"}, {"reason", error.what()}});
-    }
+    } catch (const std::exception& error) { emit_({{"type", "takeoverFailed"}, {"reason", error.what()}}); }
   });
 }
 
@@ -219,7 +220,8 @@ void BackupSession::do_take_over(uint64_t epoch) {
         throw HostError("TAKEOVER", ETIMEDOUT, "", "the replica does not take the events that were received");
     }
   }
-  if (replica_over_) throw HostError("TAKEOVER", 0, "", "there is no replica: it left the journal, or its guest has ended");
+  if (replica_over_)
+    throw HostError("TAKEOVER", 0, "", "there is no replica: it left the journal, or its guest has ended");
   const std::string trouble = replica_->drain(kDrainMs);
   if (!trouble.empty()) throw HostError("TAKEOVER", 0, "", trouble);
   if (net_reader_ != nullptr) net_reader_->drain();
@@ -231,15 +233,20 @@ void BackupSession::do_take_over(uint64_t epoch) {
     for (const TakeoverResult::Stage& s : result.stages) stage(s.name, s.at_ns, detail_of(s.name, result));
     Plain::List lost;
     for (const TakeoverResult::Loss& loss : result.lost) lost.emplace_back(loss.reason);
-    network = {{"connections", result.connections},   {"asked", result.asked},
-               {"answered", result.answered},         {"orphans", result.orphans},
-               {"finishing", result.finishing},       {"listeners", result.listeners},
-               {"unreadBytes", result.unread_bytes},  {"resentBytes", result.resent_bytes},
+    network = {{"connections", result.connections},
+               {"asked", result.asked},
+               {"answered", result.answered},
+               {"orphans", result.orphans},
+               {"finishing", result.finishing},
+               {"listeners", result.listeners},
+               {"unreadBytes", result.unread_bytes},
+               {"resentBytes", result.resent_bytes},
                {"lost", std::move(lost)}};
   }
   const PeerClock clock = receiver_->peer_clock();
   // Hosts that share their clock (or nearly do) need no correction, which would only add the uncertainty of its measurement.
-  const bool differs = clock.valid && uint64_t(std::abs(clock.monotonic_offset_ns)) > clock.uncertainty_ns + kSameClockNs;
+  const bool differs = clock.valid &&
+                       uint64_t(std::abs(clock.monotonic_offset_ns)) > clock.uncertainty_ns + kSameClockNs;
   if (auto error = replica_->go_live(epoch, differs ? clock.monotonic_offset_ns : 0))
     throw HostError("JOURNAL_DIR", error->error, error->path,
                     "cannot go on with the journal: " + error->path + ": " + errno_text(error->error));

@@ -29,7 +29,8 @@ struct BackupOptions {
   MirrorConfig mirror;
   std::optional<TakeoverConfig> network;
   bool durable = false;  // sync what is written, and say so
-  uint64_t lag_bytes_max = 0;  // what the replica may be behind before the mirror is slowed down; 0: what its ring holds
+  uint64_t
+      lag_bytes_max = 0;  // what the replica may be behind before the mirror is slowed down; 0: what its ring holds
 };
 
 class BackupSession : public Session {
@@ -73,7 +74,8 @@ class BackupSession : public Session {
   std::mutex end_mutex_;
   std::condition_variable ended_changed_;
   bool records_over_ = false;
-  std::atomic<bool> replica_over_{false}, released_{false}, taking_over_{false}, said_caught_up_{false}, closing_{false};
+  std::atomic<bool> replica_over_{false}, released_{false}, taking_over_{false}, said_caught_up_{false},
+      closing_{false};
   std::atomic<uint64_t> bytes_{0}, lost_at_ns_{0};
   std::unique_ptr<MirrorReceiver> receiver_;
   std::thread takeover_thread_, finisher_;

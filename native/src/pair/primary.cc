@@ -11,6 +11,7 @@
 namespace understudy::host {
 namespace {
 constexpr uint32_t kFarewellMs = 500;
+constexpr useconds_t kDivertUs = 100'000;
 }
 
 PrimarySession::PrimarySession(const PrimaryOptions& options, EmitEvent emit)
@@ -29,6 +30,9 @@ PrimarySession::PrimarySession(const PrimaryOptions& options, EmitEvent emit)
   control.on_error = abi::kOnErrorStop;
   control.kick_after_ms = record.kick_after_ms;
   if (record.isolation && record.isolation->pid) control.flags |= abi::kFlagPidNamespace;
+  std::string shared;
+  for (const std::string& path : options.shared_paths) shared += path + "\n";
+  copy_path(control.shared_paths, shared);
   if (!options.mirror) {
     unprotected_ = true;
     control.pair.held = ~0ull;
@@ -149,11 +153,9 @@ PrimarySession::PrimarySession(const PrimaryOptions& options, EmitEvent emit)
 }
 
 PrimarySession::~PrimarySession() {
-  if (finisher_.joinable()) {
-    killed_ = true;
-    warden_->kill_group();
-    finisher_.join();
-  }
+  if (!finisher_.joinable()) return;
+  kill(SIGKILL);
+  finisher_.join();
 }
 
 void PrimarySession::tap(uint64_t first_seq, uint64_t count, const uint8_t* events, size_t len, uint64_t end) {
@@ -246,11 +248,10 @@ void PrimarySession::fence(const std::string& reason, bool release) {
   const bool first = !fenced_.exchange(true);
   if (first) {
     // The kernel first: what the guest's death would send is stopped there.
-    if (gate_ != nullptr) gate_->drop_lease();
-    if (vip_ != nullptr) {
-      try {
-        vip_->remove();
-      } catch (const HostError& error) { emit_(message(abi::kError, error.what())); }
+    if (gate_ != nullptr) {
+      gate_->drop_lease();
+      // The address stays for the moment, though nothing leaves from it: only what is addressed to this host can be sent on.
+      gate_->divert();
     }
   }
   if (release && sender_ != nullptr && !unprotected_) {
@@ -265,8 +266,11 @@ bool PrimarySession::on_killed(bool root, int signal) {
   const uint64_t at = monotonic_ns();
   // Everything that the guest had appended goes to the backup before it is told to go on.
   pump_->drain();
-  fence("the guest was killed by signal " + std::to_string(signal), true);
+  const std::string reason = "the guest was killed by signal " + std::to_string(signal);
+  fence(reason, false);
+  // Said before the backup is told: its answer is the loss of the mirror, which must not be taken for the loss of the backup.
   emit_({{"type", "guestLost"}, {"signal", signal}, {"atNs", at}});
+  fence(reason, true);
   warden_->kill_group();
   return true;
 }
@@ -277,12 +281,13 @@ void PrimarySession::on_fault() {
 }
 
 void PrimarySession::kill(int signal) {
-  if (signal == SIGKILL) {
+  if (signal != SIGKILL) return void(warden_->signal_root(signal));
+  {
+    std::lock_guard lock(finish_mutex_);
     killed_ = true;
-    warden_->kill_group();
-  } else {
-    warden_->signal_root(signal);
+    finish_changed_.notify_all();
   }
+  warden_->kill_group();
 }
 
 Plain::Object PrimarySession::stats() {
@@ -299,21 +304,22 @@ Plain::Object PrimarySession::stats() {
     }
     if (!sent_.empty()) rpo_ns = now - sent_.front().at_ns;
   }
-  Plain::Object out{{"events", pump_->events()},
-                    {"bytes", pump_->bytes()},
-                    {"lagEvents", lag_events},
-                    {"lagMs", double(lag_ns) / 1e6},
-                    {"rpoMs", rpo_bytes_ == 0 ? 0.0 : double(rpo_ns) / 1e6},
-                    {"rpoBytes", rpo_bytes_ == 0 || unprotected_ ? 0.0 : double(load_acquire(control.pair.held) - held)},
-                    {"appendedBytes", appended},
-                    {"heldBytes", held},
-                    {"journalBytes", writer_.journal_bytes()},
-                    {"processes", warden_->processes()},
-                    {"threads", load_acquire(control.live_threads)},
-                    {"commits", load_acquire(control.pair.stat_commits)},
-                    {"commitWaits", load_acquire(control.pair.stat_commit_waits)},
-                    {"commitWaitNs", load_acquire(control.pair.stat_commit_wait_ns)},
-                    {"counters", counters(control)}};
+  Plain::Object out{
+      {"events", pump_->events()},
+      {"bytes", pump_->bytes()},
+      {"lagEvents", lag_events},
+      {"lagMs", double(lag_ns) / 1e6},
+      {"rpoMs", rpo_bytes_ == 0 ? 0.0 : double(rpo_ns) / 1e6},
+      {"rpoBytes", rpo_bytes_ == 0 || unprotected_ ? 0.0 : double(load_acquire(control.pair.held) - held)},
+      {"appendedBytes", appended},
+      {"heldBytes", held},
+      {"journalBytes", writer_.journal_bytes()},
+      {"processes", warden_->processes()},
+      {"threads", load_acquire(control.live_threads)},
+      {"commits", load_acquire(control.pair.stat_commits)},
+      {"commitWaits", load_acquire(control.pair.stat_commit_waits)},
+      {"commitWaitNs", load_acquire(control.pair.stat_commit_wait_ns)},
+      {"counters", counters(control)}};
   if (sender_ != nullptr) {
     const Watermarks marks = sender_->watermarks();
     const MirrorStats mirror = sender_->stats();
@@ -345,25 +351,30 @@ void PrimarySession::finish() {
   pump_->finish();
   const auto root = launcher_->reap_root();
   const uint32_t events = uint32_t(pump_->events());
-  Plain::Object event{{"type", "ended"},
-                      {"status", root ? root->status : control.exit_status},
-                      {"lost", lost_guest_.load()},
-                      {"killed", killed_.load()},
-                      {"events", events}};
   service_->stop();
   warden_->stop();
-  // The backup has the end before the connection goes, so that it is not taken for a failure.
+  if (!lost_guest_) {
+    emit_({{"type", "guestEnded"},
+           {"status", root ? root->status : control.exit_status},
+           {"killed", killed_.load()},
+           {"events", events}});
+    // The coordinator is told first; until then the mirror stays, so that its end is not taken for a failure.
+    std::unique_lock lock(finish_mutex_);
+    finish_changed_.wait(lock, [this] { return killed_.load(); });
+  }
   if (sender_ != nullptr) sender_->close(lost_guest_ ? "the guest was lost" : "the guest has ended", kFarewellMs);
-  standing_gate_ = nullptr;
-  gate_.reset();
-  if (vip_ != nullptr && !fenced_) {
+  // Until the clients have learnt where the address is now, what they send here is sent on.
+  if (fenced_ && gate_ != nullptr) usleep(kDivertUs);
+  if (vip_ != nullptr) {
     try {
       vip_->remove();
     } catch (const HostError& error) { emit_(message(abi::kError, error.what())); }
   }
+  standing_gate_ = nullptr;
+  gate_.reset();
   launcher_->stop();
   enclosure_.close();
-  emit_(std::move(event));
+  emit_({{"type", "ended"}});
 }
 
 }  // namespace understudy::host

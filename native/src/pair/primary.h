@@ -28,6 +28,7 @@ struct NetworkOptions {
 struct PrimaryOptions {
   RecordOptions record;
   std::string output_path;
+  std::vector<std::string> shared_paths;  // storage that the backup does not touch: changes of it are outputs
   std::optional<MirrorConfig> mirror;  // none: unprotected from the beginning
   std::optional<NetworkOptions> network;
   bool durable = false;  // outputs wait for the backup's disk, not for its memory only

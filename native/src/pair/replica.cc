@@ -33,8 +33,8 @@ Replica::Replica(const ReplicaOptions& options, Hooks hooks)
 
   const std::string scratch_dir = std::filesystem::absolute(options.scratch_dir);
   const std::string stub_path = std::filesystem::absolute(options.stub_path);
-  const std::optional<Namespaces> isolation =
-      stage_replay(control, options.isolation, blobs_.blob_dir(), scratch_dir, stub_path);
+  const std::optional<Namespaces> isolation = stage_replay(control, options.isolation, blobs_.blob_dir(), scratch_dir,
+                                                           stub_path);
 
   launcher_ = std::make_unique<Launcher>(memory_, enclosure_, hooks_.message);
   Warden::Hooks warden_hooks;
@@ -52,13 +52,12 @@ Replica::Replica(const ReplicaOptions& options, Hooks hooks)
   };
   warden_hooks.report = hooks_.message;
   warden_ = std::make_unique<Warden>(memory_, *launcher_, enclosure_, std::move(warden_hooks));
-  service_ = std::make_unique<Service>(memory_, blobs_, sites_, *warden_, launcher_.get(), enclosure_,
-                                       Service::Hooks{hooks_.message, [this](int error, const std::string& path) {
-                                                        if (pump_ != nullptr)
-                                                          pump_->fail({false,
-                                                                       {error, path},
-                                                                       "cannot write the journal: " + errno_text(error)});
-                                                      }});
+  service_ = std::make_unique<Service>(
+      memory_, blobs_, sites_, *warden_, launcher_.get(), enclosure_,
+      Service::Hooks{hooks_.message, [this](int error, const std::string& path) {
+                       if (pump_ != nullptr)
+                         pump_->fail({false, {error, path}, "cannot write the journal: " + errno_text(error)});
+                     }});
   guard_ = guard_for(isolation, &control);
 
   UniqueFd output(open(options.output_path.empty() ? "/dev/null" : options.output_path.c_str(),
@@ -131,9 +130,9 @@ std::string Replica::drain(int timeout_ms) {
     if (state == abi::kLiveDrained) return "";
     if (over_) {
       const uint32_t outcome = load_acquire(control.outcome);
-      return outcome == abi::kDiverged || outcome == abi::kAgentFault ? "the replica left the journal: " +
-                                                                            detail_of(control.divergence)
-                                                                      : "the guest has ended";
+      return outcome == abi::kDiverged || outcome == abi::kAgentFault
+                 ? "the replica left the journal: " + detail_of(control.divergence)
+                 : "the guest has ended";
     }
     if (monotonic_ns() > until)
       return "the replica did not come to a stand: " + std::to_string(load_acquire(control.pair.drained)) + " of " +

@@ -22,7 +22,6 @@
 #include "ring_feeder.h"
 #include "service.h"
 
-
 namespace understudy::host {
 
 struct ReplicaOptions {

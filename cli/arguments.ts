@@ -1,0 +1,42 @@
+// Numbers, sizes and times as people type them.
+
+/** Its message says what to give instead. */
+export class BadArgument extends Error {}
+
+/** "16M", "64k", "1G", "4096": binary multiples, as ring and segment sizes are powers of two. */
+export function parseSize(text: string): number {
+  const match = /^(\d+)([kKmMgG]?)(?:i?[bB])?$/.exec(text);
+  if (match === null) throw new BadArgument('Give a size such as 4096, 512k, 16M or 1G.');
+  const factor = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 }[match[2]!.toLowerCase()]!;
+  return Number(match[1]) * factor;
+}
+
+export function parseSizeBetween(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const size = parseSize(text);
+    if (size < min || size > max) throw new BadArgument(`It must be between ${binary(min)} and ${binary(max)}.`);
+    return size;
+  };
+}
+
+function binary(n: number): string {
+  if (n >= 2 ** 30) return `${n / 2 ** 30}G`;
+  return n >= 2 ** 20 ? `${n / 2 ** 20}M` : `${n / 2 ** 10}k`;
+}
+
+export function parsePositive(text: string): number {
+  const n = Number(text);
+  if (!/^\d+$/.test(text) || n < 1 || !Number.isSafeInteger(n)) throw new BadArgument('Give a whole number from 1 on.');
+  return n;
+}
+
+export function parseNonNegative(text: string): number {
+  const n = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(n)) throw new BadArgument('Give a whole number.');
+  return n;
+}
+
+export function parseSeconds(text: string): number {
+  if (!/^\d+(\.\d+)?$/.test(text)) throw new BadArgument('Give seconds, such as 12 or 0.5.');
+  return Number(text);
+}
