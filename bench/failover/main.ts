@@ -20,6 +20,7 @@ interface Options {
   connections?: number;
   churn?: number;
   rate?: number;
+  late?: boolean;
   json?: string | true;
   keep?: string;
   hold?: boolean;
@@ -54,6 +55,8 @@ const program = new Command('bench failover')
   .option('--connections <n>', 'of the client (by chance: 1 to 100)', whole)
   .option('--churn <n>', 'further connections that come and go (by chance: 0 to 4)', whole)
   .option('--rate <n>', 'requests in a second, all connections together (by chance: 200 to 4,000)', whole)
+  .option('--late', 'some connections read late (by chance: in a third of the runs)')
+  .option('--no-late')
   .option('--json [file]', 'results as JSON, to a file or to standard output')
   .option('--keep <dir>', 'what a failed run leaves (logs, journals) is kept there')
   .option('--hold', 'a failed run is left as it is until SIGUSR1, to look into')
@@ -76,6 +79,7 @@ function planOf(index: number): Plan {
     churn: options.churn ?? random.below(5),
     rate: options.rate ?? random.pick([200, 1000, 2000, 4000]),
     seed: random.below(1 << 30),
+    late: options.late ?? random.below(3) === 0,
     strikeAfterMs: 100 + random.below(600),
   };
 }
@@ -99,10 +103,10 @@ async function main(): Promise<number> {
     });
     outcomes.push(outcome);
     if (outcome.failures.length === 0 || options.keep === undefined) rmSync(dir, { recursive: true, force: true });
-    const { fault, guest, connections, churn, rate } = outcome.plan;
+    const { fault, guest, connections, churn, rate, late } = outcome.plan;
     const pauses = outcome.pauses.map((p) => p.ms).sort((x, y) => x - y);
     console.error(
-      `${String(index).padStart(3)} ${fault.padEnd(13)} ${guest.padEnd(13)} ${connections}+${churn} at ${rate}/s: ` +
+      `${String(index).padStart(3)} ${fault.padEnd(13)} ${guest.padEnd(13)} ${connections}+${churn} at ${rate}/s${late ? ', late' : ''}: ` +
         (outcome.failures.length > 0
           ? `FAILED: ${outcome.failures.join('; ')}`
           : `ok, ${outcome.client!.replies} replies` +

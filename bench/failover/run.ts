@@ -17,6 +17,8 @@ export interface Plan {
   churn: number;
   rate: number;
   seed: number;
+  /** Some connections read late; their waits are then no measure of anything. */
+  late: boolean;
   /** From the moment at which all clients work. */
   strikeAfterMs: number;
 }
@@ -165,7 +167,16 @@ export async function run(plan: Plan, { dir, hold, capture }: RunOptions): Promi
         toolPath('bench-failover-client'),
         ...['--address', rig.vip, '--port', String(PORT), '--protocol', plan.guest === 'redis' ? 'redis' : 'chain'],
         ...['--connections', String(plan.connections), '--churn', String(plan.churn), '--rate', String(plan.rate)],
-        ...['--seed', String(plan.seed), '--drain-ms', String(DRAIN_MS), '--log', log],
+        ...[
+          '--seed',
+          String(plan.seed),
+          '--drain-ms',
+          String(DRAIN_MS),
+          '--late',
+          plan.late ? 'yes' : 'no',
+          '--log',
+          log,
+        ],
       ],
       'pipes',
     );
@@ -191,7 +202,7 @@ export async function run(plan: Plan, { dir, hold, capture }: RunOptions): Promi
           outcome.stages[s.stage] = (s.atNs - detect) / 1e6;
           if (s.detail !== undefined) outcome.details[s.stage] = s.detail;
         }
-        outcome.pauses = pausesOf(log, timeline);
+        if (!plan.late) outcome.pauses = pausesOf(log, timeline);
       }
     }
   } catch (error) {

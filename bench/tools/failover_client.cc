@@ -1,14 +1,14 @@
 // The client of the failover benchmark: many connections under load that are never opened again, every byte checked, every reply timed.
 //
 //   bench-failover-client --address A --port P [--protocol chain|redis] [--connections N] [--churn N] [--rate R] [--seed S]
-//                         [--drain-ms MS] [--log FILE]
+//                         [--late yes|no] [--drain-ms MS] [--log FILE]
 //
 // Prints "ready" once each connection has had an answer, works until a line (or the end) comes on standard input, then lets everything be
 // answered, compares the store with its model, half-closes each connection, waits for the server's end of it, and prints one
 // JSON object. `--churn` adds connections that come and go: opened, used, closed in one of several ways, opened anew.
 //
 // Requests are pipelined by chance and handed to the kernel in pieces by chance, so that a failover meets requests that have arrived in
-// part. The log has one record per arrival of replies (struct Arrival): when it came, when the oldest request that it answers was
+// part. With --late, some connections read late and have little room, so that it meets closed windows. The log has one record per arrival of replies (struct Arrival): when it came, when the oldest request that it answers was
 // sent, and how often this connection has retransmitted so far.
 //
 // Invariants: no connection is ever replaced after an error; an error of one does not end the others; the schedule follows from the
@@ -54,6 +54,7 @@ struct Options {
   uint16_t port = 0;
   uint32_t connections = 10, churn = 0;
   double rate = 2000;
+  bool late = false;
   uint64_t seed = 1, drain_ms = 10000;
 };
 
@@ -108,6 +109,7 @@ struct Connection {
   std::string out, in;
   uint64_t queued = 0, sent = 0;  // bytes of the request stream
   uint64_t hold_until_ns = 0;     // the rest of `out` is kept back until then
+  uint64_t read_after_ns = 0;     // nothing is read before; 0: nothing waits
   uint64_t next_ns = 0;           // next batch, or next connect of one that churns
   uint64_t state = 0, count = 0, last_shared = 0;
   uint64_t answered = 0;
@@ -165,14 +167,17 @@ void Client::fail(Connection& c, const std::string& what) {
                       " outstanding: " + what);
   if (c.fd >= 0) close(c.fd);
   c.fd = -1;
+  c.read_after_ns = 0;
   c.phase = Phase::kFailed;
 }
 
 void Client::open(Connection& c) {
   c.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (c.fd < 0) return fail(c, std::string("socket: ") + strerror(errno));
-  const int on = 1;
+  const int on = 1, small = 8 << 10;
   setsockopt(c.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  // Some have little room, so that the server meets windows that are closed.
+  if (o_.late && c.id % 5 == 1) setsockopt(c.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
   sockaddr_in to{};
   to.sin_family = AF_INET;
   to.sin_port = htons(o_.port);
@@ -181,7 +186,7 @@ void Client::open(Connection& c) {
   c.expected.clear();
   c.out.clear();
   c.in.clear();
-  c.queued = c.sent = c.hold_until_ns = c.state = c.count = c.last_shared = 0;
+  c.queued = c.sent = c.hold_until_ns = c.read_after_ns = c.state = c.count = c.last_shared = 0;
   c.shut = c.compared = false;
   opened_++;
   if (connect(c.fd, reinterpret_cast<sockaddr*>(&to), sizeof to) != 0 && errno != EINPROGRESS)
@@ -368,6 +373,9 @@ bool Client::take_redis(Connection& c) {
 void Client::receive(Connection& c) {
   static char buffer[256 << 10];
   bool ended = false;
+  if (c.read_after_ns > now_ns()) return;
+  c.read_after_ns = o_.late && !stopping_ && random_.chance(c.id % 5 == 1 ? 0.1 : 0.01) ? now_ns() + random_.below(150 * kMs) : 0;
+  if (c.read_after_ns != 0) return;
   for (;;) {
     const ssize_t n = recv(c.fd, buffer, sizeof buffer, 0);
     if (n < 0 && errno == EAGAIN) break;
@@ -441,6 +449,7 @@ void Client::end_of_stream(Connection& c) {
 void Client::close_one(Connection& c) {
   close(c.fd);
   c.fd = -1;
+  c.read_after_ns = 0;
   closed_++;
   c.phase = Phase::kOver;
   c.next_ns = now_ns() + random_.below(20 * kMs);
@@ -453,6 +462,10 @@ void Client::timers() {
     if (c.phase == Phase::kOver && c.churns && !stopping_ && now >= c.next_ns) open(c);
     if (c.phase == Phase::kWorking) {
       if (c.hold_until_ns != 0 && now >= c.hold_until_ns) flush(c);
+    }
+    // Events are edges: one that was not followed does not come again.
+    if ((c.phase == Phase::kWorking || c.phase == Phase::kClosing) && c.read_after_ns != 0 && now >= c.read_after_ns) receive(c);
+    if (c.phase == Phase::kWorking) {
       if (c.phase == Phase::kWorking && !stopping_ && now >= c.next_ns && !(c.churns && c.batches_left == 0)) batch(c);
     }
     if (c.phase == Phase::kWorking && c.expected.empty() && c.out.empty()) after_progress(c);
@@ -463,6 +476,7 @@ uint64_t Client::next_timer() const {
   uint64_t next = now_ns() + 20 * kMs;
   for (const auto& c : connections_) {
     if (c->phase == Phase::kWorking && c->hold_until_ns != 0) next = std::min(next, c->hold_until_ns);
+    if (c->read_after_ns != 0) next = std::min(next, c->read_after_ns);
     if (stopping_) continue;
     if (c->phase == Phase::kWorking && !(c->churns && c->batches_left == 0)) next = std::min(next, c->next_ns);
     if (c->phase == Phase::kOver && c->churns) next = std::min(next, c->next_ns);
@@ -554,7 +568,10 @@ int Client::run() {
         stopping_ = true;
         deadline = now_ns() + o_.drain_ms * kMs;
         if (read(0, line, sizeof line) <= 0) epoll_ctl(epoll_, EPOLL_CTL_DEL, 0, nullptr);
-        for (auto& each : connections_) each->hold_until_ns = each->hold_until_ns == 0 ? 0 : 1;
+        for (auto& each : connections_) {
+          each->hold_until_ns = each->hold_until_ns == 0 ? 0 : 1;
+          each->read_after_ns = each->read_after_ns == 0 ? 0 : 1;
+        }
         continue;
       }
       if (c->phase == Phase::kConnecting) on_connected(*c);
@@ -581,6 +598,7 @@ int main(int argc, char** argv) {
     else if (name == "--rate") o.rate = atof(value.c_str());
     else if (name == "--seed") o.seed = strtoull(value.c_str(), nullptr, 10);
     else if (name == "--drain-ms") o.drain_ms = strtoull(value.c_str(), nullptr, 10);
+    else if (name == "--late") o.late = value == "yes";
     else if (name == "--log") o.log = value;
     else o.address.clear(), argc = 0;
   }
