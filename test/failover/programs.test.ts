@@ -2,7 +2,7 @@
 // guest opens itself. Host a dies in the middle of it. Needs root.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, it } from 'vitest';
 
 import { Client } from '../harness/client.js';
 import type { DialogueName } from '../harness/clients/dialogues.js';
@@ -10,7 +10,7 @@ import { WWW_FILES, wwwFile } from '../harness/clients/dialogues.js';
 import { findProgram } from '../harness/find-program.js';
 import { until } from '../harness/process.js';
 import { hosts, type Rig } from '../harness/rig.js';
-import { cannot, definition, expectUnharmed, onRig, protect, SERVICE, untilState } from './scene.js';
+import { cannot, definition, expectUnharmed, onRig, protect, untilState } from './scene.js';
 
 /** Talks to the server, kills host a with everything on it, and goes on talking. */
 async function survives(rig: Rig, dialogue: DialogueName, port: number, connections: number): Promise<void> {

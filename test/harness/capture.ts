@@ -27,7 +27,7 @@ export class Capture {
     for (const host of hosts) {
       const filter = `src host ${rig.vip} or (arp and arp[14:4] = 0x${hex(rig.vip)})`;
       const argv = ['tcpdump', '--immediate-mode', '-l', '-n', '-tt', '-Q', 'in', '-i', `v${host}`, filter];
-      const child = rig.spawn('net', `capture-${host}`, argv, 'pipe');
+      const child = rig.spawn('net', `capture-${host}`, argv, 'pipes');
       capture.texts.set(host, '');
       child.stdout!.on('data', (chunk: Buffer) => capture.texts.set(host, capture.texts.get(host)! + chunk.toString()));
     }
@@ -35,7 +35,8 @@ export class Capture {
       const deadline = Date.now() + START_TIMEOUT_MS;
       !hosts.every((host) => rig.log(`capture-${host}`).includes('listening on'));
     ) {
-      if (Date.now() > deadline) throw new Error(`tcpdump did not start: ${hosts.map((host) => rig.log(`capture-${host}`)).join('')}`);
+      if (Date.now() > deadline)
+        throw new Error(`tcpdump did not start: ${hosts.map((host) => rig.log(`capture-${host}`)).join('')}`);
       await sleep(5);
     }
     return capture;

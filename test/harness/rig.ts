@@ -119,15 +119,19 @@ export class Rig {
   static async start(options: RigOptions = {}): Promise<Rig> {
     const rig = new Rig(options);
     try {
-      rig.startWitness();
-      for (const host of hosts) rig.startDaemon(host);
-      await rig.untilReady();
+      await rig.startAll();
       return rig;
     } catch (error) {
       const logs = rig.logs();
       await rig.close();
       throw new Error(`${messageOf(error)}\n${logs}`, { cause: error });
     }
+  }
+
+  async startAll(): Promise<void> {
+    this.startWitness();
+    for (const host of hosts) this.startDaemon(host);
+    await this.untilReady();
   }
 
   private makeNetwork(): void {
@@ -187,6 +191,10 @@ export class Rig {
   ownDirOf(host: Host): string {
     return join(this.dir, `own-${host}`);
   }
+  /** A file in the rig's folder, which is where its programs run. */
+  write(name: string, text: string): void {
+    writeFileSync(join(this.dir, name), text);
+  }
   netns(place: Place | 'net'): string {
     return `${this.name}-${place}`;
   }
@@ -210,14 +218,13 @@ export class Rig {
     place: Place | 'net',
     label: string,
     argv: readonly string[],
-    io: 'log' | 'pipe' | 'ipc' = 'log',
+    io: 'log' | 'pipes' | 'ipc' = 'log',
   ): ChildProcess {
     const log = openSync(join(this.dir, `${label}.log`), 'a');
     const [program, ...args] = this.inside(place, argv);
     const child = spawn(program!, args, {
       cwd: this.dir,
-      stdio:
-        io === 'pipe' ? ['pipe', 'pipe', log] : ['ignore', log, log, ...(io === 'ipc' ? (['ipc'] as const) : [])],
+      stdio: io === 'pipes' ? ['pipe', 'pipe', log] : ['ignore', log, log, ...(io === 'ipc' ? (['ipc'] as const) : [])],
       env: this.env,
     });
     closeSync(log);

@@ -57,7 +57,7 @@ describe('tree', () => {
 
   it('has sources whose heads say what they are for', () => {
     const sources = files.filter((f) =>
-      /^(agent|native|journal|controller|cli|bench|test)\/.*\.(ts|cc|c|h|S)$/.test(f),
+      /^(agent|native|journal|controller|cli|bench|demo|test)\/.*\.(ts|cc|c|h|S)$/.test(f),
     );
     const headless = sources.filter((f) => {
       const text = read(f).replace(/^#!.*\n/, '');
