@@ -152,7 +152,7 @@ export async function run(plan: Plan, { dir, hold, capture }: RunOptions): Promi
     if (applied.state !== 'protected') throw new Error(`the pair is ${applied.state}: ${applied.reason}`);
     await listening(rig);
 
-    const watcher = rig.spawn('c', 'watcher', [toolPath('bench-vip-witness'), 'eth0', rig.vip], 'pipe');
+    const watcher = rig.spawn('c', 'watcher', [toolPath('bench-vip-witness'), 'eth0', rig.vip], 'pipes');
     const watched = new Lines('the watcher', watcher);
     await watched.next(READY_MS);
     if (capture) {
@@ -178,7 +178,7 @@ export async function run(plan: Plan, { dir, hold, capture }: RunOptions): Promi
           log,
         ],
       ],
-      'pipe',
+      'pipes',
     );
     const said = new Lines('the client', client);
     await said.next(READY_MS);

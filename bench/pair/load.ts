@@ -109,7 +109,7 @@ async function drive(rig: Rig, load: Load): Promise<Measured> {
       String(load.seconds),
       String(load.rate),
     ],
-    'pipe',
+    'pipes',
   );
   const said = new Lines('the load client', client);
   const expect = async (word: string) => {

@@ -374,7 +374,9 @@ void Client::receive(Connection& c) {
   static char buffer[256 << 10];
   bool ended = false;
   if (c.read_after_ns > now_ns()) return;
-  c.read_after_ns = o_.late && !stopping_ && random_.chance(c.id % 5 == 1 ? 0.1 : 0.01) ? now_ns() + random_.below(150 * kMs) : 0;
+  c.read_after_ns = o_.late && !stopping_ && random_.chance(c.id % 5 == 1 ? 0.1 : 0.01)
+                        ? now_ns() + random_.below(150 * kMs)
+                        : 0;
   if (c.read_after_ns != 0) return;
   for (;;) {
     const ssize_t n = recv(c.fd, buffer, sizeof buffer, 0);
@@ -464,7 +466,8 @@ void Client::timers() {
       if (c.hold_until_ns != 0 && now >= c.hold_until_ns) flush(c);
     }
     // Events are edges: one that was not followed does not come again.
-    if ((c.phase == Phase::kWorking || c.phase == Phase::kClosing) && c.read_after_ns != 0 && now >= c.read_after_ns) receive(c);
+    if ((c.phase == Phase::kWorking || c.phase == Phase::kClosing) && c.read_after_ns != 0 && now >= c.read_after_ns)
+      receive(c);
     if (c.phase == Phase::kWorking) {
       if (c.phase == Phase::kWorking && !stopping_ && now >= c.next_ns && !(c.churns && c.batches_left == 0)) batch(c);
     }

@@ -9,7 +9,9 @@ const root = resolve(import.meta.dirname, '../..');
 const { forbidden } = createRequire(import.meta.url)(resolve(root, '.dependency-cruiser.cjs')) as {
   forbidden: { name: string; comment?: string }[];
 };
-const folders = ['journal', 'native', 'controller', 'cli', 'bench', 'demo', 'test'].filter((f) => existsSync(resolve(root, f)));
+const folders = ['journal', 'native', 'controller', 'cli', 'bench', 'demo', 'test'].filter((f) =>
+  existsSync(resolve(root, f)),
+);
 
 interface Cruise {
   summary: { totalCruised: number; violations: { rule: { name: string }; from: string; to: string }[] };
