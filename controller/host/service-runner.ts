@@ -471,11 +471,7 @@ export class ServiceRunner {
   private saveTimeline(epoch: number, stages: TimelineStage[]): void {
     if (this.timeline === undefined) return;
     this.timeline.epoch = epoch;
-    this.timeline.stages.push(...stages, {
-      stage: 'live',
-      atNs: Number(process.hrtime.bigint()),
-      detail: 'the guest goes on here',
-    });
+    this.timeline.stages.push(...stages);
     this.timeline.stages.sort((a, b) => a.atNs - b.atNs);
     this.deps.store.putTimeline(this.timeline);
   }

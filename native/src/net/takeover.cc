@@ -172,11 +172,12 @@ void Takeover::send_probes(bool insist) {
   static constexpr uint8_t any = 0;
   for (Item& item : items_) {
     Connection& c = *item.connection;
-    if (item.answered || !c.remote_isn || !c.local_isn || c.is_over()) continue;
+    if (!c.remote_isn || !c.local_isn || c.is_over()) continue;
+    if (!insist) result_.asked++;
+    if (item.answered) continue;  // it has said something of its own accord
     TcpPacket probe = to_remote(c, kAck, c.local_seq(c.acknowledged) - 1);
     if (insist) probe.payload = {&any, 1};
     sender_.send(probe);
-    if (!insist) result_.asked++;
   }
 }
 

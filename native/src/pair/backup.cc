@@ -214,7 +214,6 @@ void BackupSession::do_take_over(uint64_t epoch) {
     timeline.emplace_back(std::move(entry));
   };
   receiver_->stop_acknowledging("this host takes over");
-  stage("fence", monotonic_ns());
   {
     std::unique_lock lock(end_mutex_);
     if (receiver_->connected() || receiver_->received() > 0) {
@@ -252,7 +251,7 @@ void BackupSession::do_take_over(uint64_t epoch) {
   if (auto error = replica_->go_live(epoch, differs ? clock.monotonic_offset_ns : 0))
     throw HostError("JOURNAL_DIR", error->error, error->path,
                     "cannot go on with the journal: " + error->path + ": " + errno_text(error->error));
-  stage("live", monotonic_ns());
+  stage("live", monotonic_ns(), "the guest goes on here");
   emit_({{"type", "live"}, {"timeline", std::move(timeline)}, {"network", std::move(network)}});
 }
 
