@@ -98,6 +98,8 @@ export type NativeBackupEvent =
   | { type: 'diverged'; reason: string; seq: number; divergence: Record<string, unknown> }
   | { type: 'live'; timeline: NativeStage[]; network: Record<string, unknown> }
   | { type: 'takeoverFailed'; reason: string }
+  /** After `live`: the first byte of a stream left for a client. */
+  | { type: 'firstByte'; atNs: number }
   | { type: 'guestEnded'; status: number; live: boolean; expected: boolean }
   | { type: 'journalError'; code: string; path: string; text: string }
   | { type: 'message'; level: MessageLevel; text: string }

@@ -275,6 +275,7 @@ function backupPlane(
             else say({ type: 'guestEnded', status: event.status, expected: event.expected });
             return;
           case 'journalError':
+          case 'firstByte':
             onLive?.(event);
             return;
           case 'message':

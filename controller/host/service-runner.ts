@@ -407,7 +407,7 @@ export class ServiceRunner {
       case 'journalError':
         return this.feed({ type: 'journalError', reason: `${event.path}: ${event.text}` });
       case 'firstByte':
-        this.mark('firstByte', 'the first new byte went to a client', event.atNs);
+        this.mark('first byte', 'left for a client', event.atNs);
         return;
       case 'message':
         return this.log(event.level, event.text);
@@ -464,6 +464,7 @@ export class ServiceRunner {
     if (stage === 'fence') this.begin(atNs, 'asked for', 0);
     if (this.timeline === undefined) return;
     this.timeline.stages.push({ stage, atNs, detail });
+    this.timeline.stages.sort((a, b) => a.atNs - b.atNs);
     // After the takeover: one more stage for what is on disk already.
     if (this.timeline.epoch > 0) this.deps.store.putTimeline(this.timeline);
   }
@@ -471,11 +472,7 @@ export class ServiceRunner {
   private saveTimeline(epoch: number, stages: TimelineStage[]): void {
     if (this.timeline === undefined) return;
     this.timeline.epoch = epoch;
-    this.timeline.stages.push(...stages, {
-      stage: 'live',
-      atNs: Number(process.hrtime.bigint()),
-      detail: 'the guest goes on here',
-    });
+    this.timeline.stages.push(...stages);
     this.timeline.stages.sort((a, b) => a.atNs - b.atNs);
     this.deps.store.putTimeline(this.timeline);
   }

@@ -216,7 +216,7 @@ export class FakeBackup implements BackupPlane {
     this.onPrimary(this.primary);
     return Promise.resolve({
       primary: this.primary,
-      timeline: ['drain', 'probe', 'repair', 'vip'].map((stage, i) => ({ stage, atNs: at + i * 1000 })),
+      timeline: ['drain', 'probe', 'repair', 'vip', 'live'].map((stage, i) => ({ stage, atNs: at + i * 1000 })),
     });
   }
 

@@ -5,7 +5,9 @@
 #include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <linux/sockios.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <time.h>
 
 namespace understudy::host {
@@ -42,12 +44,12 @@ int RawSender::send(std::span<const uint8_t> ip_packet, const Address& destinati
 
 void RawSender::mark(uint32_t value) const { setsockopt(fd_.get(), SOL_SOCKET, SO_MARK, &value, sizeof value); }
 
-Tap::Tap(const Address& destination, int interface_index) : buffer_(kPacketMax) {
-  const bool v4 = destination.family == AF_INET;
+Tap::Tap(Direction direction, const Address& address, int interface_index) : buffer_(kPacketMax) {
+  const bool v4 = address.family == AF_INET, in = direction == Direction::kIn;
   // Protocol 0 first: nothing comes before the filter is there.
   fd_ = UniqueFd(socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd_) fail("cannot open a packet socket");
-  // To this host, TCP, and each word of the destination; any difference jumps to the last statement.
+  // To or from this host, TCP, and each word of the address; any difference jumps to the last statement.
   const size_t words = v4 ? 1 : 4, refuse = 5 + words * 2;
   std::vector<sock_filter> program;
   auto load = [&](uint16_t size, uint32_t at) { program.push_back(BPF_STMT(uint16_t(BPF_LD | BPF_ABS | size), at)); };
@@ -57,13 +59,13 @@ Tap::Tap(const Address& destination, int interface_index) : buffer_(kPacketMax) 
   };
   // Sent to this host: a switch that has forgotten where the primary is shows its packets to everyone.
   load(BPF_W, uint32_t(SKF_AD_OFF) + SKF_AD_PKTTYPE);
-  require(PACKET_HOST);
+  require(in ? PACKET_HOST : PACKET_OUTGOING);
   load(BPF_B, v4 ? 9 : 6);
   require(IPPROTO_TCP);
   for (size_t i = 0; i < words; i++) {
     uint32_t word;
-    memcpy(&word, destination.bytes.data() + i * 4, 4);
-    load(BPF_W, uint32_t((v4 ? 16 : 24) + i * 4));
+    memcpy(&word, address.bytes.data() + i * 4, 4);
+    load(BPF_W, uint32_t((in ? (v4 ? 16 : 24) : (v4 ? 12 : 8)) + i * 4));
     require(ntohl(word));
   }
   program.push_back(BPF_STMT(BPF_RET | BPF_K, 0x40000));
@@ -74,11 +76,12 @@ Tap::Tap(const Address& destination, int interface_index) : buffer_(kPacketMax) 
   int size = kTapBuffer, one = 1;
   setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
   setsockopt(fd_.get(), SOL_PACKET, PACKET_AUXDATA, &one, sizeof one);
-  sockaddr_ll address{};
-  address.sll_family = AF_PACKET;
-  address.sll_protocol = htons(v4 ? ETH_P_IP : ETH_P_IPV6);
-  address.sll_ifindex = interface_index;
-  if (bind(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) fail("cannot bind a packet socket");
+  sockaddr_ll place{};
+  place.sll_family = AF_PACKET;
+  // What leaves is shown to those who want everything only.
+  place.sll_protocol = htons(!in ? ETH_P_ALL : v4 ? ETH_P_IP : ETH_P_IPV6);
+  place.sll_ifindex = interface_index;
+  if (bind(fd_.get(), reinterpret_cast<sockaddr*>(&place), sizeof place) != 0) fail("cannot bind a packet socket");
 }
 
 void Tap::read(const std::function<void(std::span<uint8_t>)>& on_packet) {
@@ -109,6 +112,14 @@ void Tap::wait(uint64_t timeout_ns) const {
   pollfd fd{fd_.get(), POLLIN, 0};
   const timespec timeout{time_t(timeout_ns / 1000000000), long(timeout_ns % 1000000000)};
   ppoll(&fd, 1, &timeout, nullptr);
+}
+
+uint64_t Tap::passed_ns() const {
+  timespec stamp, now;
+  const uint64_t monotonic = monotonic_ns();
+  if (ioctl(fd_.get(), SIOCGSTAMPNS, &stamp) != 0 || clock_gettime(CLOCK_REALTIME, &now) != 0) return monotonic;
+  const int64_t ago = (now.tv_sec - stamp.tv_sec) * 1000000000 + now.tv_nsec - stamp.tv_nsec;
+  return ago > 0 ? monotonic - uint64_t(ago) : monotonic;
 }
 
 }  // namespace understudy::host

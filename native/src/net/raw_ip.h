@@ -25,13 +25,16 @@ class RawSender {
   UniqueFd fd_;
 };
 
-// TCP packets for an address, as they arrive on an interface, before the kernel decides whose they are.
+// TCP packets for an address, as they arrive on an interface, before the kernel decides whose they are; or those from an address, as
+// they leave, after the kernel's rules.
 class Tap {
  public:
-  Tap(const Address& destination, int interface_index);  // throws HostError NET
+  Tap(Direction direction, const Address& address, int interface_index);  // throws HostError NET
   // All that is there, without waiting. The packet's checksum is right, or as wrong as on the wire.
   void read(const std::function<void(std::span<uint8_t> ip_packet)>& on_packet);
   void wait(uint64_t timeout_ns) const;
+  // When the packet that was read last passed. CLOCK_MONOTONIC.
+  uint64_t passed_ns() const;
 
  private:
   UniqueFd fd_;

@@ -36,7 +36,7 @@ Takeover::Takeover(TakeoverConfig config, Report report)
       report_(std::move(report)),
       vip_(config_.vip, config_.prefix, config_.interface),
       sender_(config_.vip.family),
-      tap_(config_.vip, vip_.interface_index()),
+      tap_(Direction::kIn, config_.vip, vip_.interface_index()),
       orphans_(config_.vip.family) {
   raise_descriptor_limit();
   if (!orphans_.available())
@@ -98,6 +98,7 @@ TakeoverResult Takeover::run(ConnectionTable& table, const std::vector<pid_t>& p
     if (item.fd >= 0) repair(item);
   }
   stage("repair");
+  sent_.emplace(Direction::kOut, config_.vip, vip_.interface_index());
   vip_.add();
   stage("vip");
   adopt_orphans();
@@ -164,6 +165,25 @@ TcpPacket Takeover::from_remote(const Connection& c, uint8_t flags) const {
   return packet;
 }
 
+uint64_t Takeover::wait_first_byte(uint64_t timeout_ns) {
+  uint64_t at_ns = 0;
+  if (!sent_) return 0;
+  auto look = [&] {
+    sent_->read([&](std::span<uint8_t> ip_packet) {
+      if (at_ns != 0) return;
+      const std::optional<TcpPacket> packet = parse_tcp(ip_packet);
+      if (packet && !packet->payload.empty()) at_ns = sent_->passed_ns();
+    });
+  };
+  look();
+  if (at_ns == 0) {
+    sent_->wait(timeout_ns);
+    look();
+  }
+  if (at_ns != 0) sent_.reset();
+  return at_ns;
+}
+
 // ---- Asking the clients ---------------------------------------------------------------------------------------------------
 
 // A number just below what it has acknowledged makes a TCP answer at once, with what it has received. The second time with a byte
@@ -172,11 +192,12 @@ void Takeover::send_probes(bool insist) {
   static constexpr uint8_t any = 0;
   for (Item& item : items_) {
     Connection& c = *item.connection;
-    if (item.answered || !c.remote_isn || !c.local_isn || c.is_over()) continue;
+    if (!c.remote_isn || !c.local_isn || c.is_over()) continue;
+    if (!insist) result_.asked++;
+    if (item.answered) continue;  // it has said something of its own accord
     TcpPacket probe = to_remote(c, kAck, c.local_seq(c.acknowledged) - 1);
     if (insist) probe.payload = {&any, 1};
     sender_.send(probe);
-    if (!insist) result_.asked++;
   }
 }
 

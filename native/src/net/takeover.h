@@ -62,6 +62,8 @@ class Takeover {
 
   // pids: the replica's processes, as this host sees them. Throws HostError NET only when the VIP cannot be moved.
   TakeoverResult run(ConnectionTable& table, const std::vector<pid_t>& pids);
+  // After run(): when the first byte of a stream left for a client; 0: none has, after so long a wait.
+  uint64_t wait_first_byte(uint64_t timeout_ns);
 
  private:
   struct Item {
@@ -100,6 +102,7 @@ class Takeover {
   Vip vip_;
   RawSender sender_;
   Tap tap_;
+  std::optional<Tap> sent_;
   Orphans orphans_;
   NftSets sets_;
   ConnectionTable* table_ = nullptr;

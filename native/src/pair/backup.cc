@@ -15,6 +15,8 @@ namespace {
 constexpr int kDrainMs = 5000;
 constexpr int kRecordsMs = 5000;
 constexpr useconds_t kLagPollUs = 200;
+constexpr int kFirstByteWaits = 100;  // then there is no client that waits for anything
+constexpr uint64_t kFirstByteWaitNs = 50'000'000;
 constexpr uint64_t kSameClockNs = 1'000'000;
 constexpr uint64_t kTableBytesMax = 512ull << 20;  // of all connections; each has its own bound besides
 
@@ -214,7 +216,6 @@ void BackupSession::do_take_over(uint64_t epoch) {
     timeline.emplace_back(std::move(entry));
   };
   receiver_->stop_acknowledging("this host takes over");
-  stage("fence", monotonic_ns());
   {
     std::unique_lock lock(end_mutex_);
     if (receiver_->connected() || receiver_->received() > 0) {
@@ -252,8 +253,13 @@ void BackupSession::do_take_over(uint64_t epoch) {
   if (auto error = replica_->go_live(epoch, differs ? clock.monotonic_offset_ns : 0))
     throw HostError("JOURNAL_DIR", error->error, error->path,
                     "cannot go on with the journal: " + error->path + ": " + errno_text(error->error));
-  stage("live", monotonic_ns());
+  stage("live", monotonic_ns(), "the guest goes on here");
   emit_({{"type", "live"}, {"timeline", std::move(timeline)}, {"network", std::move(network)}});
+  if (takeover_ == nullptr) return;
+  for (int i = 0; i < kFirstByteWaits && !closing_ && !replica_over_; i++) {
+    const uint64_t at_ns = takeover_->wait_first_byte(kFirstByteWaitNs);
+    if (at_ns != 0) return emit_({{"type", "firstByte"}, {"atNs", at_ns}});
+  }
 }
 
 void BackupSession::fence(const std::string&) {
