@@ -29,7 +29,7 @@ Gate::Gate(GateConfig config, GateHooks hooks) : config_(std::move(config)), hoo
   try {
     // The fence begins closed, so the lease must be kept from the first moment; whoever made the gate is the primary now.
     if (config_.lease_ms != 0) {
-      install_fence(config_);
+      open_fence();
       lease_ = std::make_unique<Lease>(fence_table(config_.service), config_.vip, config_.lease_ms, hooks_.report);
       lease_->keep(true);
     }
@@ -50,8 +50,20 @@ Gate::~Gate() {
   try {
     clean_leftovers(config_.service);
   } catch (const HostError& error) { hooks_.report(abi::kError, error.what()); }
+  lifeline_.reset();
   eventfd_write(stop_.get(), 1);
   thread_.join();
+}
+
+void Gate::open_fence() {
+  install_fence(config_, true);
+  try {
+    lifeline_ = std::make_unique<Lifeline>(lifeline_table(config_.service), config_.vip);
+  } catch (const HostError& error) {
+    hooks_.report(abi::kWarning, std::string(error.what()) + "; packets of the service can leave for up to " +
+                                     std::to_string(config_.lease_ms) + " ms after its daemon was killed");
+    install_fence(config_, false);
+  }
 }
 
 void Gate::clean_leftovers(const std::string& service) {
