@@ -82,7 +82,8 @@ function planOf(index: number): Plan {
     late: options.late ?? random.below(3) === 0,
     encryption: random.below(4) === 0,
     outputCommit: random.below(6) === 0 ? 'durable' : 'received',
-    strikeAfterMs: 100 + random.below(600),
+    // A mirror that is half a second old is judged as one that is new.
+    strikeAfterMs: 500 + random.below(700),
   };
 }
 

@@ -92,7 +92,7 @@ class Gate {
   std::unique_ptr<Lifeline> lifeline_;
   std::unique_ptr<Lease> lease_;
   std::unique_ptr<QueueKeeper> keeper_;
-  UniqueFd stop_;  // eventfd
+  UniqueFd stop_, more_;  // eventfds: the thread is to end; it is to go on with verdicts
   std::atomic<uint64_t> packets_in_{0}, bytes_in_{0}, packets_out_{0}, dropped_fins_{0}, dropped_checksum_{0};
   std::thread thread_;
 };
