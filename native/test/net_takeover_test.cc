@@ -613,6 +613,49 @@ void frozen_host_falls_silent(bool v6) {
   CHECK(vip_answers(w));
 }
 
+// Its lease has long to go, and its memory takes the kernel long to take apart.
+void killed_host_falls_silent_at_once(bool v6) {
+  World w({.v6 = v6});
+  w.lab.in("a", [&] { w.gate.reset(); });
+  int words[2];
+  CHECK(pipe(words) == 0);
+  const pid_t pid = fork();
+  if (pid == 0) {
+    w.lab.enter("a");
+    GateConfig config;
+    config.service = "scenario";
+    config.vip = w.vip;
+    config.tcp_ports = {kPort};
+    config.queue_in = 30;
+    config.queue_out = 31;
+    config.lease_ms = 10'000;
+    auto* gate = new Gate(config, GateHooks{.mirror_packet = [](Direction, std::span<const uint8_t>) -> uint64_t { return 0; },
+                                            .flush = {},
+                                            .fin_allowed = {},
+                                            .report = [](abi::MessageLevel, const std::string& text) { printf("%s\n", text.c_str()); }});
+    gate->keep_lease(true);
+    constexpr size_t kMemory = 1u << 30;
+    void* memory = mmap(nullptr, kMemory, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    madvise(memory, kMemory, MADV_NOHUGEPAGE);
+    memset(memory, 1, kMemory);
+    const char byte = 1;
+    if (write(words[1], &byte, 1) != 1) _exit(1);
+    for (;;) pause();
+  }
+  char byte;
+  CHECK(read(words[0], &byte, 1) == 1);
+  CHECK(vip_answers(w));
+  kill(pid, SIGKILL);
+  usleep(5000);
+  CHECK(!vip_answers(w));
+  waitpid(pid, nullptr, 0);
+  close(words[0]);
+  close(words[1]);
+  w.lab.in("a", [] { Gate::clean_leftovers("scenario"); });
+  CHECK(w.lab.run("a", "nft list tables").find("understudy") == std::string::npos);
+  CHECK(vip_answers(w));
+}
+
 void lease_ends_at_once() {
   World w({});
   w.lab.in("a", [&] { w.gate.reset(); });
@@ -697,6 +740,8 @@ int main(int argc, char** argv) {
       {"firewall rules still count", firewall_rules_still_count},
       {"frozen host falls silent", [] { frozen_host_falls_silent(false); }},
       {"frozen host falls silent, IPv6", [] { frozen_host_falls_silent(true); }},
+      {"killed host falls silent at once", [] { killed_host_falls_silent_at_once(false); }},
+      {"killed host falls silent at once, IPv6", [] { killed_host_falls_silent_at_once(true); }},
       {"lease ends at once", lease_ends_at_once},
       {"neighbours learn where the VIP is", [] { neighbours_learn_where_the_vip_is(false); }},
       {"neighbours learn where the VIP is, IPv6", [] { neighbours_learn_where_the_vip_is(true); }},
