@@ -66,6 +66,7 @@ export class HostDaemon {
             : `the coordinator cannot be reached (${coordinator.description}): ${reason}. Services go on as they are; no role can change hands`,
         );
       this.coordinatorState = { reachable, reason };
+      if (reachable) services.coordinatorIsBack();
     });
   }
 

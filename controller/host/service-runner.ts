@@ -142,6 +142,15 @@ export class ServiceRunner {
     }
   }
 
+  /** The coordinator answers again: what waits for it need not wait for its time. */
+  coordinatorIsBack(): void {
+    const timer = this.timers.get('retryClaim');
+    if (timer === undefined) return;
+    clearTimeout(timer);
+    this.timers.delete('retryClaim');
+    this.feed({ type: 'timer', name: 'retryClaim' });
+  }
+
   /** Resolves with the first state that is as asked; rejects with E_SERVICE_STATE after a while. */
   until(what: string, test: (state: PairState) => boolean, timeoutMs: number): Promise<PairState> {
     return new Promise((resolve, reject) => {

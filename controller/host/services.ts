@@ -44,6 +44,10 @@ export class Services {
       this.runners.set(config.name, new ServiceRunner(config, this.deps));
   }
 
+  coordinatorIsBack(): void {
+    for (const runner of this.runners.values()) runner.coordinatorIsBack();
+  }
+
   // ---- Start ---------------------------------------------------------------------------------------------------------
 
   /** `here`: another daemon has already decided that this host is to be the primary. */

@@ -115,8 +115,10 @@ export class ControlLink {
   }
 
   request(method: string, params?: unknown, timeoutMs?: number): Promise<unknown> {
-    if (this.peer?.isOpen !== true)
+    if (this.peer?.isOpen !== true) {
+      this.hurry();
       return Promise.reject(unreachable(`${this.to.address}:${this.to.port} is not connected: ${this.lastReason}`));
+    }
     return this.peer.request(method, params, timeoutMs);
   }
 
@@ -139,6 +141,14 @@ export class ControlLink {
     this.peer?.close(reason);
   }
 
+  /** Somebody needs it: not as rarely as while nobody did. */
+  private hurry(): void {
+    if (this.timer === undefined || this.retryMs <= RETRY_FIRST_MS) return;
+    clearTimeout(this.timer);
+    this.retryMs = RETRY_FIRST_MS;
+    this.timer = setTimeout(() => void this.connect(), RETRY_FIRST_MS);
+  }
+
   close(): void {
     this.stopped = true;
     clearTimeout(this.timer);
@@ -147,6 +157,7 @@ export class ControlLink {
   }
 
   private async connect(): Promise<void> {
+    this.timer = undefined;
     try {
       const peer = await connectControl(this.to, this.identity, {
         ...this.handlers,
