@@ -1,14 +1,16 @@
 // `scripts/bench failover`: a campaign of failovers at random moments under load. See docs/performance.md for the method.
 //
 // Invariant: a run in which anything is lost, doubled, reset or diverged fails the campaign, and is shown with what reproduces it.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
+import { root } from '../../test/harness/paths.js';
 import { whyNoRig } from '../../test/harness/rig.js';
 import { faults, type Fault } from './faults.js';
 import { Seeded } from './random.js';
-import { summary } from './report.js';
+import { machine, replaceSection } from '../lib/document.js';
+import { markdown, pausesPicture, type Results } from './report.js';
 import { run, type Outcome, type Plan } from './run.js';
 
 interface Options {
@@ -23,6 +25,7 @@ interface Options {
   late?: boolean;
   json?: string | true;
   keep?: string;
+  write?: boolean;
   hold?: boolean;
   capture?: boolean;
 }
@@ -52,12 +55,13 @@ const program = new Command('bench failover')
   .option('--only <run>', 'only this one of the runs', whole)
   .option('--faults <names>', `of ${faults.map((f) => f.name).join(', ')}`, faultList, faults)
   .option('--guests <names>', `of ${allGuests.join(', ')}`, guestList, allGuests)
-  .option('--connections <n>', 'of the client (by chance: 1 to 100)', whole)
+  .option('--connections <n>', 'of the client (by chance: 1 to 1,000)', whole)
   .option('--churn <n>', 'further connections that come and go (by chance: 0 to 4)', whole)
   .option('--rate <n>', 'requests in a second, all connections together (by chance: 200 to 4,000)', whole)
   .option('--late', 'some connections read late (by chance: in a third of the runs)')
   .option('--no-late')
   .option('--json [file]', 'results as JSON, to a file or to standard output')
+  .option('--write', 'put tables and picture into docs/')
   .option('--keep <dir>', 'what a failed run leaves (logs, journals) is kept there')
   .option('--hold', 'a failed run is left as it is until SIGUSR1, to look into')
   .option('--capture', 'capture the packets at the client, too (needs tcpdump)')
@@ -75,7 +79,7 @@ function planOf(index: number): Plan {
     run: index,
     fault: options.faults[index % options.faults.length]!,
     guest: options.guests[Math.floor(index / options.faults.length) % options.guests.length]!,
-    connections: options.connections ?? random.pick([1, 3, 10, 30, 100]),
+    connections: options.connections ?? random.pick([1, 1, 3, 10, 30, 100, 100, 1000]),
     churn: options.churn ?? random.below(5),
     rate: options.rate ?? random.pick([200, 1000, 2000, 4000]),
     seed: random.below(1 << 30),
@@ -92,6 +96,7 @@ async function main(): Promise<number> {
   mkdirSync(base, { recursive: true });
   let interrupted = false;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => (interrupted = true));
+  const results: Results = { date: new Date().toISOString(), machine: machine(), seed: options.seed, outcomes: [] };
   const outcomes: Outcome[] = [];
   const indices = options.only === undefined ? Array.from({ length: options.runs }, (_, i) => i) : [options.only];
   for (const index of indices) {
@@ -125,9 +130,18 @@ async function main(): Promise<number> {
     );
   }
   if (options.keep === undefined) rmSync(base, { recursive: true, force: true });
-  if (options.json === true) console.log(JSON.stringify(outcomes, null, 2));
-  else console.log(summary(outcomes));
-  if (typeof options.json === 'string') writeFileSync(options.json, `${JSON.stringify(outcomes)}\n`);
+  results.outcomes.push(...outcomes);
+  if (options.json === true) console.log(JSON.stringify(results, null, 2));
+  else console.log(markdown(results));
+  if (typeof options.json === 'string') writeFileSync(options.json, `${JSON.stringify(results)}\n`);
+  if (options.write) {
+    const picture = pausesPicture(results);
+    const pictures = { pauses: 'performance-failover.svg' };
+    if (picture !== undefined) writeFileSync(join(root, 'docs', pictures.pauses), picture);
+    const document = join(root, 'docs/performance.md');
+    const text = markdown(results, picture === undefined ? undefined : pictures);
+    writeFileSync(document, replaceSection(readFileSync(document, 'utf8'), 'failover', text));
+  }
   const failed = outcomes.filter((o) => o.failures.length > 0);
   for (const o of failed)
     console.error(

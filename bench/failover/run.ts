@@ -202,7 +202,9 @@ export async function run(plan: Plan, { dir, hold, capture }: RunOptions): Promi
       if (timeline && detect !== undefined) {
         outcome.detectMs = (detect - struckNs) / 1e6;
         if (outcome.detectMs < 0)
-          outcome.failures.push(`a false alarm, ${-outcome.detectMs.toFixed(0)} ms before the fault: ${timeline.reason}`);
+          outcome.failures.push(
+            `a false alarm, ${(-outcome.detectMs).toFixed(0)} ms before the fault: ${timeline.reason}`,
+          );
         for (const s of timeline.stages) {
           outcome.stages[s.stage] = (s.atNs - detect) / 1e6;
           if (s.detail !== undefined) outcome.details[s.stage] = s.detail;

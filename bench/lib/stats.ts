@@ -26,3 +26,8 @@ export function pairedRatios(values: readonly (number | undefined)[], base: read
   }
   return ratios;
 }
+
+/** The smallest value that this share of all does not exceed. */
+export function quantile(sorted: readonly number[], share: number): number | undefined {
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)];
+}

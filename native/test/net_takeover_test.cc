@@ -629,10 +629,11 @@ void killed_host_falls_silent_at_once(bool v6) {
     config.queue_in = 30;
     config.queue_out = 31;
     config.lease_ms = 10'000;
-    auto* gate = new Gate(config, GateHooks{.mirror_packet = [](Direction, std::span<const uint8_t>) -> uint64_t { return 0; },
-                                            .flush = {},
-                                            .fin_allowed = {},
-                                            .report = [](abi::MessageLevel, const std::string& text) { printf("%s\n", text.c_str()); }});
+    auto* gate = new Gate(
+        config, GateHooks{.mirror_packet = [](Direction, std::span<const uint8_t>) -> uint64_t { return 0; },
+                          .flush = {},
+                          .fin_allowed = {},
+                          .report = [](abi::MessageLevel, const std::string& text) { printf("%s\n", text.c_str()); }});
     gate->keep_lease(true);
     constexpr size_t kMemory = 1u << 30;
     void* memory = mmap(nullptr, kMemory, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -11,7 +11,7 @@ namespace {
 constexpr int kRealTimePriority = 15;
 // The kernel takes packets through its whole TCP while it hears the verdict. Whoever brings the mirror's answer has heartbeats to send, too.
 constexpr int kReleasedAtOnce = 64;
-}
+}  // namespace
 
 Gate::Gate(GateConfig config, GateHooks hooks) : config_(std::move(config)), hooks_(std::move(hooks)) {
   if (config_.tcp_ports.empty() && config_.udp_ports.empty() && !config_.outward)
@@ -87,10 +87,8 @@ void Gate::drop_lease() {
 void Gate::run() {
   Lane& in = lanes_[int(Direction::kIn)];
   Lane& out = lanes_[int(Direction::kOut)];
-  pollfd fds[4] = {{in.queue->fd(), POLLIN, 0},
-                   {out.queue->fd(), POLLIN, 0},
-                   {stop_.get(), POLLIN, 0},
-                   {more_.get(), POLLIN, 0}};
+  pollfd fds[4] = {
+      {in.queue->fd(), POLLIN, 0}, {out.queue->fd(), POLLIN, 0}, {stop_.get(), POLLIN, 0}, {more_.get(), POLLIN, 0}};
   for (;;) {
     if (poll(fds, 4, -1) < 0) continue;
     if (fds[2].revents != 0) return;

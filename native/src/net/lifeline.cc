@@ -96,7 +96,8 @@ class Batch {
     bool any = false;
     for (ssize_t n; (n = recv(fd, answer, sizeof answer, MSG_DONTWAIT)) > 0;) {
       int left = int(n);
-      for (const auto* m = reinterpret_cast<const nlmsghdr*>(answer); mnl_nlmsg_ok(m, left); m = mnl_nlmsg_next(m, &left)) {
+      for (const auto* m = reinterpret_cast<const nlmsghdr*>(answer); mnl_nlmsg_ok(m, left);
+           m = mnl_nlmsg_next(m, &left)) {
         if (m->nlmsg_type != NLMSG_ERROR) continue;
         any = true;
         const int error = -static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(m))->error;

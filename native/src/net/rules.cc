@@ -160,9 +160,7 @@ void install_fence(const GateConfig& config, bool alive) {
   }
   text += "}\n";
   text += without_table("arp", table);
-  if (v4) {
-    text += "table arp " + table + " {\n" + set + chain_of(kArpFencePriority, "", "arp saddr ip") + "}\n";
-  }
+  if (v4) { text += "table arp " + table + " {\n" + set + chain_of(kArpFencePriority, "", "arp saddr ip") + "}\n"; }
   nft(text, "install the fence of service " + config.service);
 }
 
