@@ -80,7 +80,10 @@ function planOf(index: number): Plan {
     rate: options.rate ?? random.pick([200, 1000, 2000, 4000]),
     seed: random.below(1 << 30),
     late: options.late ?? random.below(3) === 0,
-    strikeAfterMs: 100 + random.below(600),
+    encryption: random.below(4) === 0,
+    outputCommit: random.below(6) === 0 ? 'durable' : 'received',
+    // A mirror that is half a second old is judged as one that is new.
+    strikeAfterMs: 500 + random.below(700),
   };
 }
 
@@ -103,10 +106,13 @@ async function main(): Promise<number> {
     });
     outcomes.push(outcome);
     if (outcome.failures.length === 0 || options.keep === undefined) rmSync(dir, { recursive: true, force: true });
-    const { fault, guest, connections, churn, rate, late } = outcome.plan;
+    const { fault, guest, connections, churn, rate, late, encryption, outputCommit } = outcome.plan;
+    const special = [late && 'late', encryption && 'encrypted', outputCommit === 'durable' && 'durable'].filter(
+      (x) => x !== false,
+    );
     const pauses = outcome.pauses.map((p) => p.ms).sort((x, y) => x - y);
     console.error(
-      `${String(index).padStart(3)} ${fault.padEnd(13)} ${guest.padEnd(13)} ${connections}+${churn} at ${rate}/s${late ? ', late' : ''}: ` +
+      `${String(index).padStart(3)} ${fault.padEnd(13)} ${guest.padEnd(13)} ${connections}+${churn} at ${[`${rate}/s`, ...special].join(', ')}: ` +
         (outcome.failures.length > 0
           ? `FAILED: ${outcome.failures.join('; ')}`
           : `ok, ${outcome.client!.replies} replies` +

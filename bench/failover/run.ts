@@ -19,6 +19,8 @@ export interface Plan {
   seed: number;
   /** Some connections read late; their waits are then no measure of anything. */
   late: boolean;
+  encryption: boolean;
+  outputCommit: 'received' | 'durable';
   /** From the moment at which all clients work. */
   strikeAfterMs: number;
 }
@@ -136,7 +138,7 @@ export async function run(plan: Plan, { dir, hold, capture }: RunOptions): Promi
     speakers: [],
     tookMs: 0,
   };
-  const rig = await Rig.start({ dir });
+  const rig = await Rig.start({ dir, dataPlane: { encryption: plan.encryption } });
   const guest = guests[plan.guest];
   try {
     const applied = await rig.apply('a', {
@@ -148,6 +150,7 @@ export async function run(plan: Plan, { dir, hold, capture }: RunOptions): Promi
       ],
       vip: { address: rig.vip, prefix: 24, interface: 'eth0' },
       ports: { tcp: [PORT] },
+      outputCommit: plan.outputCommit,
     });
     if (applied.state !== 'protected') throw new Error(`the pair is ${applied.state}: ${applied.reason}`);
     await listening(rig);
@@ -198,6 +201,8 @@ export async function run(plan: Plan, { dir, hold, capture }: RunOptions): Promi
       const detect = timeline?.stages.find((s) => s.stage === 'detect')?.atNs;
       if (timeline && detect !== undefined) {
         outcome.detectMs = (detect - struckNs) / 1e6;
+        if (outcome.detectMs < 0)
+          outcome.failures.push(`a false alarm, ${-outcome.detectMs.toFixed(0)} ms before the fault: ${timeline.reason}`);
         for (const s of timeline.stages) {
           outcome.stages[s.stage] = (s.atNs - detect) / 1e6;
           if (s.detail !== undefined) outcome.details[s.stage] = s.detail;

@@ -41,6 +41,9 @@ std::optional<IoError> SegmentWriter::open_first() { return open_next(1); }
 
 std::optional<IoError> SegmentWriter::open_next(uint64_t first_seq) {
   const uint32_t number = number_ + 1;
+  if (durable_) {
+    if (file_ && fdatasync(file_.get()) != 0) return IoError{errno, path_};
+  }
   path_ = segment_path(journal_dir_, number);
   // O_EXCL: a journal is never written twice.
   file_.reset(open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
@@ -59,6 +62,11 @@ std::optional<IoError> SegmentWriter::open_next(uint64_t first_seq) {
     // A file without a whole header says nothing that the absence of the file does not say better.
     unlink(path_.c_str());
     return IoError{error, path_};
+  }
+  if (durable_) {
+    const std::string folder = journal_dir_ + "/segments";
+    const UniqueFd dir(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!dir || fsync(dir.get()) != 0) return IoError{errno, folder};
   }
   __atomic_store_n(&number_, number, __ATOMIC_RELAXED);
   file_bytes_ = sizeof header;
@@ -115,8 +123,12 @@ std::optional<IoError> SegmentWriter::append(uint64_t first_seq, uint64_t count,
   return write_batch(first_seq, count, events, len);
 }
 
-std::optional<IoError> SegmentWriter::sync() {
-  if (file_ && fdatasync(file_.get()) != 0) return IoError{errno, path_};
+SegmentWriter::Current SegmentWriter::current() const {
+  return {UniqueFd(file_ ? fcntl(file_.get(), F_DUPFD_CLOEXEC, 0) : -1), path_};
+}
+
+std::optional<IoError> sync_to_disk(const SegmentWriter::Current& segment) {
+  if (!segment.file || fdatasync(segment.file.get()) != 0) return IoError{segment.file ? errno : EMFILE, segment.path};
   return std::nullopt;
 }
 

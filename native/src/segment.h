@@ -38,8 +38,15 @@ class SegmentWriter {
   std::optional<IoError> open_first();
   std::optional<IoError> append(uint64_t first_seq, uint64_t count, const uint8_t* events, size_t len);
   std::optional<IoError> close(uint64_t next_seq);
-  // What was appended is on the disk.
-  std::optional<IoError> sync();
+  // From now on a segment, and its place in the folder, is on the disk before the next one begins: sync_to_disk() of the newest is
+  // enough then.
+  void keep_durable() { durable_ = true; }
+  // The segment that is being written, for sync_to_disk(): that takes milliseconds, and appending need not wait for it.
+  struct Current {
+    UniqueFd file;
+    std::string path;
+  };
+  Current current() const;
   // Closes the segment and begins another: what follows is of a new epoch.
   std::optional<IoError> begin_epoch(uint64_t first_seq, uint64_t epoch);
 
@@ -57,8 +64,11 @@ class SegmentWriter {
   std::string path_;
   uint64_t file_bytes_ = 0, journal_bytes_ = 0;
   uint32_t number_ = 0;
-  bool failed_ = false;
+  bool failed_ = false, durable_ = false;
 };
+
+// What was written to it is on the disk.
+std::optional<IoError> sync_to_disk(const SegmentWriter::Current& segment);
 
 struct Batch {
   uint64_t epoch, first_seq, count, time_ns;

@@ -6,7 +6,8 @@
 //  - The silence that is allowed grows with the gaps that were seen of late: twice the worst of them and a heartbeat, but the
 //    deadline at least and kPatience deadlines at most. The worst gap halves every ten seconds.
 //  - A connection that is young has seen no gaps yet, and the primary starts a guest meanwhile, which is the worst time for
-//    whatever shares its processors: kPatience deadlines are allowed. Nothing is lost by it: the replica is not complete then.
+//    whatever shares its processors: kPatience deadlines are allowed. Nothing is lost by it: the replica is not complete then. The
+//    gaps of that time say nothing about later.
 #pragma once
 #include <stdint.h>
 
@@ -40,7 +41,7 @@ class Liveness {
       worst_gap_ /= 2;
       faded_ = now;
     }
-    worst_gap_ = std::max(worst_gap_, gap);
+    if (now - born_ >= kYouthNs) worst_gap_ = std::max(worst_gap_, gap);
     heard_ = now;
     absence_ = 0;
   }

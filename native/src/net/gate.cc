@@ -9,13 +9,16 @@
 namespace understudy::host {
 namespace {
 constexpr int kRealTimePriority = 15;
+// The kernel takes packets through its whole TCP while it hears the verdict. Whoever brings the mirror's answer has heartbeats to send, too.
+constexpr int kReleasedAtOnce = 64;
 }
 
 Gate::Gate(GateConfig config, GateHooks hooks) : config_(std::move(config)), hooks_(std::move(hooks)) {
   if (config_.tcp_ports.empty() && config_.udp_ports.empty() && !config_.outward)
     throw HostError("NET", EINVAL, config_.service, "service " + config_.service + " has a VIP and no port");
   stop_ = UniqueFd(eventfd(0, EFD_CLOEXEC));
-  if (!stop_) throw HostError("NET", errno, "", "cannot make an eventfd: " + errno_text(errno));
+  more_ = UniqueFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!stop_ || !more_) throw HostError("NET", errno, "", "cannot make an eventfd: " + errno_text(errno));
   clean_leftovers(config_.service);
   // Queues before rules: with rules only, packets of clients that are connected already would be dropped.
   lanes_[int(Direction::kIn)].queue = std::make_unique<PacketQueue>(config_.queue_in, config_.vip.family);
@@ -29,7 +32,7 @@ Gate::Gate(GateConfig config, GateHooks hooks) : config_(std::move(config)), hoo
   try {
     // The fence begins closed, so the lease must be kept from the first moment; whoever made the gate is the primary now.
     if (config_.lease_ms != 0) {
-      install_fence(config_);
+      open_fence();
       lease_ = std::make_unique<Lease>(fence_table(config_.service), config_.vip, config_.lease_ms, hooks_.report);
       lease_->keep(true);
     }
@@ -50,8 +53,20 @@ Gate::~Gate() {
   try {
     clean_leftovers(config_.service);
   } catch (const HostError& error) { hooks_.report(abi::kError, error.what()); }
+  lifeline_.reset();
   eventfd_write(stop_.get(), 1);
   thread_.join();
+}
+
+void Gate::open_fence() {
+  install_fence(config_, true);
+  try {
+    lifeline_ = std::make_unique<Lifeline>(lifeline_table(config_.service), config_.vip);
+  } catch (const HostError& error) {
+    hooks_.report(abi::kWarning, std::string(error.what()) + "; packets of the service can leave for up to " +
+                                     std::to_string(config_.lease_ms) + " ms after its daemon was killed");
+    install_fence(config_, false);
+  }
 }
 
 void Gate::clean_leftovers(const std::string& service) {
@@ -72,12 +87,22 @@ void Gate::drop_lease() {
 void Gate::run() {
   Lane& in = lanes_[int(Direction::kIn)];
   Lane& out = lanes_[int(Direction::kOut)];
-  pollfd fds[3] = {{in.queue->fd(), POLLIN, 0}, {out.queue->fd(), POLLIN, 0}, {stop_.get(), POLLIN, 0}};
+  pollfd fds[4] = {{in.queue->fd(), POLLIN, 0},
+                   {out.queue->fd(), POLLIN, 0},
+                   {stop_.get(), POLLIN, 0},
+                   {more_.get(), POLLIN, 0}};
   for (;;) {
-    if (poll(fds, 3, -1) < 0) continue;
+    if (poll(fds, 4, -1) < 0) continue;
     if (fds[2].revents != 0) return;
     if (fds[0].revents != 0) take(in, Direction::kIn);
     if (fds[1].revents != 0) take(out, Direction::kOut);
+    if (fds[3].revents == 0) continue;
+    eventfd_t unused;
+    eventfd_read(more_.get(), &unused);
+    for (Lane& lane : lanes_) {
+      std::lock_guard lock(lane.mutex);
+      judge(lane);
+    }
   }
 }
 
@@ -113,13 +138,18 @@ void Gate::on_packet(Lane& lane, Direction direction, uint32_t id, std::span<con
   judge(lane);
 }
 
-// One verdict for all: they go on in the queue's order up to the last one's number.
+// One verdict for many: they go on in the queue's order up to the last one's number. What is more than many is left to the gate's thread.
 void Gate::judge(Lane& lane) {
   const bool diverted = diverted_;
   const uint64_t released = released_.load(std::memory_order_acquire);
   bool any = false;
   uint32_t last = 0;
+  int count = 0;
   while (!lane.waiting.empty() && (diverted || lane.waiting.front().position <= released)) {
+    if (++count > kReleasedAtOnce) {
+      eventfd_write(more_.get(), 1);
+      break;
+    }
     last = lane.waiting.front().id;
     any = true;
     if (diverted && (&lane == &lanes_[int(Direction::kOut)] || !config_.forward_to)) lane.queue->drop(last);

@@ -18,6 +18,7 @@
 #include <mutex>
 
 #include "net/lease.h"
+#include "net/lifeline.h"
 #include "net/queue_keeper.h"
 #include "net/rules.h"
 
@@ -81,15 +82,17 @@ class Gate {
   void take(Lane& lane, Direction direction);
   void on_packet(Lane& lane, Direction direction, uint32_t id, std::span<const uint8_t> packet, bool unverified);
   void judge(Lane& lane);
+  void open_fence();
 
   GateConfig config_;
   GateHooks hooks_;
   Lane lanes_[2];  // by Direction
   std::atomic<uint64_t> released_{0};
   std::atomic<bool> diverted_{false};
+  std::unique_ptr<Lifeline> lifeline_;
   std::unique_ptr<Lease> lease_;
   std::unique_ptr<QueueKeeper> keeper_;
-  UniqueFd stop_;  // eventfd
+  UniqueFd stop_, more_;  // eventfds: the thread is to end; it is to go on with verdicts
   std::atomic<uint64_t> packets_in_{0}, bytes_in_{0}, packets_out_{0}, dropped_fins_{0}, dropped_checksum_{0};
   std::thread thread_;
 };

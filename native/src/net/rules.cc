@@ -76,6 +76,7 @@ std::string chain_in(const std::string& service) { return "US-IN-" + short_name(
 std::string chain_forward(const std::string& service) { return "US-FWD-" + short_name(service); }
 std::string chain_out(const std::string& service) { return "US-OUT-" + short_name(service); }
 std::string fence_table(const std::string& service) { return nft_name("understudy_", service); }
+std::string lifeline_table(const std::string& service) { return nft_name("understudy_alive_", service); }
 std::string forward_table(const std::string& service) { return nft_name("understudy_forward_", service); }
 
 namespace {
@@ -134,17 +135,24 @@ void install_queue_rules(const GateConfig& config) {
                        rules + "COMMIT\n", "install the gate's rules of service " + config.service);
 }
 
-void install_fence(const GateConfig& config) {
+void install_fence(const GateConfig& config, bool alive) {
   const std::string table = fence_table(config.service), vip = config.vip.text();
   const bool v4 = config.vip.family == AF_INET;
   const std::string ip = v4 ? "ip" : "ip6";
   const std::string set = "  set lease { type " + std::string(v4 ? "ipv4_addr" : "ipv6_addr") + "; flags timeout; }\n";
   std::string text = without_table("inet", table) + "table inet " + table + " {\n" + set;
+  auto chain_of = [&](int priority, const std::string& match, const std::string& source) {
+    std::string chain = "  chain out {\n    type filter hook output priority " + std::to_string(priority) +
+                        "; policy accept;\n";
+    const std::string ours = "    " + source + " " + vip + " ";
+    if (alive) chain += ours + match + "meta mark & " + std::to_string(kAliveMark) + " == 0 counter drop\n";
+    chain += ours + match + source + " != @lease counter drop\n";
+    if (alive) chain += ours + "meta mark set meta mark & " + std::to_string(~kAliveMark) + "\n";
+    return chain + "  }\n";
+  };
   // Neighbour advertisements (IPv6) name the address that was asked for as their source, so they are among these.
   // Last of the OUTPUT hooks: a packet that waited in the gate's queue is judged when it goes on, not when it came.
-  text += "  chain out {\n    type filter hook output priority 300; policy accept;\n    oifname \"lo\" accept\n    " +
-          ip + " saddr " + vip + " " + ip + " saddr != @lease counter drop\n";
-  text += "  }\n";
+  text += chain_of(kFencePriority, "oifname != \"lo\" ", ip + " saddr");
   if (!v4) {
     // The kernel puts IPv6 fragments together after INPUT, so a fragment would pass the gate unseen.
     text += "  chain in {\n    type filter hook input priority -160; policy accept;\n    ip6 daddr " + vip +
@@ -153,9 +161,7 @@ void install_fence(const GateConfig& config) {
   text += "}\n";
   text += without_table("arp", table);
   if (v4) {
-    text += "table arp " + table + " {\n" + set +
-            "  chain out {\n    type filter hook output priority 0; policy accept;\n    arp saddr ip " + vip +
-            " arp saddr ip != @lease counter drop\n  }\n}\n";
+    text += "table arp " + table + " {\n" + set + chain_of(kArpFencePriority, "", "arp saddr ip") + "}\n";
   }
   nft(text, "install the fence of service " + config.service);
 }

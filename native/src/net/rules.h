@@ -40,15 +40,21 @@ std::string chain_out(const std::string& service);
 std::string chain_forward(const std::string& service);
 std::string fence_table(const std::string& service);
 std::string forward_table(const std::string& service);
+std::string lifeline_table(const std::string& service);
 
 // A packet with this mark is sent on to the backup.
 inline constexpr uint32_t kForwardMark = 0x05d20001;
 // One with this mark was accepted by the gate.
 inline constexpr uint32_t kAcceptedMark = 0x05d20002;
 
+// Packets from the VIP have this bit between the lifeline and the fence, and nowhere else.
+inline constexpr uint32_t kAliveMark = 0x20000000;
+inline constexpr int kFencePriority = 300, kArpFencePriority = 0;
+
 // Each throws HostError NET. Installing what is there already replaces it.
 void install_queue_rules(const GateConfig& config);
-void install_fence(const GateConfig& config);
+// `alive`: only what a lifeline marks gets through.
+void install_fence(const GateConfig& config, bool alive);
 // On the backup: packets for a VIP that is not here (yet) are not forwarded to anywhere, and while it is being taken over none but those of
 // lo come in: the VIP is an element of the set `closed` of this table, and is taken out of it when everything is in its place.
 std::string standby_table(const std::string& service);

@@ -123,7 +123,7 @@ Napi::Value start_backup(const Napi::CallbackInfo& info) {
     replica.kick_after_ms = uint32_t(get_count(o, "kickAfterMs"));
     replica.isolation = get_isolation(o);
     out.mirror = get_mirror(get_object(o, "mirror"));
-    out.durable = o.Get("durable").ToBoolean();
+    out.durable = replica.durable = o.Get("durable").ToBoolean();
     out.lag_bytes_max = get_count(o, "lagBytesMax");
     if (has(o, "network")) {
       const GateConfig gate = get_gate(get_object(o, "network"));

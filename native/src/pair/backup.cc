@@ -91,6 +91,7 @@ BackupSession::BackupSession(const BackupOptions& options, EmitEvent emit)
   mirror_hooks.on_incident = [this](const std::string& text) { emit_(message(abi::kWarning, text)); };
   receiver_ = std::make_unique<MirrorReceiver>(options.mirror, std::move(mirror_hooks));
   emit_({{"type", "listening"}, {"port", uint32_t(receiver_->port())}});
+  if (durable_) syncer_ = start_thread("us-sync", [this] { keep_durable(); });
   finisher_ = start_thread("us-finisher", [this] { finish(); });
 }
 
@@ -142,14 +143,32 @@ void BackupSession::on_journal(const MirrorRecord& record) {
     fed_.push_back({record.position, replica_->fed_bytes()});
   }
   if (durable_) {
-    if (auto error = replica_->sync())
-      return fail_replica({{"detail", "cannot sync the journal: " + errno_text(error->error)}, {"seq", record.seq}});
-    receiver_->set_durable(record.position);
+    std::lock_guard lock(written_mutex_);
+    written_ = record.position;
+    written_seq_ = record.seq;
+    written_changed_.notify_one();
   }
   update_applied();
   while (lag_bytes_max_ != 0 && replica_->fed_bytes() - replica_->applied_bytes() > lag_bytes_max_ && !replica_over_)
     usleep(kLagPollUs);
   if (!said_caught_up_.exchange(true)) emit_({{"type", "caughtUp"}});
+}
+
+// A thread of its own: while the disk is busy with one sync, more records come in, and the next sync is for all of them.
+void BackupSession::keep_durable() {
+  for (uint64_t synced = 0;;) {
+    uint64_t position, seq;
+    {
+      std::unique_lock lock(written_mutex_);
+      written_changed_.wait(lock, [&] { return written_ > synced || no_more_written_; });
+      if (no_more_written_) return;
+      position = written_;
+      seq = written_seq_;
+    }
+    if (auto error = sync_to_disk(replica_->segment()))
+      return fail_replica({{"detail", "cannot sync the journal: " + errno_text(error->error)}, {"seq", seq}});
+    receiver_->set_durable(synced = position);
+  }
 }
 
 void BackupSession::update_applied() {
@@ -313,6 +332,14 @@ void BackupSession::finish() {
   const bool live = replica_->live();
   if (takeover_thread_.joinable()) takeover_thread_.join();
   receiver_->stop_acknowledging(closing_ ? "the backup is stopped" : "the guest has ended");
+  if (syncer_.joinable()) {
+    {
+      std::lock_guard lock(written_mutex_);
+      no_more_written_ = true;
+    }
+    written_changed_.notify_one();
+    syncer_.join();
+  }
   replica_->kill();
   receiver_.reset();
   if (live && vip_ != nullptr) {

@@ -57,6 +57,7 @@ class BackupSession : public Session {
   void on_packet(const MirrorRecord& record);
   void do_take_over(uint64_t epoch);
   void update_applied();
+  void keep_durable();
   void fail_replica(Plain::Object why);
   void finish();
 
@@ -71,6 +72,11 @@ class BackupSession : public Session {
   std::unique_ptr<Vip> vip_;
   std::mutex fed_mutex_;
   std::deque<Fed> fed_;
+  // Of the thread that syncs: up to where records are in the journal's file.
+  std::mutex written_mutex_;
+  std::condition_variable written_changed_;
+  uint64_t written_ = 0, written_seq_ = 0;
+  bool no_more_written_ = false;
   std::mutex end_mutex_;
   std::condition_variable ended_changed_;
   bool records_over_ = false;
@@ -78,7 +84,7 @@ class BackupSession : public Session {
       closing_{false};
   std::atomic<uint64_t> bytes_{0}, lost_at_ns_{0};
   std::unique_ptr<MirrorReceiver> receiver_;
-  std::thread takeover_thread_, finisher_;
+  std::thread syncer_, takeover_thread_, finisher_;
 };
 
 }  // namespace understudy::host

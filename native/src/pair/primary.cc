@@ -230,7 +230,8 @@ void PrimarySession::on_watermarks(const Watermarks& marks) {
     while (before < held && !held_.compare_exchange_weak(before, held)) {}
     raise_held(held);
   }
-  if (Gate* gate = standing_gate_) gate->release(committed);
+  // Packets are not what is on disk: a connection does not outlive both hosts.
+  if (Gate* gate = standing_gate_) gate->release(marks.received);
   if (held != 0 && !said_protected_.exchange(true)) emit_({{"type", "protected"}});
 }
 

@@ -20,6 +20,7 @@ Replica::Replica(const ReplicaOptions& options, Hooks hooks)
       writer_(journal_dir_, options.segment_bytes, options.epoch),
       feeder_(memory_) {
   prepare_journal_dir(journal_dir_);
+  if (options.durable) writer_.keep_durable();
   if (auto error = writer_.open_first())
     throw HostError("JOURNAL_DIR", error->error, error->path,
                     "cannot create " + error->path + ": " + errno_text(error->error));
@@ -115,6 +116,11 @@ bool Replica::feed(uint64_t first_seq, uint64_t count, const uint8_t* events, si
     return false;
   }
   return true;
+}
+
+SegmentWriter::Current Replica::segment() {
+  std::lock_guard lock(feed_mutex_);
+  return writer_.current();
 }
 
 std::string Replica::drain(int timeout_ms) {

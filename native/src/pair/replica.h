@@ -31,6 +31,7 @@ struct ReplicaOptions {
   uint64_t ring_bytes, segment_bytes, epoch;
   uint32_t kick_after_ms;
   std::optional<Namespaces> isolation;
+  bool durable = false;  // segments are synced when they are full; the newest by whoever calls segment()
 };
 
 class Replica {
@@ -48,7 +49,8 @@ class Replica {
 
   // Whole events, in order. Waits while the replica is behind by more than the ring holds. False: the replica is over.
   bool feed(uint64_t first_seq, uint64_t count, const uint8_t* events, size_t len);
-  std::optional<IoError> sync() { return writer_.sync(); }
+  // What was fed before the call, as something that can be synced while more is fed.
+  SegmentWriter::Current segment();
   // "": it stands; otherwise why it does not.
   std::string drain(int timeout_ms);
   // 0 or an errno of the journal.
