@@ -1,10 +1,13 @@
 // redis-server on two hosts, while one of them, or what binds them together, fails in all ways. The client never connects again and
 // knows each answer in advance. Needs root; scenarios take some seconds each.
+import { chmodSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 
 import { Capture } from '../harness/capture.js';
 import { Client } from '../harness/client.js';
+import { understudy } from '../harness/paths.js';
 import { until } from '../harness/process.js';
 import { hosts, type Rig } from '../harness/rig.js';
 import { cannot, expectOneVoice, expectUnharmed, onRig, protectRedis, SERVICE, untilState } from './scene.js';
@@ -30,8 +33,19 @@ async function movesToB(rig: Rig, fail: () => unknown, later?: () => Promise<voi
 
 describe.skipIf(cannot)('redis on two hosts, the primary', () => {
   it(
-    'its daemon is killed',
-    onRig((rig) => movesToB(rig, () => process.kill(rig.pidOf('daemon-a'), 'SIGKILL'))),
+    'its daemon is killed; started again, it leaves the service where it is',
+    onRig((rig) =>
+      movesToB(
+        rig,
+        () => process.kill(rig.pidOf('daemon-a'), 'SIGKILL'),
+        async () => {
+          rig.startDaemon('a');
+          await rig.untilReady();
+          await untilState(rig, 'b', 'unprotected', 'primary');
+          expect(rig.pidsOf('a', 'redis-server')).toEqual([]);
+        },
+      ),
+    ),
   );
 
   it(
@@ -206,6 +220,40 @@ describe.skipIf(cannot)('redis on two hosts', () => {
       for (const label of ['benchmark', 'lines']) expect(rig.log(label)).not.toMatch(/err|reset|closed/i);
       expect(rig.run('c', ['redis-cli', '-h', rig.vip, 'get', 'typed']).out).toBe('400\n');
       expect(rig.run('c', ['redis-cli', '-h', rig.vip, 'get', 'counter:__rand_int__']).out).toBe('30000\n');
+    }),
+  );
+
+  it(
+    'strangers knock at all doors: nothing happens but a line in the log',
+    onRig(async (rig) => {
+      await protectRedis(rig);
+      const client = await talk(rig);
+      const doors = rig
+        .run('b', ['ss', '-Hltn'])
+        .out.split('\n')
+        .map((line) => /\s(10\.77\.0\.2:\d+)\s/.exec(line)?.[1])
+        .filter((door) => door !== undefined);
+      // Control and mirror.
+      expect(doors).toHaveLength(2);
+      for (const door of doors) {
+        const [address, port] = door.split(':');
+        for (const noise of ['GET / HTTP/1.0\\r\\n\\r\\n', '\\0\\0\\0\\0', '\\xff\\x16\\x03\\x01'])
+          rig.run('c', [
+            'timeout',
+            '1',
+            'bash',
+            '-c',
+            `exec 3<>/dev/tcp/${address}/${port}; printf '${noise}%.0s' {1..2000} >&3`,
+          ]);
+      }
+      rig.write('other.key', `${'ab'.repeat(32)}\n`);
+      chmodSync(join(rig.dir, 'other.key'), 0o600);
+      const refused = rig.run('c', [understudy, 'list', '--host', `${rig.addressOf('b')}:7400`, '--key', 'other.key']);
+      expect(refused.status).not.toBe(0);
+      await client.answered(300);
+      expect(await rig.row('a', SERVICE)).toMatchObject({ state: 'protected', role: 'primary', epoch: 1 });
+      expect(rig.log('daemon-b')).toContain(rig.addressOf('c'));
+      expectUnharmed(await client.stop(), 300);
     }),
   );
 
