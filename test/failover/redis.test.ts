@@ -9,8 +9,17 @@ import { Capture } from '../harness/capture.js';
 import { Client } from '../harness/client.js';
 import { understudy } from '../harness/paths.js';
 import { until } from '../harness/process.js';
-import { hosts, type Rig } from '../harness/rig.js';
-import { cannot, expectOneVoice, expectUnharmed, onRig, protectRedis, SERVICE, untilState } from './scene.js';
+import { hosts, type Host, type Rig } from '../harness/rig.js';
+import {
+  cannot,
+  expectOneVoice,
+  expectUnharmed,
+  onRig,
+  protectRedis,
+  redisDefinition,
+  SERVICE,
+  untilState,
+} from './scene.js';
 
 const talk = (rig: Rig, connections = 4): Promise<Client> =>
   Client.start(rig, { port: 6379, dialogue: 'redis', connections, pauseMs: 2, seed: 7 });
@@ -220,6 +229,40 @@ describe.skipIf(cannot)('redis on two hosts', () => {
       for (const label of ['benchmark', 'lines']) expect(rig.log(label)).not.toMatch(/err|reset|closed/i);
       expect(rig.run('c', ['redis-cli', '-h', rig.vip, 'get', 'typed']).out).toBe('400\n');
       expect(rig.run('c', ['redis-cli', '-h', rig.vip, 'get', 'counter:__rand_int__']).out).toBe('30000\n');
+    }),
+  );
+
+  it(
+    'after a failover: stopped, nothing of it is left on either host; applied again, it is protected again',
+    onRig(async (rig) => {
+      const left = (host: Host): string =>
+        [
+          ['ip', 'address', 'show', 'to', rig.vip],
+          // A table of iptables stays, empty, once there has been a rule in it.
+          ['sh', '-c', "nft list tables | grep -v 'ip mangle'; iptables-save | grep ^-A"],
+        ]
+          .map((argv) => rig.run(host, argv).out)
+          .join('');
+      const before = hosts.map(left);
+      await protectRedis(rig);
+      expect(hosts.map(left)).not.toEqual(before);
+      process.kill(rig.pidOf('daemon-a'), 'SIGKILL');
+      await untilState(rig, 'b', 'unprotected', 'primary');
+      rig.startDaemon('a');
+      await rig.untilReady();
+      await rig.stop('b', SERVICE);
+      expect(left('b')).toEqual(before[1]);
+      for (const [i, host] of hosts.entries()) {
+        await until(`nothing left on host ${host}`, () => (left(host) === before[i] ? true : undefined));
+        // A killed daemon's queue keeper ends some seconds later.
+        expect(rig.processes(host).filter(({ comm }) => comm !== 'us-keeper')).toHaveLength(1);
+      }
+      expect(await rig.apply('b', redisDefinition(rig))).toMatchObject({ host: 'host-a', state: 'protected' });
+      const client = await talk(rig);
+      await client.answered(100);
+      rig.signalAll('a', 'SIGKILL');
+      await client.answered(100);
+      expectUnharmed(await client.stop(), 200);
     }),
   );
 
