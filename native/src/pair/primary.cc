@@ -155,7 +155,7 @@ PrimarySession::PrimarySession(const PrimaryOptions& options, EmitEvent emit)
 
 PrimarySession::~PrimarySession() {
   if (!finisher_.joinable()) return;
-  kill(SIGKILL);
+  PrimarySession::kill(SIGKILL);
   finisher_.join();
 }
 
