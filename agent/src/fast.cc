@@ -12,9 +12,10 @@ enum : u32 { kSysWritev = 20, kSysPwritev = 296, kSysPwritev2 = 328 };
 bool is_left_out(u32 nr, const SyscallDesc& d) {
   switch (nr) {
     case kSysFtruncate:
-    case kSysFallocate: return true;  // may change a file that is mapped shared (store.cc)
+    case kSysFallocate:  // may change a file that is mapped shared (store.cc)
     case kSysDup2:
-    case kSysDup3: return true;  // may mean the agent's descriptor, and give another descriptor a new meaning
+    case kSysDup3:  // may mean the agent's descriptor, and give another descriptor a new meaning
+      return true;
   }
   Call call{};
   call.nr = nr;

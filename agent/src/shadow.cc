@@ -350,7 +350,7 @@ void accept_socket(Thread* t, const Call& c, i64 ret) {
   }
   i64 fd = readable(listener) ? sys(kAccept4, listener, 0, 0, flags) : -kEAGAIN;
   if (is_error(fd)) {
-    i32 pair[2];
+    i32 pair[2] = {-1, -1};
     if (sys(kSocketpair, 1, 1 | flags, 0, pair) == 0) {
       sys(kSysClose, pair[1]);  // what it will find after a takeover: a peer that is gone
       fd = pair[0];
@@ -420,7 +420,7 @@ void reopen_placeholder(Thread* t, u32 fd) {
   i64 n = sys(kReadlink, link.buf, name, sizeof name - 1);
   constexpr u32 kSkip = sizeof "/memfd:understudy:0x" - 1;
   constexpr u32 kDeleted = sizeof " (deleted)" - 1;
-  if (n <= (i64)(kSkip + kDeleted)) return;
+  if (n <= 0 || (u64)n <= kSkip + kDeleted) return;
   name[n - kDeleted] = 0;
   u64 flags = 0;
   char* p = name + kSkip;
@@ -506,10 +506,7 @@ void shadow_call(Thread* t, const Call& c, i64 ret) {
       if ((i32)c.args[0] >= 0) { make(c); return; }
       place_fd(t, make(c), ret);
       return remember_fd(t, (u32)ret, kFdCounter);
-    case kSysMemfdCreate: case kPidfdOpen:
-      place_fd(t, make(c), ret);
-      return remember_fd(t, (u32)ret, kFdUnknown);
-    case kSocket:
+    case kSysMemfdCreate: case kPidfdOpen: case kSocket:
       place_fd(t, make(c), ret);
       return remember_fd(t, (u32)ret, kFdUnknown);
     case kAccept: case kAccept4: return accept_socket(t, c, ret);

@@ -195,6 +195,11 @@ export class ServiceRunner {
     await this.closing;
   }
 
+  /** Resolves when what has ended is taken down: guest, rules, address. */
+  async settled(): Promise<void> {
+    await this.closing;
+  }
+
   feed(event: PairEvent): void {
     this.queue.push(event);
     if (this.draining) return;

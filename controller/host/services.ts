@@ -226,6 +226,7 @@ export class Services {
       (s) => s.role === 'none' && s.known?.record.outcome !== 'active' && s.claim === null,
       START_TIMEOUT_MS,
     );
+    await runner.settled();
     return { service, state: state.phase };
   }
 

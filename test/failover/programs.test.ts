@@ -2,7 +2,7 @@
 // guest opens itself. Host a dies in the middle of it. Needs root.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 import { Client } from '../harness/client.js';
 import type { DialogueName } from '../harness/clients/dialogues.js';
@@ -65,6 +65,15 @@ while True:
     threading.Thread(target=pump, args=(server, client), daemon=True).start()
 `;
 
+const FAR_SERVER = `
+let n = 0;
+const server = require('node:net').createServer((socket) => {
+  console.log(n++ === 0 ? 'probe' : socket.remoteAddress.replace('::ffff:', ''));
+  socket.pipe(socket);
+});
+server.listen(7008);
+`;
+
 describe.skipIf(cannot)('on two hosts, the first one dies:', () => {
   it.skipIf(findProgram('memcached') === undefined)(
     'memcached with four threads',
@@ -104,16 +113,19 @@ describe.skipIf(cannot)('on two hosts, the first one dies:', () => {
     'a forwarder with connections of its own to a server elsewhere',
     onRig(async (rig) => {
       // The client's place has the server at the far end.
-      rig.spawn('c', 'far', [
-        process.execPath,
-        '-e',
-        "require('node:net').createServer((s) => s.pipe(s)).listen(7008)",
-      ]);
+      rig.spawn('c', 'far', [process.execPath, '-e', FAR_SERVER]);
       await until('the far server', () =>
         rig.run('c', ['bash', '-c', `exec 3<>/dev/tcp/${rig.addressOf('c')}/7008`]).status === 0 ? true : undefined,
       );
       await protect(rig, definition(rig, [...script(rig, FORWARDER), rig.addressOf('c')], 7007));
       await survives(rig, 'echo', 7007, 4);
+      // New ones come from the service's address, too, now from the other host.
+      const later = await Client.start(rig, { port: 7007, dialogue: 'echo', firstId: 100 });
+      await later.answered(10);
+      expectUnharmed(await later.stop(), 10);
+      const sources = rig.log('far').trim().split('\n');
+      expect(sources).toEqual(['probe', ...sources.slice(1).map(() => rig.vip)]);
+      expect(sources.length).toBeGreaterThanOrEqual(1 + 4 + 1);
     }),
   );
 });

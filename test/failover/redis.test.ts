@@ -1,13 +1,25 @@
 // redis-server on two hosts, while one of them, or what binds them together, fails in all ways. The client never connects again and
 // knows each answer in advance. Needs root; scenarios take some seconds each.
+import { chmodSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 
 import { Capture } from '../harness/capture.js';
 import { Client } from '../harness/client.js';
+import { understudy } from '../harness/paths.js';
 import { until } from '../harness/process.js';
-import { hosts, type Rig } from '../harness/rig.js';
-import { cannot, expectOneVoice, expectUnharmed, onRig, protectRedis, SERVICE, untilState } from './scene.js';
+import { hosts, type Host, type Rig } from '../harness/rig.js';
+import {
+  cannot,
+  expectOneVoice,
+  expectUnharmed,
+  onRig,
+  protectRedis,
+  redisDefinition,
+  SERVICE,
+  untilState,
+} from './scene.js';
 
 const talk = (rig: Rig, connections = 4): Promise<Client> =>
   Client.start(rig, { port: 6379, dialogue: 'redis', connections, pauseMs: 2, seed: 7 });
@@ -30,8 +42,19 @@ async function movesToB(rig: Rig, fail: () => unknown, later?: () => Promise<voi
 
 describe.skipIf(cannot)('redis on two hosts, the primary', () => {
   it(
-    'its daemon is killed',
-    onRig((rig) => movesToB(rig, () => process.kill(rig.pidOf('daemon-a'), 'SIGKILL'))),
+    'its daemon is killed; started again, it leaves the service where it is',
+    onRig((rig) =>
+      movesToB(
+        rig,
+        () => process.kill(rig.pidOf('daemon-a'), 'SIGKILL'),
+        async () => {
+          rig.startDaemon('a');
+          await rig.untilReady();
+          await untilState(rig, 'b', 'unprotected', 'primary');
+          expect(rig.pidsOf('a', 'redis-server')).toEqual([]);
+        },
+      ),
+    ),
   );
 
   it(
@@ -206,6 +229,74 @@ describe.skipIf(cannot)('redis on two hosts', () => {
       for (const label of ['benchmark', 'lines']) expect(rig.log(label)).not.toMatch(/err|reset|closed/i);
       expect(rig.run('c', ['redis-cli', '-h', rig.vip, 'get', 'typed']).out).toBe('400\n');
       expect(rig.run('c', ['redis-cli', '-h', rig.vip, 'get', 'counter:__rand_int__']).out).toBe('30000\n');
+    }),
+  );
+
+  it(
+    'after a failover: stopped, nothing of it is left on either host; applied again, it is protected again',
+    onRig(async (rig) => {
+      const left = (host: Host): string =>
+        [
+          ['ip', 'address', 'show', 'to', rig.vip],
+          // A table of iptables stays, empty, once there has been a rule in it.
+          ['sh', '-c', "nft list tables | grep -v 'ip mangle'; iptables-save | grep ^-A"],
+        ]
+          .map((argv) => rig.run(host, argv).out)
+          .join('');
+      const before = hosts.map(left);
+      await protectRedis(rig);
+      expect(hosts.map(left)).not.toEqual(before);
+      process.kill(rig.pidOf('daemon-a'), 'SIGKILL');
+      await untilState(rig, 'b', 'unprotected', 'primary');
+      rig.startDaemon('a');
+      await rig.untilReady();
+      await rig.stop('b', SERVICE);
+      expect(left('b')).toEqual(before[1]);
+      for (const [i, host] of hosts.entries()) {
+        await until(`nothing left on host ${host}`, () => (left(host) === before[i] ? true : undefined));
+        // A killed daemon's queue keeper ends some seconds later.
+        expect(rig.processes(host).filter(({ comm }) => comm !== 'us-keeper')).toHaveLength(1);
+      }
+      expect(await rig.apply('b', redisDefinition(rig))).toMatchObject({ host: 'host-a', state: 'protected' });
+      const client = await talk(rig);
+      await client.answered(100);
+      rig.signalAll('a', 'SIGKILL');
+      await client.answered(100);
+      expectUnharmed(await client.stop(), 200);
+    }),
+  );
+
+  it(
+    'strangers knock at all doors: nothing happens but a line in the log',
+    onRig(async (rig) => {
+      await protectRedis(rig);
+      const client = await talk(rig);
+      const doors = rig
+        .run('b', ['ss', '-Hltn'])
+        .out.split('\n')
+        .map((line) => /\s(10\.77\.0\.2:\d+)\s/.exec(line)?.[1])
+        .filter((door) => door !== undefined);
+      // Control and mirror.
+      expect(doors).toHaveLength(2);
+      for (const door of doors) {
+        const [address, port] = door.split(':');
+        for (const noise of ['GET / HTTP/1.0\\r\\n\\r\\n', '\\0\\0\\0\\0', '\\xff\\x16\\x03\\x01'])
+          rig.run('c', [
+            'timeout',
+            '1',
+            'bash',
+            '-c',
+            `exec 3<>/dev/tcp/${address}/${port}; printf '${noise}%.0s' {1..2000} >&3`,
+          ]);
+      }
+      rig.write('other.key', `${'ab'.repeat(32)}\n`);
+      chmodSync(join(rig.dir, 'other.key'), 0o600);
+      const refused = rig.run('c', [understudy, 'list', '--host', `${rig.addressOf('b')}:7400`, '--key', 'other.key']);
+      expect(refused.status).not.toBe(0);
+      await client.answered(300);
+      expect(await rig.row('a', SERVICE)).toMatchObject({ state: 'protected', role: 'primary', epoch: 1 });
+      expect(rig.log('daemon-b')).toContain(rig.addressOf('c'));
+      expectUnharmed(await client.stop(), 300);
     }),
   );
 

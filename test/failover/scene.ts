@@ -59,10 +59,12 @@ export async function protect(rig: Rig, config: Record<string, unknown>): Promis
   );
 }
 
-export async function protectRedis(rig: Rig): Promise<void> {
+export function redisDefinition(rig: Rig): Record<string, unknown> {
   const command = ['redis-server', '--port', '6379', '--save', '', '--bind', '0.0.0.0', '--protected-mode', 'no'];
-  await protect(rig, definition(rig, command, 6379));
+  return definition(rig, command, 6379);
 }
+
+export const protectRedis = (rig: Rig): Promise<void> => protect(rig, redisDefinition(rig));
 
 /** Waits until this host says this of the service. */
 export async function untilState(rig: Rig, host: Host, state: string, role: string): Promise<void> {

@@ -21,6 +21,7 @@ Gate::Gate(GateConfig config, GateHooks hooks) : config_(std::move(config)), hoo
   if (!stop_ || !more_) throw HostError("NET", errno, "", "cannot make an eventfd: " + errno_text(errno));
   clean_leftovers(config_.service);
   // Queues before rules: with rules only, packets of clients that are connected already would be dropped.
+  QueueKeeper::dismiss(config_.queue_in);
   lanes_[int(Direction::kIn)].queue = std::make_unique<PacketQueue>(config_.queue_in, config_.vip.family);
   lanes_[int(Direction::kOut)].queue = std::make_unique<PacketQueue>(config_.queue_out, config_.vip.family);
   if (config_.forward_to)

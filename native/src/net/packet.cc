@@ -119,6 +119,14 @@ std::string Address::text() const {
   return buffer;
 }
 
+std::array<uint8_t, 16> Address::mapped() const {
+  if (family != AF_INET) return bytes;
+  std::array<uint8_t, 16> out{};
+  out[10] = out[11] = 0xff;
+  std::copy_n(bytes.begin(), 4, out.begin() + 12);
+  return out;
+}
+
 Address Address::parse(const std::string& text) {
   Address address;
   for (int family : {AF_INET, AF_INET6}) {

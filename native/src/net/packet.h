@@ -32,6 +32,8 @@ struct Address {
   bool is_any() const { return bytes == std::array<uint8_t, 16>{}; }
   bool is_loopback() const;
   std::string text() const;
+  // As in an IPv6 socket's address; IPv4 mapped.
+  std::array<uint8_t, 16> mapped() const;
   // Throws HostError NET when it is neither an IPv4 nor an IPv6 address.
   static Address parse(const std::string& text);
 };

@@ -7,6 +7,7 @@
 // Invariants:
 //  - It holds the queues' sockets and the end of a pipe, nothing else of this process; it learns of its death by the pipe.
 //  - It lets nothing in or out: verdicts are "again, with the mark that leads to the backup" and "drop".
+//  - It has a door, by which a daemon that is started meanwhile tells it to go: a queue has one owner.
 //  - It is a copy of a process with many threads, so it makes system calls and nothing else: no allocation, no locks.
 //
 // Must not: be needed. Without it (killed as well) the queues vanish and the next rule sends on what comes from then on.
@@ -20,6 +21,8 @@ class QueueKeeper {
   // Throws HostError NET.
   QueueKeeper(const PacketQueue& in, const PacketQueue& out);
   ~QueueKeeper();  // ends it, silently
+  // Ends what an earlier process has left at these queues. Returns when the queues are free, or after a second.
+  static void dismiss(uint16_t queue_in);
   QueueKeeper(const QueueKeeper&) = delete;
   QueueKeeper& operator=(const QueueKeeper&) = delete;
 

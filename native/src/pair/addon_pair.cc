@@ -95,7 +95,7 @@ Napi::Value start_primary(const Napi::CallbackInfo& info) {
     if (has(o, "network")) out.network = NetworkOptions{get_gate(get_object(o, "network"))};
     return out;
   });
-  return start<PrimarySession>(info, options, [](Napi::Object& handle, std::shared_ptr<PrimarySession> session) {
+  return start<PrimarySession>(info, options, [](Napi::Object& handle, const std::shared_ptr<PrimarySession>& session) {
     Napi::Env env = handle.Env();
     handle.Set("goUnprotected",
                Napi::Function::New(env, [session](const Napi::CallbackInfo&) { session->go_unprotected(); }));
@@ -131,7 +131,7 @@ Napi::Value start_backup(const Napi::CallbackInfo& info) {
     }
     return out;
   });
-  return start<BackupSession>(info, options, [](Napi::Object& handle, std::shared_ptr<BackupSession> session) {
+  return start<BackupSession>(info, options, [](Napi::Object& handle, const std::shared_ptr<BackupSession>& session) {
     Napi::Env env = handle.Env();
     handle.Set("port", Napi::Number::New(env, session->port()));
     handle.Set("stopAcknowledging", Napi::Function::New(env, [session](const Napi::CallbackInfo& call) {

@@ -61,6 +61,7 @@ BackupSession::BackupSession(const BackupOptions& options, EmitEvent emit)
   replica_ = std::make_unique<Replica>(options.replica, std::move(hooks));
   pid_ = replica_->pid();
   if (network_) {
+    memcpy(replica_->memory().control().pair.vip, network_->vip.mapped().data(), network_->vip.mapped().size());
     table_ = std::make_unique<ConnectionTable>(network_->vip, report);
     NetRingReader::Hooks net_hooks;
     net_hooks.message = [this](const abi::NetMessage& m, const uint8_t* payload) { table_->guest(m, payload); };

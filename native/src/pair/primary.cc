@@ -69,9 +69,7 @@ PrimarySession::PrimarySession(const PrimaryOptions& options, EmitEvent emit)
   if (options.network) {
     const GateConfig& config = options.network->gate;
     Gate::clean_leftovers(config.service);
-    sockaddr_storage vip{};
-    Endpoint{config.vip, 0}.to(&vip, AF_INET6);  // IPv4 as mapped
-    memcpy(control.pair.vip, &reinterpret_cast<const sockaddr_in6*>(&vip)->sin6_addr, sizeof control.pair.vip);
+    memcpy(control.pair.vip, config.vip.mapped().data(), sizeof control.pair.vip);
     watch_ = std::make_unique<GuestWatch>(control, [this](pid_t pid) { return enclosure_.host_pid(pid); });
     watch_->deaths_are_recorded(unprotected_);
     GateHooks hooks;
@@ -157,7 +155,7 @@ PrimarySession::PrimarySession(const PrimaryOptions& options, EmitEvent emit)
 
 PrimarySession::~PrimarySession() {
   if (!finisher_.joinable()) return;
-  kill(SIGKILL);
+  PrimarySession::kill(SIGKILL);
   finisher_.join();
 }
 

@@ -163,6 +163,7 @@ std::optional<IoError> Replica::go_live(uint64_t epoch, int64_t mono_offset_ns) 
   }
   service_->start_kicker();
   live_ = true;
+  control.flags |= abi::kFlagPair;
   __atomic_store_n(&control.pair.held, ~0ull, __ATOMIC_SEQ_CST);
   __atomic_store_n(&control.pair.live, uint32_t(abi::kLiveOn), __ATOMIC_SEQ_CST);
   futex_wake_all(&control.pair.live);
