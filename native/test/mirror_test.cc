@@ -210,7 +210,7 @@ void killed_primary_is_noticed(int signal, MirrorLossKind kind) {
     // It comes back, and finds itself fenced.
     const std::string last = child.line();
     CHECK_HAS(last, "gave this connection up");
-    CHECK_HAS(last, "long before");
+    // A mark that was on its way when it froze may be read after it thaws: it says no more than the backup holds.
     CHECK(backup.receiver->received() == received);
   }
 }

@@ -53,13 +53,13 @@ describe('verify', () => {
         const damaged = Buffer.from(original);
         damaged[bit >> 3]! ^= 1 << (bit & 7);
         writeFileSync(join(dir, file), damaged);
-        const report = await verify(dir);
         const where = `${file}, byte ${bit >> 3}, bit ${bit & 7}`;
         if (file === 'meta.json' && bit % 61 !== 0) {
           // verify stands on this check alone; its thousands of bits need not each read the whole journal.
           if (accepted(damaged)) unseen.push(where);
           continue;
         }
+        const report = await verify(dir);
         expect(report.ok, where).toBe(false);
         expect(
           report.findings.some((f) => f.level === 'error' && f.file === file),
