@@ -14,11 +14,12 @@ export interface Strike {
 export interface Fault {
   name: string;
   text: string;
-  /** Who has the service afterwards; 'either': whoever wins. */
-  survivor: 'a' | 'b' | 'either';
+  /** Who has the service afterwards, alone; 'either': whoever wins; 'any': the pair may have got over it, too. */
+  survivor: 'a' | 'b' | 'either' | 'any';
   /** What the detection time of this fault is counted among. */
   kind: 'killed' | 'silent' | 'other';
-  prepare(rig: Rig, program: string): Strike;
+  /** `chance`: a number below the given one, from the run's seed. */
+  prepare(rig: Rig, program: string, chance: (below: number) => number): Strike;
   /** Once the service has gone on: the failed host comes back, and must stay silent. */
   after?(rig: Rig): Promise<void>;
 }
@@ -44,6 +45,16 @@ function cutting(cut: (rig: Rig) => void): (rig: Rig) => Strike {
     const before = now();
     cut(rig);
     return (before + now()) / 2;
+  };
+}
+
+function pausing(rig: Rig, host: 'a' | 'b', forMs: number): Strike {
+  const pids = rig.pids(host);
+  return async () => {
+    const at = signalAll(pids, 'SIGSTOP');
+    await sleep(forMs);
+    signalAll(pids, 'SIGCONT');
+    return at;
   };
 }
 
@@ -170,6 +181,51 @@ export const faults: Fault[] = [
         rig.startWitness();
         return at;
       };
+    },
+  },
+  {
+    name: 'pause',
+    text: 'SIGSTOP of all processes of the primary for 10 to 150 ms: about as long as its backup waits',
+    survivor: 'any',
+    kind: 'other',
+    prepare: (rig, _program, chance) => pausing(rig, 'a', 10 + chance(140)),
+  },
+  {
+    name: 'backup-pause',
+    text: 'the same of the backup',
+    survivor: 'any',
+    kind: 'other',
+    prepare: (rig, _program, chance) => pausing(rig, 'b', 10 + chance(140)),
+  },
+  {
+    name: 'flap',
+    text: "the primary's link is cut for 10 to 150 ms",
+    survivor: 'any',
+    kind: 'other',
+    prepare: (rig, _program, chance) => {
+      const forMs = 10 + chance(140);
+      return async () => {
+        const at = now();
+        rig.cut('a', 'both');
+        await sleep(forMs);
+        rig.mend();
+        return at;
+      };
+    },
+  },
+  {
+    name: 'loss',
+    text: 'a twentieth of all packets on all links is lost from here on; then all processes of the primary are killed',
+    survivor: 'b',
+    kind: 'other',
+    prepare: (rig) => () => {
+      for (const place of ['a', 'b', 'c'] as const) rig.cut(place, 'from', 'numgen random mod 20 == 0');
+      const pids = rig.pids('a');
+      return signalAll(pids, 'SIGKILL');
+    },
+    after: async (rig) => {
+      await sleep(300);
+      rig.mend();
     },
   },
   {
