@@ -39,7 +39,7 @@ describe.skipIf(binary === undefined)('etcd coordinator', () => {
   // A port that was free may be another's by now: then etcd ends at once.
   const start = async (): Promise<void> => {
     child = spawnEtcd();
-    for (const until = Date.now() + 30_000; Date.now() < until && child.exitCode === null; ) {
+    for (const until = Date.now() + 30_000; Date.now() < until && child.exitCode === null;) {
       if (await answers()) return;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
