@@ -16,9 +16,9 @@ describe.skipIf(binary === undefined)('etcd coordinator', () => {
   let ports: [number, number];
   let child: ChildProcess | undefined;
 
-  const start = (): Promise<void> => {
+  const spawnEtcd = (): ChildProcess => {
     const url = (port: number): string => `http://127.0.0.1:${port}`;
-    child = spawn(
+    return spawn(
       binary!,
       [
         ...['--data-dir', dir, '--log-level', 'error'],
@@ -28,12 +28,26 @@ describe.skipIf(binary === undefined)('etcd coordinator', () => {
       ],
       { stdio: 'ignore' },
     );
-    return Promise.resolve();
+  };
+  const answers = async (): Promise<boolean> => {
+    try {
+      return (await fetch(`http://127.0.0.1:${ports[0]}/health`)).ok;
+    } catch {
+      return false;
+    }
+  };
+  // A port that was free may be another's by now: then etcd ends at once.
+  const start = async (): Promise<void> => {
+    child = spawnEtcd();
+    for (const until = Date.now() + 30_000; Date.now() < until && child.exitCode === null;) {
+      if (await answers()) return;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
   };
   const stop = async (): Promise<void> => {
     const dying = child;
     child = undefined;
-    if (dying === undefined) return;
+    if (dying === undefined || dying.exitCode !== null) return;
     await new Promise<void>((resolve) => {
       dying.once('exit', () => resolve());
       dying.kill('SIGKILL');
@@ -42,9 +56,14 @@ describe.skipIf(binary === undefined)('etcd coordinator', () => {
 
   contract({
     start: async () => {
-      dir = mkdtempSync(join(tmpdir(), 'understudy-etcd-'));
-      ports = [await freePort(), await freePort()];
-      await start();
+      for (let attempt = 0; attempt < 5; attempt++) {
+        dir = mkdtempSync(join(tmpdir(), 'understudy-etcd-'));
+        ports = [await freePort(), await freePort()];
+        await start();
+        if (child?.exitCode === null) return;
+        rmSync(dir, { recursive: true, force: true });
+      }
+      throw new Error('etcd does not start');
     },
     client: () => new EtcdCoordinator([`http://127.0.0.1:${ports[0]}`]),
     stop,
