@@ -168,6 +168,7 @@ export function pausesPicture({ outcomes }: Results): string | undefined {
       height: 90 + 46 * shown.length,
       marginLeft: 110,
       marginTop: 30,
+      marginBottom: 44,
       style: { background: 'white', color: '#222', fontFamily: 'sans-serif', fontSize: '12px' },
       x: {
         type: 'log',

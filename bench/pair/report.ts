@@ -173,6 +173,7 @@ export function latencyPicture(results: Results): string {
       height: 340,
       marginLeft: 60,
       marginRight: 90,
+      marginBottom: 44,
       style: { background: 'white', color: '#222', fontFamily: 'sans-serif', fontSize: '12px' },
       x: {
         type: 'log',
@@ -199,15 +200,34 @@ export function latencyPicture(results: Results): string {
   );
 }
 
+const parts: Record<string, string> = {
+  guest: '#4e79a7',
+  gate: '#76b7b2',
+  mirror: '#e15759',
+  pump: '#edc949',
+  'rest of the daemon': '#59a14f',
+  'backup: all': '#b8b8b8',
+};
+
+function partOf(thread: string): string {
+  if (isBackup(thread)) return 'backup: all';
+  if (thread.startsWith('mirror')) return 'mirror';
+  return thread in parts ? thread : 'rest of the daemon';
+}
+
 /** What the CPU of a request is spent on, native beside protected. */
 export function cpuPicture(results: Results): string {
+  const bars: string[] = [];
   const points = results.loads.flatMap((load) =>
     (['native', 'protected'] as const).flatMap((kind) => {
-      const names = [...new Set(results.rounds.flatMap((r) => Object.keys(r[kind][load.name]!.cpuUs)))];
-      return names.map((name) => ({
-        bar: `${load.rate > 0 ? `${figure(load.rate)}/s` : `${load.connections} clients`}, ${kind}`,
-        part: isBackup(name) ? 'backup: all' : name,
-        us: of(results, kind, load.name, (m) => m.cpuUs[name] ?? 0),
+      const bar = `${load.rate > 0 ? `${figure(load.rate)}/s` : `${load.connections} clients`}, ${kind}`;
+      bars.push(bar);
+      return Object.keys(parts).map((part) => ({
+        bar,
+        part,
+        us: of(results, kind, load.name, (m) =>
+          Object.entries(m.cpuUs).reduce((n, [name, us]) => (partOf(name) === part ? n + us : n), 0),
+        ),
       }));
     }),
   );
@@ -215,20 +235,18 @@ export function cpuPicture(results: Results): string {
     Plot.plot({
       document,
       width: 900,
-      height: 240,
+      height: 250,
       marginLeft: 170,
+      marginTop: 34,
+      marginBottom: 44,
       style: { background: 'white', color: '#222', fontFamily: 'sans-serif', fontSize: '12px' },
       x: { grid: true, label: 'µs of CPU for one request' },
-      y: { label: null, domain: [...new Set(points.map((p) => p.bar))] },
-      color: {
-        legend: true,
-        scheme: 'tableau10',
-        domain: [...new Set(points.filter((p) => p.us >= 0.1).map((p) => p.part))],
-      },
+      y: { label: null, domain: bars },
+      color: { domain: Object.keys(parts), range: Object.values(parts) },
       marks: [
-        Plot.barX(
-          points.filter((p) => p.us >= 0.1),
-          { x: 'us', y: 'bar', fill: 'part', insetTop: 2, insetBottom: 2 },
+        Plot.barX(points, { x: 'us', y: 'bar', fill: 'part', order: Object.keys(parts), insetTop: 2, insetBottom: 2 }),
+        ...Object.entries(parts).map(([name, fill], i) =>
+          Plot.text([name], { frameAnchor: 'top-left', dx: 118 * i, dy: -24, fill, fontWeight: 'bold' }),
         ),
       ],
     }),
