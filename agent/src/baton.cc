@@ -1,5 +1,6 @@
 // Baton and ring: see the headers. Futex calls are never private: the group spans processes.
 #include "baton.h"
+#include "blobs.h"
 
 #include "image.h"
 #include "live.h"

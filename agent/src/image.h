@@ -5,13 +5,6 @@
 
 namespace understudy {
 
-void declare_blob(Event& e);  // replay: a FILE event
-i32 open_blob(u64 index);
-// replay: the scratch copy that stands for a file or segment that the group maps shared
-i32 open_scratch(u64 blob);
-i32 open_scratch_segment(u64 id, u64 size);
-i32 open_scratch_if_there(u64 dev, u64 ino);  // negative: nothing maps that file shared
-
 struct MappedFile {
   i64 blob;  // -1: not a file whose contents matter
   u64 size, dev, ino;

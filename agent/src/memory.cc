@@ -2,6 +2,7 @@
 // the recorded addresses, with file contents from the journal's blobs; shared file mappings go to scratch copies, so that
 // a replay never touches the files themselves.
 #include "calls.h"
+#include "blobs.h"
 #include "image.h"
 #include "process.h"
 #include "report.h"

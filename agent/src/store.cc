@@ -1,6 +1,7 @@
 // See store.h.
 #include "store.h"
 
+#include "blobs.h"
 #include "image.h"
 
 namespace understudy {

@@ -158,6 +158,7 @@ function superseded(state: PairState): Step {
 /** A record that names this host although nothing runs here: what it ran ended with an earlier daemon. */
 function leftBehind(state: PairState): Step {
   const { record } = state.known!;
+  if (record.outcome === 'ended' && state.phase === 'idle') return go(state, { phase: 'ended' });
   if (record.outcome !== 'active' || record.primary !== state.self) return go(state, {});
   if (record.backup === null) {
     const reason = isMine(state, record)

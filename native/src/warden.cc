@@ -247,6 +247,7 @@ void Warden::on_death(Member& member) {
   int signal = 0;
   if (control.mode == abi::kModeReplay) {
     // The session reaps the root when everything is over: until then its number stands for the replay's process group.
+    signal = death_signal(member.pidfd.get());
   } else if (member.pid == root_) {
     // A zombie now. The launcher's thread may be the one to have seen it.
     for (int i = 0; i < 1000; i++) {
@@ -276,7 +277,13 @@ void Warden::on_death(Member& member) {
 // Its slot says that it lives, but it is dead: it was killed.
 void Warden::record_death(int slot_index, pid_t inside, bool is_root, int signal) {
   abi::Control& control = memory_.control();
-  if (control.mode != abi::kModeRecord || load_acquire(control.processes[slot_index].state) != abi::kThreadLive) return;
+  if (load_acquire(control.processes[slot_index].state) != abi::kThreadLive) return;
+  if (control.mode != abi::kModeRecord) {
+    if (hooks_.killed && load_acquire(control.outcome) == abi::kRunning &&
+        load_acquire(control.pair.live) == abi::kLiveFollow)
+      hooks_.killed(is_root, signal);
+    return;
+  }
   if (hooks_.killed && !unrecorded_ && hooks_.killed(is_root, signal)) unrecorded_ = true;
   if (unrecorded_ || !take_baton(inside)) return;
   append_killed(uint32_t(slot_index), signal);

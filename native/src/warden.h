@@ -23,7 +23,8 @@ class Warden {
     std::function<bool(uint64_t* events)> drain;
     // Control::outcome changed (replay), or an agent reported a fault. Called on the warden's thread.
     std::function<void(abi::Outcome)> outcome;
-    // Record: a member was killed from outside. True: that is not to be recorded (a replica goes on instead). May be empty.
+    // A member was killed from outside. Record: true if that is not to be recorded (a replica goes on instead). Replay: the journal
+    // does not say so; not called once it is told to go live. May be empty.
     std::function<bool(bool root, int signal)> killed;
     // Every process of the group is gone.
     std::function<void()> group_ended;

@@ -165,6 +165,21 @@ describe.skipIf(cannot)('redis on two hosts', () => {
   );
 
   it(
+    'only the replica is killed: that is no end of the guest',
+    onRig(async (rig) => {
+      await protectRedis(rig);
+      const client = await talk(rig);
+      await client.answered(300);
+      for (const pid of rig.pidsOf('b', 'redis-server')) process.kill(pid, 'SIGKILL');
+      await client.answered(300);
+      await untilState(rig, 'a', 'unprotected', 'primary');
+      await client.answered(300);
+      expect((await rig.history('b', SERVICE)).some(({ text }) => text.includes('killed by signal 9'))).toBe(true);
+      expectUnharmed(await client.stop(), 900);
+    }),
+  );
+
+  it(
     'the witness is gone: the pair goes on, and takes over once it is back',
     onRig(async (rig) => {
       await protectRedis(rig);

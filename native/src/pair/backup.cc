@@ -97,8 +97,7 @@ BackupSession::BackupSession(const BackupOptions& options, EmitEvent emit)
 }
 
 BackupSession::~BackupSession() {
-  closing_ = true;
-  finish_soon();
+  close();
   if (finisher_.joinable()) finisher_.join();
 }
 
@@ -282,6 +281,14 @@ void BackupSession::do_take_over(uint64_t epoch) {
   }
 }
 
+void BackupSession::close() {
+  {
+    std::lock_guard lock(finish_mutex_);
+    closing_ = true;
+  }
+  finish_soon();
+}
+
 void BackupSession::fence(const std::string&) {
   if (vip_ != nullptr) {
     try {
@@ -293,8 +300,7 @@ void BackupSession::fence(const std::string&) {
 
 void BackupSession::kill(int signal) {
   if (signal == SIGKILL) {
-    closing_ = true;
-    finish_soon();
+    close();
   } else {
     replica_->signal_root(signal);
   }
@@ -331,8 +337,14 @@ Plain::Object BackupSession::stats() {
 void BackupSession::finish() {
   wait_finish();
   const bool live = replica_->live();
+  if (!live) {
+    // The guest's end was in the journal. Until the coordinator knows, the primary is acknowledged to: else it took the end of this
+    // replica for the loss of its backup.
+    std::unique_lock lock(finish_mutex_);
+    finish_changed_.wait(lock, [this] { return closing_.load(); });
+  }
   if (takeover_thread_.joinable()) takeover_thread_.join();
-  receiver_->stop_acknowledging(closing_ ? "the backup is stopped" : "the guest has ended");
+  receiver_->stop_acknowledging(live ? "the guest has ended" : "the backup is stopped");
   if (syncer_.joinable()) {
     {
       std::lock_guard lock(written_mutex_);

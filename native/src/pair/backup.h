@@ -60,6 +60,7 @@ class BackupSession : public Session {
   void keep_durable();
   void fail_replica(Plain::Object why);
   void finish();
+  void close();
 
   EmitEvent emit_;
   const bool durable_;

@@ -51,6 +51,14 @@ Replica::Replica(const ReplicaOptions& options, Hooks hooks)
     feeder_.stop();
     hooks_.ended(memory_.control().exit_status, live_);
   };
+  warden_hooks.killed = [this](bool, int signal) {
+    if (over_.exchange(true)) return true;
+    feeder_.stop();
+    hooks_.diverged({{"detail", "a process of the replica was killed by signal " + std::to_string(signal)},
+                     {"seq", load_acquire(memory_.control().ring.tail_seq)}});
+    warden_->kill_group();
+    return true;
+  };
   warden_hooks.report = hooks_.message;
   warden_ = std::make_unique<Warden>(memory_, *launcher_, enclosure_, std::move(warden_hooks));
   service_ = std::make_unique<Service>(
@@ -170,7 +178,10 @@ std::optional<IoError> Replica::go_live(uint64_t epoch, int64_t mono_offset_ns) 
   return std::nullopt;
 }
 
-void Replica::kill() { warden_->kill_group(); }
+void Replica::kill() {
+  over_ = true;
+  warden_->kill_group();
+}
 
 std::vector<pid_t> Replica::pids() const {
   abi::Control& control = memory_.control();
