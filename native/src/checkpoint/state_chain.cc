@@ -25,9 +25,7 @@ std::vector<std::unique_ptr<StateFile>> open_chain(const std::string& journal_di
     const std::string name = "the checkpoint at event " + std::to_string(base->seq);
     try {
       files.push_back(std::make_unique<StateFile>(state_path(journal_dir, base->seq)));
-    } catch (const DamageError&) {
-      throw;
-    } catch (const HostError& error) {
+    } catch (const DamageError&) { throw; } catch (const HostError& error) {
       if (error.code != "CHECKPOINT_MISSING") throw;
       damage.what = "it builds upon " + name + ", which is not there";
       throw DamageError(damage);
@@ -190,7 +188,8 @@ void remove_file(const std::string& path) {
 
 void sync_removal(const std::string& dir) {
   if (int error = sync_folder(dir); error != 0)
-    throw HostError("CHECKPOINT_WRITE", error, dir, "cannot bring the removal to the disk in " + dir + ": " + errno_text(error));
+    throw HostError("CHECKPOINT_WRITE", error, dir,
+                    "cannot bring the removal to the disk in " + dir + ": " + errno_text(error));
 }
 }  // namespace
 
@@ -207,7 +206,8 @@ std::vector<uint64_t> remove_checkpoint(const std::string& journal_dir, uint64_t
     if (other <= seq) continue;
     try {
       const StateFile file(state_path(journal_dir, other));
-      if (file.manifest().base && file.manifest().base->seq == seq && fold_locked(journal_dir, other)) folded.push_back(other);
+      if (file.manifest().base && file.manifest().base->seq == seq && fold_locked(journal_dir, other))
+        folded.push_back(other);
     } catch (const DamageError&) {
       // One that is damaged cannot be helped, and is no reason to keep this one.
       continue;

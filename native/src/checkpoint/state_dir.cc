@@ -50,7 +50,7 @@ UniqueFd make_temporary(const std::string& dir, std::string* path, int* error) {
       return file;
     }
     // Others sweep: one may have taken it for a leftover between the two calls, and removed it. Then there is no name any more.
-    struct stat st{};
+    struct stat st {};
     if (flock(file.get(), LOCK_EX | LOCK_NB) == 0 && fstat(file.get(), &st) == 0 && st.st_nlink > 0) {
       // As other files of a journal are made; mkostemp's are private.
       const mode_t mask = umask(0);

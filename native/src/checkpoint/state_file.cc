@@ -45,7 +45,8 @@ bool is_zero(const uint8_t* page) {
   const auto* words = reinterpret_cast<const uint64_t*>(page);
   uint64_t sum = 0;
   for (size_t i = 0; i < kPageBytes / 8; i += 8) {
-    sum = words[i] | words[i + 1] | words[i + 2] | words[i + 3] | words[i + 4] | words[i + 5] | words[i + 6] | words[i + 7];
+    sum = words[i] | words[i + 1] | words[i + 2] | words[i + 3] | words[i + 4] | words[i + 5] | words[i + 6] |
+          words[i + 7];
     if (sum != 0) return false;
   }
   return true;
@@ -221,11 +222,21 @@ void StateWriter::drop(uint32_t space, uint64_t address, uint64_t count) {
 void StateWriter::begin_writeback() {
   const uint64_t end = StateFile::offset_of(slots());
   // Failures show at commit(), which waits for the same pages.
-  if (file_ && end > written_back_) sync_file_range(file_.get(), off_t(written_back_), off_t(end - written_back_), SYNC_FILE_RANGE_WRITE);
+  if (file_ && end > written_back_)
+    sync_file_range(file_.get(), off_t(written_back_), off_t(end - written_back_), SYNC_FILE_RANGE_WRITE);
   written_back_ = end;
 }
 
 CheckpointRef StateWriter::commit(Manifest manifest) {
+  if (base_) {
+    // It may have been removed since this was begun, and an increment upon nothing would be litter.
+    const std::string base_path = dir_ + "/" + state_name(base_->seq);
+    if (base_->seq >= manifest.self.seq || StateFile(base_path).manifest().self != *base_) {
+      remove_file();
+      throw HostError("CHECKPOINT_MISSING", ENOENT, base_path,
+                      "the checkpoint that this one was to build upon, " + base_path + ", is not that one any more");
+    }
+  }
   manifest.self.id = random_id();
   manifest.base = base_;
   manifest.time_ns = realtime_ns();
@@ -272,7 +283,8 @@ CheckpointRef StateWriter::commit_as(Manifest manifest, bool replace) {
     const int error = errno;
     if (error != EEXIST) fail(error, "give the file its name");
     remove_file();
-    throw HostError("CHECKPOINT_EXISTS", error, path, "there is a checkpoint at event " + std::to_string(manifest.self.seq) + " already: " + path);
+    throw HostError("CHECKPOINT_EXISTS", error, path,
+                    "there is a checkpoint at event " + std::to_string(manifest.self.seq) + " already: " + path);
   }
   temporary_.clear();
   file_.reset();
@@ -284,7 +296,7 @@ CheckpointRef StateWriter::commit_as(Manifest manifest, bool replace) {
 // ---- Reading -----------------------------------------------------------------------------------------------------------
 
 StateFile::StateFile(const std::string& path) : path_(path), file_(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
-  struct stat st{};
+  struct stat st {};
   if (!file_ || fstat(file_.get(), &st) != 0) {
     const int error = errno;
     throw HostError(error == ENOENT ? "CHECKPOINT_MISSING" : "CHECKPOINT_READ", error, path,
@@ -293,7 +305,8 @@ StateFile::StateFile(const std::string& path) : path_(path), file_(open(path.c_s
   }
   file_bytes_ = uint64_t(st.st_size);
   if (file_bytes_ < kPageBytes)
-    damaged("file", "it is cut off within its header, which has " + std::to_string(kPageBytes) + " bytes", file_bytes_, kPageBytes - file_bytes_);
+    damaged("file", "it is cut off within its header, which has " + std::to_string(kPageBytes) + " bytes", file_bytes_,
+            kPageBytes - file_bytes_);
   uint8_t page[kPageBytes];
   read_raw(page, sizeof page, 0, "header");
   StateHeader header;
@@ -315,15 +328,17 @@ StateFile::StateFile(const std::string& path) : path_(path), file_(open(path.c_s
     for (int i = 0; i < kParts; i++)
       if (from >= header.parts[i].offset) lies_in = kPartNames[i];
     damaged("file",
-            file_bytes_ < header.file_bytes ? "it is cut off here, within the " + lies_in + "; " +
-                                                  std::to_string(header.file_bytes - file_bytes_) + " bytes are missing"
-                                            : "there are " + std::to_string(file_bytes_ - header.file_bytes) + " bytes behind its end",
+            file_bytes_ < header.file_bytes
+                ? "it is cut off here, within the " + lies_in + "; " + std::to_string(header.file_bytes - file_bytes_) +
+                      " bytes are missing"
+                : "there are " + std::to_string(file_bytes_ - header.file_bytes) + " bytes behind its end",
             from, std::max(file_bytes_, header.file_bytes) - from);
   }
   // The header's checksum was right, so these are a writer's errors rather than damage; reading must not go wrong by them either way.
   uint64_t at = offset_of(header.slots);
   for (const StateHeader::Part& p : header.parts) {
-    if (p.offset != at || p.bytes > header.file_bytes - at) damaged("header", "the parts do not follow each other", 0, kPageBytes);
+    if (p.offset != at || p.bytes > header.file_bytes - at)
+      damaged("header", "the parts do not follow each other", 0, kPageBytes);
     at += p.bytes;
   }
   if (at != header.file_bytes || header.parts[kChecksumsPart].bytes != header.slots * sizeof(uint32_t))
@@ -333,10 +348,11 @@ StateFile::StateFile(const std::string& path) : path_(path), file_(open(path.c_s
   const std::string sums = part(kChecksumsPart, kPartNames[kChecksumsPart], header);
   const std::string sections = part(kSectionsPart, kPartNames[kSectionsPart], header);
   const auto malformed = [&](int index) {
-    damaged(kPartNames[index], std::string("the ") + kPartNames[index] + " are not what this version reads", header.parts[index].offset,
-            header.parts[index].bytes);
+    damaged(kPartNames[index], std::string("the ") + kPartNames[index] + " are not what this version reads",
+            header.parts[index].offset, header.parts[index].bytes);
   };
-  if (!decode_manifest(manifest, &manifest_) || manifest_.self != CheckpointRef{header.seq, header.id}) malformed(kManifestPart);
+  if (!decode_manifest(manifest, &manifest_) || manifest_.self != CheckpointRef{header.seq, header.id})
+    malformed(kManifestPart);
   if (!decode_pages(runs, header.slots, &pages_)) malformed(kRunsPart);
   if (!decode_sections(sections, &manifest_.sections)) malformed(kSectionsPart);
   checksums_.resize(header.slots);
@@ -395,7 +411,8 @@ Damage StateFile::damage_of(uint64_t slot, std::string what) const {
       damage.space_name = space->name;
       for (const Region& region : space->regions)
         if (damage.address >= region.start && damage.address < region.end) {
-          damage.region = hex_number(region.start) + "-" + hex_number(region.end) + (region.name.empty() ? "" : " " + region.name);
+          damage.region = hex_number(region.start) + "-" + hex_number(region.end) +
+                          (region.name.empty() ? "" : " " + region.name);
         }
       return damage;
     }
