@@ -314,7 +314,7 @@ export class ImageError extends NativeError {}
 export class JournalDirError extends NativeError {}
 /** The file given to analyseElf is not an ELF file that can be understood. */
 export class ElfError extends NativeError {}
-/** A checkpoint cannot be taken, read or restored. `code` says which: CHECKPOINT_BUSY, _UNSUPPORTED, _WRITE, _EXISTS; _READ, _MISSING,
+/** A checkpoint cannot be taken, read or restored. `code` says which: CHECKPOINT_BUSY, _ENDED, _UNSUPPORTED, _WRITE, _EXISTS; _READ, _MISSING,
  *  _DAMAGED. */
 export class CheckpointError extends NativeError {}
 /** A file that was named cannot be read. */
@@ -329,6 +329,7 @@ const ERROR_CLASSES: Record<string, typeof NativeError> = {
   ELF: ElfError,
   FILE: FileError,
   CHECKPOINT_BUSY: CheckpointError,
+  CHECKPOINT_ENDED: CheckpointError,
   CHECKPOINT_UNSUPPORTED: CheckpointError,
   CHECKPOINT_WRITE: CheckpointError,
   CHECKPOINT_EXISTS: CheckpointError,
@@ -443,7 +444,7 @@ export function startRecord(options: RecordOptions, onEvent: (event: RecordEvent
       answer(event);
       if (event.type !== 'ended') return;
       for (const { reject } of requests.values())
-        reject(new CheckpointError('the recording has ended', 'CHECKPOINT_BUSY', undefined, undefined));
+        reject(new CheckpointError('the recording has ended', 'CHECKPOINT_ENDED', undefined, undefined));
       settle(event);
     }),
   );

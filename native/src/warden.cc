@@ -312,7 +312,8 @@ void Warden::kick(const abi::ThreadSlot& thread) const {
   if (pid > 0 && tid > 0) syscall(SYS_rt_tgsigqueueinfo, pid, tid, SIGSYS, &info);
 }
 
-bool Warden::pause(uint64_t timeout_ns, const std::function<bool(pid_t pid, pid_t tid)>& freeze) {
+bool Warden::pause(uint64_t timeout_ns, const std::atomic<bool>& given_up,
+                   const std::function<bool(pid_t pid, pid_t tid)>& freeze) {
   abi::Control& control = memory_.control();
   // Until its first event the agent makes the baton what it is.
   if (load_acquire(control.ring.head_seq) == 0) return false;
@@ -324,7 +325,7 @@ bool Warden::pause(uint64_t timeout_ns, const std::function<bool(pid_t pid, pid_
   __atomic_fetch_add(&control.baton_waiters, 1, __ATOMIC_SEQ_CST);
   bool have = false;
   uint64_t since = monotonic_ns(), kicked = 0, events = 0;
-  for (uint32_t before = 0; !have && load_acquire(stopping_) == 0;) {
+  for (uint32_t before = 0; !have && load_acquire(stopping_) == 0 && !given_up;) {
     uint32_t holder = load_acquire(control.baton);
     if (holder == 0) {
       have = __atomic_compare_exchange_n(&control.baton, &holder, kHostBaton, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);

@@ -7,6 +7,7 @@
 //
 // Must not: reap children other than the root process. Node's own children are Node's, orphans are init's.
 #pragma once
+#include <atomic>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -47,7 +48,8 @@ class Warden {
   // somebody died. Not from the warden's own thread.
   // A thread that is alone keeps the baton while it is in a call. `freeze` gets the host's numbers of one that sleeps there; it stops it and
   // returns true if the call is one that can be begun again. Whoever is frozen stays so until after resume().
-  bool pause(uint64_t timeout_ns, const std::function<bool(pid_t pid, pid_t tid)>& freeze);
+  // `given_up` ends the wait.
+  bool pause(uint64_t timeout_ns, const std::atomic<bool>& given_up, const std::function<bool(pid_t pid, pid_t tid)>& freeze);
   void resume();
 
  private:

@@ -17,6 +17,7 @@ Records and replays the guest programs whose names contain a PATTERN (* stands f
   --jobs N      so many programs at once (default 1)
   --native      only compile and run, N rounds, without understudy
   --isolated    record and replay in namespaces (needs root)
+  --checkpoints S  take a checkpoint every S seconds, and replay from some of them too
   --keep        keep all journals, not only those of failures
   --list        only list the programs
   --verbose     show what went wrong at once, not at the end`;
@@ -31,10 +32,14 @@ const { values, positionals } = parseArgs({
     keep: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
     isolated: { type: 'boolean', default: false },
+    checkpoints: { type: 'string' },
     verbose: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
+
+// Of the checkpoints of one recording.
+const FROM = 5;
 
 function positive(name: 'times' | 'rounds' | 'jobs'): number {
   const n = Number(values[name]);
@@ -84,7 +89,14 @@ async function main(): Promise<number> {
       const above = `${work}/${next.round}`;
       const result = values.native
         ? await nativeOnly(next.guest, work)
-        : await guestCycle(next.guest, above, times, values.keep, values.isolated);
+        : await guestCycle(
+            next.guest,
+            above,
+            times,
+            values.keep,
+            values.isolated,
+            values.checkpoints === undefined ? undefined : { everySeconds: Number(values.checkpoints), replays: FROM },
+          );
       done++;
       const ok = result.verdict === 'ok';
       if (!ok) failures.push(result);

@@ -38,10 +38,11 @@ uint64_t page_up(uint64_t x) { return (x + kPageBytes - 1) & ~(kPageBytes - 1); 
 // Detaches and lets go also when something is thrown.
 class Standstill {
  public:
-  Standstill(Warden& warden, Tracer& tracer) : warden_(warden), tracer_(tracer) {}
+  Standstill(Warden& warden, Tracer& tracer, const abi::Entry& entry, const std::atomic<bool>& cancelled)
+      : warden_(warden), tracer_(tracer), entry_(entry), cancelled_(cancelled) {}
   ~Standstill() { end(); }
   bool begin() {
-    paused_ = warden_.pause(kPauseTimeoutNs, [&](pid_t, pid_t tid) { return tracer_.freeze(tid, *entry); });
+    paused_ = warden_.pause(kPauseTimeoutNs, cancelled_, [&](pid_t, pid_t tid) { return tracer_.freeze(tid, entry_); });
     since_ = monotonic_ns();
     if (!paused_) tracer_.detach_all();
     return paused_;
@@ -54,11 +55,12 @@ class Standstill {
     lasted_ = monotonic_ns() - since_;
   }
   uint64_t lasted_ns() const { return lasted_; }
-  const abi::Entry* entry = nullptr;
 
  private:
   Warden& warden_;
   Tracer& tracer_;
+  const abi::Entry& entry_;
+  const std::atomic<bool>& cancelled_;
   bool paused_ = false;
   uint64_t since_ = 0, lasted_ = 0;
 };
@@ -253,8 +255,21 @@ void Checkpointer::read_shared(const Mapping& m, const ProcessMemory& memory, St
   object.state.bytes = std::max(object.state.bytes, object.state.kind == SharedState::kFile && !object.read.empty() ? 0 : end);
   for (const auto& [from, to] : object.read)
     if (begin >= from && end <= to) return;
-  copy(memory, m.start, m.end - m.start, object.space, begin, true, writer);
   object.read.emplace_back(begin, end);
+  // Reading a page that was never written would make it: the object is asked what it has, where this is allowed.
+  char range[64];
+  snprintf(range, sizeof range, "%lx-%lx", (unsigned long)m.start, (unsigned long)m.end);
+  UniqueFd file(open(("/proc/" + std::to_string(memory.pid()) + "/map_files/" + range).c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return copy(memory, m.start, m.end - m.start, object.space, begin, true, writer);
+  for (uint64_t at = begin; at < end;) {
+    const off_t data = lseek(file.get(), off_t(at), SEEK_DATA);
+    if (data < 0 || uint64_t(data) >= end) return;
+    off_t hole = lseek(file.get(), data, SEEK_HOLE);
+    if (hole < data) hole = off_t(end);
+    const uint64_t from = uint64_t(data) & ~(kPageBytes - 1), to = std::min(page_up(uint64_t(hole)), end);
+    copy(memory, m.start + (from - begin), to - from, object.space, from, true, writer);
+    at = to;
+  }
 }
 
 Region Checkpointer::read_mapping(const Mapping& m, uint32_t space, const ProcessMemory& memory, StateWriter* writer) {
@@ -315,8 +330,7 @@ Taken Checkpointer::take() {
   Manifest manifest;
   GroupState group;
   std::vector<Member> members;
-  Standstill standstill(warden_, tracer_);
-  standstill.entry = &control.entry;
+  Standstill standstill(warden_, tracer_, control.entry, cancelled_);
   Taken taken;
   for (;;) {
     if (standstill.begin()) {
@@ -325,6 +339,7 @@ Taken Checkpointer::take() {
       members.clear();
       group = {};
     }
+    if (cancelled_) throw HostError("CHECKPOINT_ENDED", ESRCH, "", "the recording has ended");
     if (monotonic_ns() - began > kGiveUpNs)
       throw HostError("CHECKPOINT_BUSY", EBUSY, "",
                       "the program could not be stopped at a position from which it can go on, within " +

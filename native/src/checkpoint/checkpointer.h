@@ -7,6 +7,7 @@
 //
 // Must not: be used by two threads at once, or outlive what it is given.
 #pragma once
+#include <atomic>
 #include <map>
 #include <set>
 
@@ -35,7 +36,10 @@ class Checkpointer {
                std::string journal_dir, std::string agent_path, uint64_t epoch);
   // Always from the same thread. Throws HostError: CHECKPOINT_BUSY when the group cannot be stopped at a position that can be restored,
   // CHECKPOINT_UNSUPPORTED when it has something that cannot, CHECKPOINT_WRITE.
+  // CHECKPOINT_ENDED: cancel() was called.
   Taken take();
+  // The group has ended, or is about to be: take() returns soon. Any thread.
+  void cancel() { cancelled_ = true; }
 
  private:
   struct Member {
@@ -73,6 +77,7 @@ class Checkpointer {
   const std::string journal_dir_, agent_path_;
   const uint64_t epoch_;
   std::string agent_sha_;
+  std::atomic<bool> cancelled_{false};
   Tracer tracer_;
   std::vector<Capture> captures_;  // while one is being taken
   std::map<std::string, SharedObject> shared_;
