@@ -416,7 +416,7 @@ i64 generic_call(Thread* t, const Call& effective) {
 
 namespace {
 // ---- record: waits of limited length, which an interruption by a checkpoint must not make longer ------------------------------------------
-enum : u32 { kSysEpollWait = 232 };
+enum : u32 { kSysEpollWait = 232, kSysClockNanosleep = 230 };
 constexpr i64 kSecond = 1'000'000'000, kMillisecond = 1'000'000;
 
 i64 now_ns() {
@@ -544,6 +544,9 @@ again:
   }
   u64 args[6] = {c.args[0], c.args[1], asked, c.args[3], c.args[4], c.args[5]};
   if (US_UNLIKELY(t->began_ns)) shorten_wait(t, c.nr, args);
+  // Where a sleep is interrupted the kernel writes what is left of it, also when it then goes on and nothing is said of that.
+  const u32 left_arg = c.nr == kSysNanosleep ? 1 : c.nr == kSysClockNanosleep ? 3 : 0;
+  if (left_arg && args[left_arg]) args[left_arg] = (u64)t->wait_left;
   u8* bounce_buffer = bounce_buffer_of(t);
   if (bounce) args[bounce_arg] = (u64)bounce_buffer;
   i64 ret = US_INTERRUPTIBLE("", c.nr, args);
@@ -571,6 +574,9 @@ again:
     // The kernel would have said so, had it been given the guest's own buffer.
     if (US_UNLIKELY(copy.failed)) ret = -kEFAULT;
   }
+  if (US_UNLIKELY(left_arg && ret == -kEINTR && c.args[left_arg]) &&
+      agent_copy_safe((void*)c.args[left_arg], t->wait_left, sizeof t->wait_left))
+    ret = -kEFAULT;
   leave_call(t, finish_recorded(t, c, ret));
 }
 

@@ -36,6 +36,8 @@ export interface CycleResult {
   journal: string;
   recorded: RunResult | undefined;
   replayed: RunResult | undefined;
+  /** How many the recording has left; undefined: none were asked for. */
+  checkpoints?: number;
 }
 
 const EXIT_DIVERGED = 70;
@@ -234,7 +236,8 @@ export async function cycle(options: CycleOptions): Promise<CycleResult> {
     replays: options.checkpoints.replays,
     ...(options.replayOptions === undefined ? {} : { replayOptions: options.replayOptions }),
   });
-  return { journal, recorded, ...again, replayed: again.replayed ?? replay.replayed };
+  const checkpoints = checkpointFiles(journal).length;
+  return { journal, recorded, ...again, replayed: again.replayed ?? replay.replayed, checkpoints };
 }
 
 /** The commands with which a person gets the same again. */

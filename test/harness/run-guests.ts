@@ -84,6 +84,7 @@ async function main(): Promise<number> {
   const total = queue.length;
   const failures: GuestResult[] = [];
   let done = 0;
+  let checkpoints = 0;
   const worker = async (): Promise<void> => {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       const above = `${work}/${next.round}`;
@@ -101,11 +102,13 @@ async function main(): Promise<number> {
       const ok = result.verdict === 'ok';
       if (!ok) failures.push(result);
       const ms = (value: number | undefined): string => (value === undefined ? '-' : value.toFixed(0)).padStart(6);
+      const from = result.checkpoints === undefined ? '' : ` (${result.checkpoints} checkpoints)`;
+      checkpoints += result.checkpoints ?? 0;
       const first = result.detail.split('\n')[0] ?? '';
       const text = ok ? '' : values.verbose ? `\n${result.detail}` : first;
       console.log(
         `${String(done).padStart(4)}/${total} ${ok ? 'ok      ' : result.verdict.padEnd(8)} ` +
-          `${ms(result.recorded?.wallMs)} ${ms(result.replayed?.wallMs)} ms  ${next.guest.name} ${text}`,
+          `${ms(result.recorded?.wallMs)} ${ms(result.replayed?.wallMs)} ms  ${next.guest.name}${from} ${text}`,
       );
     }
   };
@@ -119,6 +122,7 @@ async function main(): Promise<number> {
   for (const { verdict, guest } of failures) counts.set(verdict, [...(counts.get(verdict) ?? []), guest.name]);
   console.log('');
   for (const [verdict, names] of counts) console.log(`${verdict} (${names.length}): ${[...new Set(names)].join(' ')}`);
+  if (checkpoints > 0) console.log(`${checkpoints} checkpoints were taken`);
   console.log(
     `${total - failures.length} passed, ${failures.length} failed (${(((total - failures.length) * 100) / total).toFixed(1)} %)`,
   );
