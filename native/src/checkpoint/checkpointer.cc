@@ -5,7 +5,6 @@
 #include <linux/kcmp.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -34,6 +33,18 @@ bool is_zero(const uint8_t* page) {
   return page[0] == 0 && memcmp(page, page + 1, kPageBytes - 1) == 0;
 }
 uint64_t page_up(uint64_t x) { return (x + kPageBytes - 1) & ~(kPageBytes - 1); }
+
+// Not prlimit(2), which of another user's process needs more privileges than everything else here.
+uint64_t stack_limit_of(pid_t pid) {
+  std::string limits;
+  if (!read_file("/proc/" + std::to_string(pid) + "/limits", &limits)) unreadable(pid, errno);
+  static const std::string kLine = "\nMax stack size";
+  const size_t at = limits.find(kLine);
+  if (at == std::string::npos) unreadable(pid, EINVAL);
+  const char* value = limits.c_str() + at + kLine.size();
+  while (*value == ' ') value++;
+  return *value == 'u' ? ~0ull : strtoull(value, nullptr, 10);
+}
 
 // Detaches and lets go also when something is thrown.
 class Standstill {
@@ -166,9 +177,7 @@ void Checkpointer::read_agent_data(const Member& member, GroupState* group) {
     block.bytes.resize(abi::kThreadBytes);
     if (!memory.read_all(address, block.bytes.data(), block.bytes.size())) unreadable(member.pid, errno);
   }
-  rlimit stack{};
-  if (prlimit(member.pid, RLIMIT_STACK, nullptr, &stack) != 0) unreadable(member.pid, errno);
-  state.stack_limit = stack.rlim_cur;
+  state.stack_limit = stack_limit_of(member.pid);
   state.fd_emit = emits_of(member.pid);
   if (enclosure_.has_pids()) {
     // In this file, unlike in "stat", no name can be mistaken for it.
