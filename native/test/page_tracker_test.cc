@@ -380,6 +380,7 @@ void figures_of_a_large_one() {
       store_release(control->hold, 1u);
       wait_until(&control->hold, 0);
       wait_until(&control->held, 1);
+      tracker.settle();
       const uint64_t start = monotonic_ns();
       scan = tracker.scan();
       times.push_back(monotonic_ns() - start);

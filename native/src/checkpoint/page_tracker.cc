@@ -35,6 +35,20 @@ bool prepare(int userfault) {
   return ioctl(userfault, UFFDIO_API, &api) == 0;
 }
 
+Range range_of(const PageRun& run) { return {run.page * kPageBytes, (run.page + run.count) * kPageBytes}; }
+
+// Ascending and without overlaps.
+void join(std::vector<Range>* ranges) {
+  if (!std::is_sorted(ranges->begin(), ranges->end(), [](const Range& a, const Range& b) { return a.start < b.start; }))
+    std::sort(ranges->begin(), ranges->end(), [](const Range& a, const Range& b) { return a.start < b.start; });
+  size_t n = 0;
+  for (const Range& range : *ranges) {
+    if (n > 0 && range.start <= (*ranges)[n - 1].end) (*ranges)[n - 1].end = std::max((*ranges)[n - 1].end, range.end);
+    else (*ranges)[n++] = range;
+  }
+  ranges->resize(n);
+}
+
 }  // namespace
 
 UniqueFd take_descriptor(pid_t pid, int fd) {
@@ -171,16 +185,13 @@ void PageTracker::register_new(Scan* scan) {
   }
 }
 
-// Nothing is to be copied where nothing is mapped any more (or where it is not ours to track).
-void PageTracker::void_unmapped(const std::vector<Mapping>& mappings, PageMap* changed) {
+// What is known of places where nothing is mapped any more, or nothing that is tracked.
+void PageTracker::void_unmapped(Scan* scan) {
   uint64_t at = 0;
   const auto gap = [&](uint64_t end) {
-    for (const PageRun& run : known_.runs_in(at, end - at)) changed->assign(run.page, run.count, {Place::kVoid});
-    known_.erase(at, end - at);
-    // Told of before, in a checkpoint that failed.
-    for (const PageRun& run : changed->runs_in(at, end - at)) changed->assign(run.page, run.count, {Place::kVoid});
+    for (const PageRun& run : known_.runs_in(at, end - at)) scan->voided.push_back(range_of(run));
   };
-  for (const Mapping& m : mappings) {
+  for (const Mapping& m : scan->mappings) {
     if (m.tracking != Tracking::kTracked) continue;
     gap(m.start / kPageBytes);
     at = m.end / kPageBytes;
@@ -188,7 +199,9 @@ void PageTracker::void_unmapped(const std::vector<Mapping>& mappings, PageMap* c
   gap(kUserPages);
 }
 
-void PageTracker::scan_written(const std::vector<Mapping>& mappings, PageMap* changed) {
+void PageTracker::scan_written(Scan* scan) {
+  const std::vector<Mapping>& mappings = scan->mappings;
+  const auto dirty = [&](const Range& range) { scan->dirty.push_back(range); };
   // Neighbours together, of one kind: a walk for each mapping would be a system call for each.
   for (size_t i = 0; i < mappings.size();) {
     if (mappings[i].tracking != Tracking::kTracked) {
@@ -203,84 +216,97 @@ void PageTracker::scan_written(const std::vector<Mapping>& mappings, PageMap* ch
       range.end = mappings[i].end;
     // What was mapped anew since the maps were read is passed over silently, and found by the next scan. PM_SCAN_CHECK_WPASYNC would
     // have it answered with EPERM, and what was protected again until there would be lost: no count comes with an error.
-    // Of a mapped file only copies made by writing: what is still the page cache's is not in question. (For other mappings the
-    // kernel has a shorter way when nothing but "written" is asked for.)
-    pagemap_scan(range, kScanProtect, file ? kFile : 0, file ? kWritten | kFile : kWritten,
-                 [&](const Range& dirty) { changed->assign(dirty.start / kPageBytes, dirty.pages(), {Place::kZero}); });
+    if (!file) {
+      // The kernel has a shorter way when nothing but this is asked for. It counts pages that were never touched as written to, where
+      // there are page tables for them: no harm, they are zeros.
+      pagemap_scan(range, kScanProtect, 0, kWritten, dirty);
+      continue;
+    }
+    // Of a mapped file only copies made by writing: what is still the page cache's is not in question, and neither is what is not there
+    // (some kernels count it as written to).
+    pagemap_scan(range, kScanProtect, kFile, kWritten | kFile | kPresent, dirty);
+    pagemap_scan(range, kScanProtect, 0, kWritten | kSwapped, dirty);
   }
 }
 
 // Pages that were told of and have no memory any more: MADV_DONTNEED and the like leave no trace in what was written.
-void PageTracker::scan_discarded(const std::vector<Mapping>& mappings, PageMap* changed) {
-  for (const Mapping& m : mappings) {
+void PageTracker::scan_discarded(Scan* scan) {
+  for (const Mapping& m : scan->mappings) {
     if (m.tracking != Tracking::kTracked) continue;
     const auto runs = known_.runs_in(m.start / kPageBytes, m.range().pages());
-    bool any = false;
-    for (const PageRun& run : runs) any |= run.place.kind == Place::kZero;
-    if (!any) continue;
+    if (runs.empty()) continue;
     const Range span{runs.front().page * kPageBytes, (runs.back().page + runs.back().count) * kPageBytes};
-    const auto gone = [&](Place::Kind becomes) {
-      return [&, becomes](const Range& range) {
-        for (const PageRun& run : known_.runs_in(range.start / kPageBytes, range.pages()))
-          if (run.place.kind == Place::kZero) changed->assign(run.page, run.count, {becomes});
+    const auto gone = [&](std::vector<Range>* to) {
+      return [this, to](const Range& range) {
+        for (const PageRun& run : known_.runs_in(range.start / kPageBytes, range.pages())) to->push_back(range_of(run));
       };
     };
     if (!m.of_file()) {
-      pagemap_scan(span, 0, kPresent | kSwapped, kPresent | kSwapped, gone(Place::kVoid));
+      pagemap_scan(span, 0, kPresent | kSwapped, kPresent | kSwapped, gone(&scan->voided));
       continue;
     }
     // A mapped file's page has the file's bytes again then. It may be there (and clean), or have left a marker, which counts as
     // swapped. Those are copied again: no harm if they are swapped indeed.
-    pagemap_scan(span, 0, 0, kPresent | kFile, gone(Place::kVoid));
-    pagemap_scan(span, 0, kPresent, kPresent, gone(Place::kZero));
+    pagemap_scan(span, 0, 0, kPresent | kFile, gone(&scan->voided));
+    pagemap_scan(span, 0, kPresent, kPresent, gone(&scan->dirty));
   }
 }
 
+// What a checkpoint that came to nothing had, as far as there is still something mapped.
+void PageTracker::tell_again(Scan* scan) {
+  for (const PageRun& run : unsaved_.runs())
+    if (run.place.kind == Place::kVoid) scan->voided.push_back(range_of(run));
+  for (const Mapping& m : scan->mappings) {
+    if (m.tracking != Tracking::kTracked) continue;
+    for (const PageRun& run : unsaved_.runs_in(m.start / kPageBytes, m.range().pages()))
+      if (run.place.kind == Place::kZero) scan->dirty.push_back(range_of(run));
+  }
+  rewound_ = false;
+}
+
 Scan PageTracker::scan() {
+  settle();
   Scan out;
   if (!read_mappings(&out.mappings)) {
     out.gone = true;
     return out;
   }
   register_new(&out);
-  PageMap changed;
-  if (rewound_) changed = unsaved_;
-  rewound_ = false;
-  for (const Range& range : out.voided) {
-    changed.assign(range.start / kPageBytes, range.pages(), {Place::kVoid});
-    known_.erase(range.start / kPageBytes, range.pages());
-  }
-  void_unmapped(out.mappings, &changed);
-  PageMap written;
-  scan_written(out.mappings, &written);
-  for (const PageRun& run : written.runs()) {
-    changed.assign(run.page, run.count, run.place);
-    known_.assign(run.page, run.count, run.place);
-  }
-  // Afterwards: what is written to between the two is told of by the next scan.
-  PageMap discarded;
-  scan_discarded(out.mappings, &discarded);
-  for (const PageRun& run : discarded.runs()) {
-    changed.assign(run.page, run.count, run.place);
-    if (run.place.kind == Place::kVoid) known_.erase(run.page, run.count);
-  }
-  out.voided.clear();
-  for (const PageRun& run : changed.runs()) {
-    unsaved_.assign(run.page, run.count, run.place);
-    const Range range{run.page * kPageBytes, (run.page + run.count) * kPageBytes};
-    if (run.place.kind == Place::kVoid) {
-      out.voided.push_back(range);
-    } else {
-      out.dirty.push_back(range);
-      out.dirty_pages += run.count;
-    }
-  }
+  void_unmapped(&out);
+  scan_written(&out);
+  // Afterwards: what is discarded between the two is told of by the next scan.
+  scan_discarded(&out);
+  if (rewound_) tell_again(&out);
+  join(&out.voided);
+  join(&out.dirty);
+  for (const Range& range : out.dirty) out.dirty_pages += range.pages();
   for (const Mapping& m : out.mappings)
     if (m.tracking == Tracking::kWhole) out.whole.push_back(m.range());
+  told_voided_ = out.voided;
+  told_dirty_ = out.dirty;
   return out;
 }
 
+void PageTracker::settle() {
+  for (const Range& range : told_voided_) {
+    known_.erase(range.start / kPageBytes, range.pages());
+    unsaved_.assign(range.start / kPageBytes, range.pages(), {Place::kVoid});
+  }
+  for (const Range& range : told_dirty_) {
+    known_.assign(range.start / kPageBytes, range.pages(), {Place::kZero});
+    unsaved_.assign(range.start / kPageBytes, range.pages(), {Place::kZero});
+  }
+  told_voided_.clear();
+  told_dirty_.clear();
+}
+
+void PageTracker::saved() {
+  settle();
+  unsaved_ = PageMap();
+}
+
 void PageTracker::restart() {
+  settle();
   unsaved_ = known_;
   rewound_ = true;
 }

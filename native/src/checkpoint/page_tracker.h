@@ -54,7 +54,7 @@ struct Scan {
   // The address space is gone: the process has ended, or executed another program. Nothing else is set then.
   bool gone = false;
   std::vector<Mapping> mappings;
-  // To be applied in this order. Ascending, without overlaps.
+  // To be applied in this order: a range can be in both. Each ascending, without overlaps.
   std::vector<Range> voided;  // whatever was told of these before is void: mapped anew since, unmapped, or discarded
   std::vector<Range> dirty;   // to be copied
   uint64_t dirty_pages = 0;
@@ -81,8 +81,10 @@ class PageTracker {
 
   // The first tells of all there is. The process may run meanwhile; what it writes then is told of now or the next time.
   Scan scan();
+  // Takes note of what the last scan told; the next one would do it, but that may be the one for which the process is held.
+  void settle();
   // What was told of is in a checkpoint that is on the disk.
-  void saved() { unsaved_ = PageMap(); }
+  void saved();
   // It is not: the next scan tells it again.
   void rewind() { rewound_ = true; }
   // The next scan tells of everything that there is: for a checkpoint without a base.
@@ -94,9 +96,10 @@ class PageTracker {
   bool read_mappings(std::vector<Mapping>* out);
   void register_new(Scan* scan);
   bool protect(const Range& range);
-  void void_unmapped(const std::vector<Mapping>& mappings, PageMap* changed);
-  void scan_written(const std::vector<Mapping>& mappings, PageMap* changed);
-  void scan_discarded(const std::vector<Mapping>& mappings, PageMap* changed);
+  void void_unmapped(Scan* scan);
+  void scan_written(Scan* scan);
+  void scan_discarded(Scan* scan);
+  void tell_again(Scan* scan);
   // Calls f(range) for all pages in [range) of which (categories ^ inverted) & mask == mask.
   template <class F>
   void pagemap_scan(const Range& range, uint64_t flags, uint64_t inverted, uint64_t mask, F f);
@@ -109,6 +112,7 @@ class PageTracker {
     uint64_t start, end, categories;
   };
   std::vector<PageRegion> regions_;  // where the kernel's answers go
+  std::vector<Range> told_voided_, told_dirty_;  // by the last scan; not in the two maps yet
   PageMap known_;                    // pages that were told of and are there: kZero
   PageMap unsaved_;                  // since saved(): kZero = dirty, kVoid = voided
   std::vector<Range> refused_;       // mappings that the kernel would not register

@@ -46,6 +46,7 @@ void Precopy::run(const PrecopyLimits& limits) {
     if (scan_.dirty_pages <= limits.last_round_pages || scan_.dirty_pages >= before) break;
     before = scan_.dirty_pages;
   }
+  tracker_.settle();
   uint64_t whole = 0;
   for (const Range& range : scan_.whole) whole += range.pages();
   // Twice what the last round found, because more may come; what exceeds it is allotted then.
