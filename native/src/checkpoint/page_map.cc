@@ -25,11 +25,15 @@ PageMap::Iterator PageMap::join(Iterator it) {
   return previous;
 }
 
-void PageMap::assign(uint64_t page, uint64_t count, Place place) {
-  if (count == 0) return;
+void PageMap::erase(uint64_t page, uint64_t count) {
   split(page);
   split(page + count);
   runs_.erase(runs_.lower_bound(page), runs_.lower_bound(page + count));
+}
+
+void PageMap::assign(uint64_t page, uint64_t count, Place place) {
+  if (count == 0) return;
+  erase(page, count);
   auto it = join(runs_.emplace(page, Run{count, place}).first);
   if (auto next = std::next(it); next != runs_.end()) join(next);
 }

@@ -35,6 +35,8 @@ struct PageRun {
 class PageMap {
  public:
   void assign(uint64_t page, uint64_t count, Place place);
+  // Nothing is known of these any more.
+  void erase(uint64_t page, uint64_t count);
   // Calls f(page, count, const Place*) for every stretch of [page, page + count); the place is null where nothing is known.
   template <class F>
   void for_each_in(uint64_t page, uint64_t count, F f) const {
