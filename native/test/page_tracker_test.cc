@@ -230,10 +230,10 @@ void restless(uint64_t seed) {
 }
 
 // The process's memory now, in what the tracker tracks or tells of as a whole.
-std::map<uint64_t, std::vector<uint8_t>> truth(pid_t pid, const std::vector<Mapping>& mappings) {
+std::map<uint64_t, std::vector<uint8_t>> truth(pid_t pid, const std::vector<TrackedMapping>& mappings) {
   std::map<uint64_t, std::vector<uint8_t>> out;
   UniqueFd memory(open(("/proc/" + std::to_string(pid) + "/mem").c_str(), O_RDONLY | O_CLOEXEC));
-  for (const Mapping& m : mappings) {
+  for (const TrackedMapping& m : mappings) {
     if (m.tracking == Tracking::kIgnored) continue;
     for (uint64_t at = m.start; at < m.end; at += kPageBytes) {
       std::vector<uint8_t> page(kPageBytes);
@@ -245,7 +245,7 @@ std::map<uint64_t, std::vector<uint8_t>> truth(pid_t pid, const std::vector<Mapp
 }
 
 // What a checkpoint makes of a mapping's page.
-std::vector<uint8_t> restored(const StateChain& chain, const std::map<uint64_t, PageRun>& runs, const Mapping& m, int file, uint64_t at) {
+std::vector<uint8_t> restored(const StateChain& chain, const std::map<uint64_t, PageRun>& runs, const TrackedMapping& m, int file, uint64_t at) {
   std::vector<uint8_t> page(kPageBytes);
   auto it = runs.upper_bound(at / kPageBytes);
   if (it != runs.begin()) {
@@ -269,7 +269,7 @@ void against_the_truth(uint64_t seed) {
   std::mt19937_64 random(seed);
   const pid_t pid = start_child("restless", seed);
   UniqueFd userfault = userfault_of(pid);
-  PageTracker tracker(pid, std::move(userfault), [](const Mapping& m) { return m.name.find("control") == std::string::npos; });
+  PageTracker tracker(pid, std::move(userfault), [](const TrackedMapping& m) { return m.name.find("control") == std::string::npos; });
   std::optional<CheckpointRef> base;
   uint64_t pages_compared = 0, increments = 0, last_pages = 0;
   for (uint64_t seq = 1; seq <= 25; seq++) {
@@ -295,7 +295,7 @@ void against_the_truth(uint64_t seed) {
     Manifest manifest;
     manifest.self.seq = seq;
     Space space{1, Space::kProcess, pid, "restless", {}};
-    for (const Mapping& m : precopy.mappings())
+    for (const TrackedMapping& m : precopy.mappings())
       if (m.tracking != Tracking::kIgnored) space.regions.push_back({m.start, m.end, m.prot, 0, m.offset, m.name, ""});
     manifest.spaces.push_back(space);
     increments += base.has_value();
@@ -307,7 +307,7 @@ void against_the_truth(uint64_t seed) {
     std::map<uint64_t, PageRun> runs;
     for (const PageRun& run : chain.resolve(1)) runs.emplace(run.page, run);
     std::map<std::string, int> wrong;
-    for (const Mapping& m : precopy.mappings()) {
+    for (const TrackedMapping& m : precopy.mappings()) {
       UniqueFd file(m.of_file() ? open(m.name.c_str(), O_RDONLY | O_CLOEXEC) : -1);
       for (auto it = now.lower_bound(m.start); it != now.end() && it->first < m.end; ++it) {
         pages_compared++;
@@ -335,7 +335,7 @@ void executes(uint64_t) {
 
 void execve_is_noticed() {
   const pid_t pid = start_child("executes", 0);
-  PageTracker tracker(pid, userfault_of(pid), [](const Mapping&) { return true; });
+  PageTracker tracker(pid, userfault_of(pid), [](const TrackedMapping&) { return true; });
   EXPECT(!tracker.scan().gone, "before execve");
   store_release(control->held, 1u);
   const uint64_t deadline = monotonic_ns() + 10000000000;
@@ -367,7 +367,7 @@ void big(uint64_t seed) {
 
 void figures_of_a_large_one() {
   const pid_t pid = start_child("big", 1);
-  PageTracker tracker(pid, userfault_of(pid), [](const Mapping& m) { return !m.shared; });
+  PageTracker tracker(pid, userfault_of(pid), [](const TrackedMapping& m) { return !m.shared; });
   wait_until(&control->held, 1);
   const uint64_t begin = monotonic_ns();
   Scan scan = tracker.scan();
