@@ -151,7 +151,7 @@ Napi::Value verify(const Napi::CallbackInfo& info) {
       const StateChain chain(a.journal_dir, a.seq);
       for (uint32_t i = 0; i < chain.size(); i++) bytes += chain.file(i).file_bytes();
       files = chain.size();
-      chain.verify([&](Damage damage) {
+      chain.verify([&](const Damage& damage) {
         if (found++ < kDamagesMax) damages.emplace_back(plain(damage));
       });
     } catch (const DamageError& error) {
