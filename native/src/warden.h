@@ -48,7 +48,8 @@ class Warden {
   // somebody died. Not from the warden's own thread.
   // `given_up` ends the wait.
   // A thread that is alone keeps the baton while it is in a call. Who sleeps there is stopped by `freeze` (the host's number), which says
-  // whether the call is one that can be begun again; and let go by `thaw`, unless it stays so until after resume().
+  // whether the call is one that can be begun again; and let go by `thaw`, or by the caller just
+  // before resume().
   struct Freezer {
     std::function<bool(pid_t tid)> freeze;
     std::function<void(pid_t tid)> thaw;

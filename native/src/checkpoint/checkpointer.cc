@@ -61,8 +61,9 @@ class Standstill {
   }
   void end() {
     if (!paused_) return;
-    warden_.resume();
+    // Before they may go on: the first thing that one of them does may be an execve, for which it is traced by the launcher.
     tracer_.detach_all();
+    warden_.resume();
     paused_ = false;
     lasted_ = monotonic_ns() - since_;
   }
