@@ -289,6 +289,7 @@ i64 replay_generic(Thread* t, const Call& c) {
 
 i64 finish_recorded(Thread* t, const Call& c, i64 ret) {
   if (US_UNLIKELY(is_opaque(c))) report_opaque(t);
+  if (US_UNLIKELY(c.nr == kSysWait4 || c.nr == kSysWaitid)) note_waited(c, ret);
   if (US_UNLIKELY(paired())) append_endpoint(t, c, ret);
   append_event(t, c, t->scratch, ret);
   if (US_UNLIKELY(paired())) commit_after(t, c, ret);

@@ -56,6 +56,7 @@ bool take_numbers(bool new_process, u32& gtid, u32& process) {
       p.doomed = 0;
       p.pid = 0;
       p.images++;
+      p.waited = 0;
       p.state = abi::kThreadLive;
       return true;
     }
@@ -176,6 +177,10 @@ i64 clone_common(Thread* t, const CloneCall& c) {
   if (recording()) {
     if (!take_numbers(!thread, gtid, process)) return settle(t, -kEAGAIN);
     slot_of(gtid).resume = abi::kResumeUnborn;
+    if (!thread) {
+      const u32 own = t->process->slot;
+      ctl.processes[process].parent = c.flags & kCloneParent ? ctl.processes[own].parent : own;
+    }
     slot_of(gtid).vforked = 0;
     slot_of(gtid).state = abi::kThreadLive;
     slot_of(gtid).gtid = gtid;

@@ -172,6 +172,26 @@ void unlock() { __atomic_store_n(&control().restore_lock, 0, __ATOMIC_RELEASE); 
 
 [[noreturn]] void restore_process(u32 index);
 
+// ---- sessions and process groups, with kFlagPidNamespace ------------------------------------------------------------------------
+enum : u32 { kSysSetpgid = 109, kSysSetsid = 112, kSysGetsid = 124 };
+
+// The leader of a group may not be there yet. When it has ended long since, nothing can be in its group any more.
+void join_group(const abi::RestoreProcess& p) {
+  for (u32 i = 0; p.group > 0 && i < 2000; ++i) {
+    if (sys(kSysSetpgid, 0, p.group == p.pid ? 0 : p.group) == 0 || p.session == p.pid) return;
+    i64 ts[2] = {0, 500'000};
+    sys(kSysNanosleep, ts, 0);
+  }
+}
+
+// As the plan has it; null for one that has ended.
+const Process* saved_process(const abi::RestoreProcess& p) {
+  const abi::RestoreBlock* blocks = at<abi::RestoreBlock>(p.blocks);
+  for (u32 i = 0; i < p.block_count; ++i)
+    if (p.process_block - blocks[i].addr < abi::kThreadBytes) return at<Process>(blocks[i].bytes + (p.process_block - blocks[i].addr));
+  return nullptr;
+}
+
 i64 fork_as(u32 i) {
   const bool truly = true_processes();
   lock();
@@ -184,12 +204,15 @@ i64 fork_as(u32 i) {
   return pid;
 }
 
-void fork_children(u32 index) {
+// `of_session`: those that are of the session that this process leads; without a namespace there is no difference.
+void fork_children(u32 index, bool of_session) {
   for (u32 i = 1; i < plan().process_count; ++i) {
     const u32 parent = process_of_plan(i).parent;
-    if (!true_processes() ? index == 0 : parent == index) {
+    const bool same = process_of_plan(i).session == process_of_plan(index).pid;
+    if (true_processes() && same != of_session) continue;
+    if (!true_processes() ? index == 0 && !of_session : parent == index) {
       fork_as(i);
-    } else if (index == 0 && parent == kNone) {
+    } else if (true_processes() && index == 0 && parent == kNone) {
       // Its parent has ended: the namespace's first process has it now.
       i64 between = sys(kSysClone, (u64)kSigChld, 0, 0, 0, 0);
       if (between == 0) {
@@ -205,7 +228,13 @@ void restore_process(u32 index) {
   const abi::RestoreProcess& p = process_of_plan(index);
   if (true_processes() && sys(kSysGetpid) != p.pid)
     fail("the first process of the checkpoint cannot have the number that it had");
-  fork_children(index);
+  if (true_processes() && saved_process(p) && saved_process(p)->subreaper) sys(kSysPrctl, 36, 1, 0, 0, 0);
+  fork_children(index, false);
+  if (true_processes() && p.session == p.pid && sys(kSysGetsid, 0) != p.pid) sys(kSysSetsid);
+  fork_children(index, true);
+  if (true_processes()) join_group(p);
+  if (p.thread_count == 0)
+    for (;;) sys(kSysExitGroup, 0);
   clear_image();
   map_regions(p);
   restore_blocks(p);
@@ -213,6 +242,7 @@ void restore_process(u32 index) {
   Thread* first = (Thread*)threads[0].block;
   first->kernel_tid = (i32)sys(kSysGettid);
   sys(kSysArchPrctl, 0x1001 /* ARCH_SET_GS */, first);
+  replay_child_signal(first);
   Process& process = *(Process*)p.process_block;
   if (p.stack_begin) {
     process.stack_low = p.stack_begin;
@@ -254,6 +284,9 @@ void restore_group() {
   map_plan();
   init_fast_paths();
   block_all_signals();
+  // Who has ended and was not waited for must stay to be waited for.
+  SigAction keep{0, 0, 0, 0};
+  if (true_processes()) sys(kSysRtSigaction, kSigChld, &keep, 0, 8);
   restore_process(0);
 }
 

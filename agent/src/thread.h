@@ -48,6 +48,7 @@ struct Process {
   u8 fd_kind[kFdFlags];             // FdKind by descriptor (descriptor.h); pairs only
   Timers timers;                    // hot replica only
   bool live;                        // a replica's: has gone live
+  bool subreaper;                   // PR_SET_CHILD_SUBREAPER
   bool own_break;                   // the program break is the agent's (a replica that has gone live)
   u32 shared_generation;            // record: Control::shared_file_count when the kFdUnshared bits were right
   struct {
@@ -128,6 +129,7 @@ static_assert(offsetof(Thread, saved_rcx) == abi::kGsSavedRcx && offsetof(Thread
 static_assert(offsetof(Thread, stack_top) == 24 && offsetof(Thread, sud_rip) == 32 && offsetof(Thread, flags16) == 40);
 static_assert(offsetof(Thread, pending_sig) == 48 && offsetof(Thread, via_sud) == 52 &&
               offsetof(Thread, vdso_clock) == 56);
+static_assert(offsetof(Thread, regs) + offsetof(GuestRegs, rax) == abi::kGsRax);
 static_assert(offsetof(Thread, regs) == 104 && offsetof(Thread, vdso_rsp) == 248 &&
               offsetof(Thread, probe_scratch) == abi::kGsProbe0);
 static_assert(sizeof(Thread) <= abi::kThreadBytes);

@@ -312,8 +312,7 @@ void Warden::kick(const abi::ThreadSlot& thread) const {
   if (pid > 0 && tid > 0) syscall(SYS_rt_tgsigqueueinfo, pid, tid, SIGSYS, &info);
 }
 
-bool Warden::pause(uint64_t timeout_ns, const std::atomic<bool>& given_up,
-                   const std::function<bool(pid_t pid, pid_t tid)>& freeze) {
+bool Warden::pause(uint64_t timeout_ns, const std::atomic<bool>& given_up, const Freezer& freezer) {
   abi::Control& control = memory_.control();
   // Until its first event the agent makes the baton what it is.
   if (load_acquire(control.ring.head_seq) == 0) return false;
@@ -351,7 +350,13 @@ bool Warden::pause(uint64_t timeout_ns, const std::atomic<bool>& given_up,
       if (waits)
         have = __atomic_compare_exchange_n(&control.baton, &holder, kHostBaton, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
     } else if (waits) {
-      have = frozen_ = freeze(enclosure_.host_pid(thread.pid), enclosure_.host_pid(thread.tid));
+      const pid_t tid = enclosure_.host_pid(thread.tid);
+      have = frozen_ = freezer.freeze(tid);
+      // It may have let go of the baton just before.
+      if (frozen_ && load_acquire(control.baton) != holder) {
+        freezer.thaw(tid);
+        have = frozen_ = false;
+      }
     } else if (now - kicked > kPauseKickNs && now - since > uint64_t(control.kick_after_ms) * 1'000'000) {
       // It computes: it gives way at a position that replay finds.
       kick(thread);

@@ -46,10 +46,15 @@ class Warden {
   // Record: nobody of the group runs guest code from here until resume(): every thread waits for the baton, or is in a system call
   // whose event is not in the journal, or stands at a position of which a PREEMPT event tells. False: not within the time, or
   // somebody died. Not from the warden's own thread.
-  // A thread that is alone keeps the baton while it is in a call. `freeze` gets the host's numbers of one that sleeps there; it stops it and
-  // returns true if the call is one that can be begun again. Whoever is frozen stays so until after resume().
   // `given_up` ends the wait.
-  bool pause(uint64_t timeout_ns, const std::atomic<bool>& given_up, const std::function<bool(pid_t pid, pid_t tid)>& freeze);
+  // A thread that is alone keeps the baton while it is in a call. Who sleeps there is stopped by `freeze` (the host's number), which says
+  // whether the call is one that can be begun again; and let go by `thaw`, or by the caller just
+  // before resume().
+  struct Freezer {
+    std::function<bool(pid_t tid)> freeze;
+    std::function<void(pid_t tid)> thaw;
+  };
+  bool pause(uint64_t timeout_ns, const std::atomic<bool>& given_up, const Freezer& freezer);
   void resume();
 
  private:

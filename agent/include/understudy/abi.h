@@ -169,6 +169,7 @@ struct TrapSite {
 inline constexpr uint32_t kSyscallTrampolineHead = 13;
 // offsets from gs base that trampolines may use
 inline constexpr uint32_t kGsSelf = 0, kGsSavedRcx = 8, kGsInsn = 16, kGsProbe0 = 256, kGsProbe1 = 264;
+inline constexpr uint32_t kGsRax = 184;  // while a thread is in a call: its number
 
 // Filled from the agent's ELF symbols by the host when it loads the image.
 struct Entry {
@@ -217,6 +218,8 @@ struct ProcessSlot {
   uint32_t
       doomed;  // replay: by the journal somebody has sent it SIGKILL; if no KILLED event follows, it dies when the group goes live
   uint32_t images;  // record: how many processes and images this slot has had
+  uint32_t waited;  // record: the journal has it that its end was waited for
+  uint32_t parent;  // record: slot of the process that made it
 };
 
 // ---- Outcomes ------------------------------------------------------------------------------------------------
@@ -348,7 +351,9 @@ struct RestoreProcess {
   uint32_t slot;
   int32_t pid;     // with kFlagPidNamespace
   uint32_t parent;  // with kFlagPidNamespace: index in the plan; ~0: none of the group
-  uint32_t thread_count, region_count, copy_count, block_count, pad;
+  uint32_t thread_count, region_count, copy_count, block_count;  // no thread: it has ended, and nobody has waited for it
+  int32_t session, group;  // with kFlagPidNamespace; 0: not known inside
+  uint32_t pad;
   uint64_t threads, regions, copies, blocks;  // RestoreThread[], RestoreRegion[], RestoreCopy[], RestoreBlock[]
   uint64_t kept, kept_bytes;                  // goes to Entry::kept_begin
   uint64_t process_block;                     // where the structure Process is

@@ -53,15 +53,17 @@ class Standstill {
       : warden_(warden), tracer_(tracer), entry_(entry), cancelled_(cancelled) {}
   ~Standstill() { end(); }
   bool begin() {
-    paused_ = warden_.pause(kPauseTimeoutNs, cancelled_, [&](pid_t, pid_t tid) { return tracer_.freeze(tid, entry_); });
+    paused_ = warden_.pause(kPauseTimeoutNs, cancelled_,
+                            {[&](pid_t tid) { return tracer_.freeze(tid, entry_); }, [&](pid_t tid) { tracer_.detach(tid); }});
     since_ = monotonic_ns();
     if (!paused_) tracer_.detach_all();
     return paused_;
   }
   void end() {
     if (!paused_) return;
-    warden_.resume();
+    // Before they may go on: the first thing that one of them does may be an execve, for which it is traced by the launcher.
     tracer_.detach_all();
+    warden_.resume();
     paused_ = false;
     lasted_ = monotonic_ns() - since_;
   }
@@ -179,12 +181,59 @@ void Checkpointer::read_agent_data(const Member& member, GroupState* group) {
   }
   state.stack_limit = stack_limit_of(member.pid);
   state.fd_emit = emits_of(member.pid);
-  if (enclosure_.has_pids()) {
-    // In this file, unlike in "stat", no name can be mistaken for it.
-    std::string status;
-    if (!read_file("/proc/" + std::to_string(member.pid) + "/status", &status)) unreadable(member.pid, errno);
-    const size_t at = status.find("\nPPid:");
-    if (at != std::string::npos) state.parent = enclosure_.inside_pid(pid_t(strtol(status.c_str() + at + 6, nullptr, 10)));
+  if (enclosure_.has_pids()) read_family(member.pid, &state);
+}
+
+// With a namespace for pids the replay has the same family.
+void Checkpointer::read_family(pid_t pid, ProcessState* state) const {
+  std::string stat;
+  if (!read_file("/proc/" + std::to_string(pid) + "/stat", &stat)) unreadable(pid, errno);
+  // "pid (name) state ppid pgrp session": the name may hold anything.
+  int parent = 0, group = 0, session = 0;
+  const size_t at = stat.rfind(')');
+  if (at == std::string::npos || sscanf(stat.c_str() + at + 1, " %*c %d %d %d", &parent, &group, &session) != 3)
+    unreadable(pid, EINVAL);
+  auto inside = [&](int number) { return number > 0 ? std::max(enclosure_.inside_pid(number), 0) : 0; };
+  state->parent = inside(parent);
+  state->group = inside(group);
+  state->session = inside(session);
+}
+
+// Children that nobody has waited for yet, as the journal has it: the kernel may be ahead of it by a call.
+void Checkpointer::find_ended(const std::vector<Member>& members, GroupState* group) const {
+  constexpr uint64_t kWait4 = 61, kWaitid = 247;
+  const abi::Control& control = memory_.control();
+  for (uint32_t slot = 0; slot < abi::kMaxProcesses; slot++) {
+    const abi::ProcessSlot& process = control.processes[slot];
+    if (load_acquire(process.state) <= abi::kThreadLive || process.pid <= 0 || process.waited != 0) continue;
+    auto parent = std::find_if(members.begin(), members.end(), [&](const Member& m) { return m.slot == process.parent; });
+    const bool known = std::any_of(members.begin(), members.end(),
+                                   [&](const Member& m) { return m.threads.front()->pid == process.pid; });
+    if (parent == members.end() || known) continue;
+    const pid_t parent_pid = parent->threads.front()->pid;
+    ProcessState state;
+    state.slot = slot;
+    state.pid = process.pid;
+    state.ended = true;
+    const pid_t pid = enclosure_.host_pid(process.pid);
+    bool there = pid > 0;
+    try {
+      if (there) read_family(pid, &state);
+    } catch (const HostError&) {
+      there = false;  // it was waited for between the two
+    }
+    // Gone, and its parent is in a call that may have waited for it: the event comes after the checkpoint.
+    if (!there || state.parent != parent_pid) {
+      const bool waits = std::any_of(group->blocks.begin(), group->blocks.end(), [&](const BlockState& block) {
+        uint64_t nr;
+        memcpy(&nr, &block.bytes[abi::kGsRax], sizeof nr);
+        return block.process == parent->slot && (nr == kWait4 || nr == kWaitid);
+      });
+      if (!waits) continue;
+      state.session = state.group = 0;
+    }
+    state.parent = parent_pid;
+    group->processes.push_back(std::move(state));
   }
 }
 
@@ -374,6 +423,7 @@ Taken Checkpointer::take() {
   captures_ = blobs_.all();
   shared_.clear();
   for (const Member& member : members) read_agent_data(member, &group);
+  if (enclosure_.has_pids()) find_ended(members, &group);
   for (Member& member : members) read_process(member, &group, &manifest, &writer);
   group.agent_sha = agent_sha_;
   group.guest_fd = control.guest_fd;

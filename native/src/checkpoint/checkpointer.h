@@ -66,6 +66,8 @@ class Checkpointer {
   void copy(const ProcessMemory& memory, uint64_t address, uint64_t bytes, uint32_t space, uint64_t at, bool skip_zeros,
             StateWriter* writer);
   const Capture* capture_of(const Mapping& m) const;
+  void read_family(pid_t pid, ProcessState* state) const;
+  void find_ended(const std::vector<Member>& members, GroupState* group) const;
   std::string emits_of(pid_t pid) const;
   uint32_t space_of(const std::string& key);
 

@@ -60,7 +60,7 @@ std::vector<Section> encode_group(const GroupState& g) {
   for (uint64_t clock : g.clocks) group.unsigned_int(clock);
   processes.array(g.processes.size());
   for (const ProcessState& p : g.processes)
-    processes.array(9)
+    processes.array(12)
         .unsigned_int(p.slot)
         .unsigned_int(p.space)
         .signed_int(p.pid)
@@ -69,7 +69,10 @@ std::vector<Section> encode_group(const GroupState& g) {
         .unsigned_int(p.stack_limit)
         .unsigned_int(p.stack_begin)
         .binary(p.kept)
-        .binary(p.fd_emit);
+        .binary(p.fd_emit)
+        .signed_int(p.session)
+        .signed_int(p.group)
+        .unsigned_int(p.ended ? 1 : 0);
   threads.array(g.threads.size());
   for (const ThreadState& t : g.threads)
     threads.array(8)
@@ -125,7 +128,7 @@ std::string decode_group(const std::vector<Section>& sections, GroupState* out) 
     }
     return r.ok();
   };
-  bool ok = rows(kProcesses, 9, [&](Rows& r) {
+  bool ok = rows(kProcesses, 12, [&](Rows& r) {
     ProcessState& p = g.processes.emplace_back();
     p.slot = uint32_t(r.number());
     p.space = uint32_t(r.number());
@@ -136,6 +139,9 @@ std::string decode_group(const std::vector<Section>& sections, GroupState* out) 
     p.stack_begin = r.number();
     p.kept = r.bytes();
     p.fd_emit = r.bytes();
+    p.session = int32_t(r.number());
+    p.group = int32_t(r.number());
+    p.ended = r.number() != 0;
   });
   ok = ok && rows(kThreads, 8, [&](Rows& r) {
     ThreadState& t = g.threads.emplace_back();
@@ -180,7 +186,8 @@ std::string decode_group(const std::vector<Section>& sections, GroupState* out) 
                        [&](const BlockState& b) { return b.process == process && b.address == address; });
   };
   for (const ProcessState& p : g.processes)
-    if (p.slot >= abi::kMaxProcesses || p.fd_emit.size() > 1024 || !is_block(p.process_block & ~4095ull))
+    if (p.slot >= abi::kMaxProcesses || p.fd_emit.size() > 1024 ||
+        (!p.ended && !is_block(p.process_block & ~4095ull)))
       return "a process of the section \"processes\" is impossible";
   for (const BlockState& b : g.blocks)
     if (!has_process(b.process) || !is_block(b.address) || b.bytes.size() != abi::kThreadBytes)

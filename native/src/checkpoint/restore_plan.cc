@@ -147,9 +147,12 @@ void Restore::write_plan(const std::string& scratch_dir) const {
   plan.process_count = uint32_t(group_.processes.size());
   std::vector<abi::RestoreProcess> processes;
   for (const ProcessState& state : group_.processes) {
-    const Space* space = chain_.manifest().space(state.space);
+    static const Space kNoSpace;
+    const Space* space = state.ended ? &kNoSpace : chain_.manifest().space(state.space);
     if (space == nullptr) cannot_read(chain_.file(0).path(), "a process has no memory");
     abi::RestoreProcess p{};
+    p.session = state.session;
+    p.group = state.group;
     p.slot = state.slot;
     p.pid = state.pid;
     p.parent = ~0u;
@@ -195,7 +198,7 @@ void Restore::write_plan(const std::string& scratch_dir) const {
       thread.xsave = out.put(t.xsave.data(), t.xsave.size(), 64);
       threads.push_back(thread);
     }
-    if (threads.empty()) cannot_read(chain_.file(0).path(), "a process has no threads");
+    if (threads.empty() && !state.ended) cannot_read(chain_.file(0).path(), "a process has no threads");
     // The process's first thread has its number.
     std::stable_sort(threads.begin(), threads.end(), [&](const abi::RestoreThread& a, const abi::RestoreThread& b) {
       return a.tid == state.pid && b.tid != state.pid;
@@ -253,7 +256,7 @@ void Restore::set_control(abi::Control& control) const {
   }
   for (const ProcessState& p : group_.processes) {
     abi::ProcessSlot& slot = control.processes[p.slot];
-    slot.state = abi::kThreadLive;
+    slot.state = p.ended ? abi::kThreadExited : abi::kThreadLive;
     // Without a namespace of its own it is known when the process is made again.
     slot.pid = (control.flags & abi::kFlagPidNamespace) != 0 ? p.pid : 0;
   }
