@@ -436,7 +436,8 @@ void userfault_by_remote_call() {
     EXPECT(userfault, "%s", errno_text(errno).c_str());
     size_t open_files = 0;
     for (const auto& entry : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/fd"))
-      open_files += entry.path().filename() != "" && std::filesystem::read_symlink(entry).string().find("userfaultfd") != std::string::npos;
+      open_files += entry.path().filename() != "" &&
+                    std::filesystem::read_symlink(entry).string().find("userfaultfd") != std::string::npos;
     EXPECT(open_files == 0, "the child has it still");
     PageTracker tracker(pid, std::move(userfault), [](const TrackedMapping& m) { return wanted(!m.shared); });
     EXPECT(tracker.scan().dirty_pages > 10, "nothing to copy");
@@ -447,9 +448,11 @@ void userfault_by_remote_call() {
     store_release(control->hold, 1u);
     const uint64_t deadline = monotonic_ns() + 10000000000;
     while (load_acquire(control->operations) == 0 && monotonic_ns() < deadline) usleep(1000);
-    EXPECT(control->operations == 1, "a call of kind %llu was disturbed: %u", (unsigned long long)how, control->operations);
+    EXPECT(control->operations == 1, "a call of kind %llu was disturbed: %u", (unsigned long long)how,
+           control->operations);
     const Scan scan = tracker.scan();
-    EXPECT(!scan.gone && scan.dirty_pages > 0 && scan.dirty_pages < 20, "%llu pages", (unsigned long long)scan.dirty_pages);
+    EXPECT(!scan.gone && scan.dirty_pages > 0 && scan.dirty_pages < 20, "%llu pages",
+           (unsigned long long)scan.dirty_pages);
     close(in[1]);
     end_child(pid);
   }

@@ -173,7 +173,8 @@ void PageTracker::register_new(Scan* scan) {
     if (m.name.starts_with("[v")) continue;
     m.tracking = filter_(m);
     if (m.tracking == Tracking::kIgnored) continue;
-    if (m.shared || std::find(refused_.begin(), refused_.end(), m.range()) != refused_.end()) m.tracking = Tracking::kWhole;
+    if (m.shared || std::find(refused_.begin(), refused_.end(), m.range()) != refused_.end())
+      m.tracking = Tracking::kWhole;
     if (m.tracking == Tracking::kWhole) continue;
     std::vector<Range> fresh;
     pagemap_scan(m.range(), 0, kProtectable, kProtectable, [&](const Range& range) {

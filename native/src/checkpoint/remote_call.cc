@@ -22,7 +22,8 @@ class SignalsHeld {
  public:
   explicit SignalsHeld(pid_t tid) : tid_(tid) {
     const uint64_t all = ~0ull;
-    held_ = ptrace(PTRACE_GETSIGMASK, tid_, sizeof mask_, &mask_) == 0 && ptrace(PTRACE_SETSIGMASK, tid_, sizeof all, &all) == 0;
+    held_ = ptrace(PTRACE_GETSIGMASK, tid_, sizeof mask_, &mask_) == 0 &&
+            ptrace(PTRACE_SETSIGMASK, tid_, sizeof all, &all) == 0;
   }
   ~SignalsHeld() {
     if (held_) ptrace(PTRACE_SETSIGMASK, tid_, sizeof mask_, &mask_);
@@ -76,7 +77,8 @@ int64_t remote_call(pid_t tid, uint64_t instruction, uint64_t number, uint64_t a
   if (ptrace(PTRACE_SETREGSET, tid, NT_PRSTATUS, &io) != 0) return -errno;
   int64_t result = -ESRCH;
   bool sigstop = false;
-  if (run_to(tid, PTRACE_SYSCALL, &sigstop, is_syscall_stop) && run_to(tid, PTRACE_SYSCALL, &sigstop, is_syscall_stop)) {
+  if (run_to(tid, PTRACE_SYSCALL, &sigstop, is_syscall_stop) &&
+      run_to(tid, PTRACE_SYSCALL, &sigstop, is_syscall_stop)) {
     io = {&regs, sizeof regs};
     if (ptrace(PTRACE_GETREGSET, tid, NT_PRSTATUS, &io) == 0) result = int64_t(regs.rax);
   }

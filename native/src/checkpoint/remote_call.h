@@ -15,7 +15,8 @@ namespace understudy::host::checkpoint {
 
 // `instruction`: where a `syscall` instruction lies in its memory. With Syscall User Dispatch on, one in the agent's gate
 // (abi::Entry::window_end, less 2): elsewhere the call would become a signal. The result, or a negative errno; -ESRCH when the thread is gone.
-int64_t remote_call(pid_t tid, uint64_t instruction, uint64_t number, uint64_t a0 = 0, uint64_t a1 = 0, uint64_t a2 = 0);
+int64_t remote_call(pid_t tid, uint64_t instruction, uint64_t number, uint64_t a0 = 0, uint64_t a1 = 0,
+                    uint64_t a2 = 0);
 
 // A userfaultfd of that thread's address space, for a PageTracker; nothing of it stays in the process. Empty with errno.
 UniqueFd make_userfault(pid_t tid, uint64_t instruction);
