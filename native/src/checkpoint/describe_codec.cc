@@ -19,8 +19,7 @@ class Writer {
  private:
   template <class T>
   void put(const T& value) {
-    if constexpr (std::is_enum_v<T>) p_.unsigned_int(uint64_t(value));
-    else if constexpr (std::is_signed_v<T>) p_.signed_int(value);
+    if constexpr (std::is_signed_v<T>) p_.signed_int(value);
     else p_.unsigned_int(uint64_t(value));
   }
   void put(const std::string& value) { p_.binary(value); }
