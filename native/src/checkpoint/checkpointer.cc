@@ -114,11 +114,12 @@ bool Checkpointer::find_members(std::vector<Member>* members) const {
 }
 
 // Stops all of them at once, and then waits for each.
-bool Checkpointer::read_threads(const std::vector<Member>& members, GroupState* group) {
+bool Checkpointer::read_threads(const std::vector<Member>& members, bool last_try, GroupState* group) {
   for (const Member& member : members)
     for (const abi::ThreadSlot* thread : member.threads)
       if (int error = tracer_.attach(enclosure_.host_pid(thread->tid))) {
-        if (error == ESRCH) return false;
+        // It ends, or the launcher has not let go of it yet.
+        if (error == ESRCH || (error == EPERM && !last_try)) return false;
         throw HostError("CHECKPOINT_BUSY", error, "",
                         "cannot stop thread " + std::to_string(thread->tid) + " with ptrace: " + errno_text(error) +
                             "; a debugger may have it");
@@ -392,7 +393,7 @@ Taken Checkpointer::take() {
   Taken taken;
   for (;;) {
     if (standstill.begin()) {
-      if (find_members(&members) && read_threads(members, &group)) break;
+      if (find_members(&members) && read_threads(members, monotonic_ns() - began > kGiveUpNs, &group)) break;
       standstill.end();
       members.clear();
       group = {};

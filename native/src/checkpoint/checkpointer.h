@@ -57,7 +57,7 @@ class Checkpointer {
   };
   // Between pause() and resume(): what is there. False: not now.
   bool find_members(std::vector<Member>* members) const;
-  bool read_threads(const std::vector<Member>& members, GroupState* group);
+  bool read_threads(const std::vector<Member>& members, bool last_try, GroupState* group);
   void read_agent_data(const Member& member, GroupState* group);
   void read_process(Member& member, GroupState* group, Manifest* manifest, StateWriter* writer);
   Region read_mapping(const Mapping& m, uint32_t space, const ProcessMemory& memory, StateWriter* writer);
