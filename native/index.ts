@@ -332,6 +332,7 @@ const ERROR_CLASSES: Record<string, typeof NativeError> = {
   CHECKPOINT_ENDED: CheckpointError,
   CHECKPOINT_UNSUPPORTED: CheckpointError,
   CHECKPOINT_WRITE: CheckpointError,
+  CHECKPOINT_TRACK: CheckpointError,
   CHECKPOINT_EXISTS: CheckpointError,
   CHECKPOINT_READ: CheckpointError,
   CHECKPOINT_MISSING: CheckpointError,

@@ -12,6 +12,7 @@
 #include <algorithm>
 
 #include "addon_sessions.h"
+#include "checkpoint/addon_checkpoints.h"
 #include "elf_info.h"
 #include "pair/addon_pair.h"
 #include "sha256.h"
@@ -164,6 +165,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("startRecord", Napi::Function::New(env, start_record));
   exports.Set("startReplay", Napi::Function::New(env, start_replay));
   add_pair(env, exports);
+  add_checkpoints(env, exports);
   exports.Set("analyseElf", Napi::Function::New(env, analyse_elf));
   exports.Set("lookupUser", Napi::Function::New(env, lookup_user));
   exports.Set("crc32c", Napi::Function::New(env, crc32c_js));

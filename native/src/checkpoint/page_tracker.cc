@@ -56,23 +56,25 @@ UniqueFd take_descriptor(pid_t pid, int fd) {
   return process ? UniqueFd(int(syscall(SYS_pidfd_getfd, process.get(), fd, 0))) : UniqueFd();
 }
 
-bool parse_maps(const std::string& text, std::vector<Mapping>* out) {
+bool parse_maps(const std::string& text, std::vector<TrackedMapping>* out) {
   for (size_t at = 0; at < text.size();) {
     size_t end = text.find('\n', at);
     if (end == std::string::npos) end = text.size();
     const std::string line = text.substr(at, end - at);
     at = end + 1;
-    Mapping m;
+    TrackedMapping m;
     char flags[5];
     int name = 0;
     unsigned long long start, stop, offset, inode;
-    if (sscanf(line.c_str(), "%llx-%llx %4s %llx %x:%x %llu %n", &start, &stop, flags, &offset, &m.major, &m.minor, &inode, &name) < 7)
+    if (sscanf(line.c_str(), "%llx-%llx %4s %llx %x:%x %llu %n", &start, &stop, flags, &offset, &m.major, &m.minor,
+               &inode, &name) < 7)
       return false;
     m.start = start;
     m.end = stop;
     m.offset = offset;
     m.inode = inode;
-    m.prot = uint32_t((flags[0] == 'r' ? PROT_READ : 0) | (flags[1] == 'w' ? PROT_WRITE : 0) | (flags[2] == 'x' ? PROT_EXEC : 0));
+    m.prot = uint32_t((flags[0] == 'r' ? PROT_READ : 0) | (flags[1] == 'w' ? PROT_WRITE : 0) |
+                      (flags[2] == 'x' ? PROT_EXEC : 0));
     m.shared = flags[3] == 's';
     if (name > 0 && size_t(name) < line.size()) m.name = line.substr(size_t(name));
     out->push_back(std::move(m));
@@ -108,11 +110,12 @@ PageTracker::PageTracker(pid_t pid, UniqueFd userfault, Filter filter)
 }
 
 void PageTracker::fail(int error, const std::string& doing) const {
-  throw HostError("CHECKPOINT_TRACK", error, "",
-                  "cannot follow what process " + std::to_string(pid_) + " writes: cannot " + doing + ": " + errno_text(error));
+  throw HostError(
+      "CHECKPOINT_TRACK", error, "",
+      "cannot follow what process " + std::to_string(pid_) + " writes: cannot " + doing + ": " + errno_text(error));
 }
 
-bool PageTracker::read_mappings(std::vector<Mapping>* out) {
+bool PageTracker::read_mappings(std::vector<TrackedMapping>* out) {
   std::string text;
   char buffer[65536];
   for (;;) {
@@ -160,13 +163,15 @@ bool PageTracker::protect(const Range& range) {
 
 void PageTracker::register_new(Scan* scan) {
   std::erase_if(refused_, [&](const Range& range) {
-    return std::none_of(scan->mappings.begin(), scan->mappings.end(), [&](const Mapping& m) { return m.range() == range; });
+    return std::none_of(scan->mappings.begin(), scan->mappings.end(),
+                        [&](const TrackedMapping& m) { return m.range() == range; });
   });
-  for (Mapping& m : scan->mappings) {
+  for (TrackedMapping& m : scan->mappings) {
     // [vvar], [vdso], [vsyscall]: the kernel's, and the same wherever it is the same kernel.
     if (m.name.starts_with("[v") || !filter_(m)) continue;
-    m.tracking = m.shared || std::find(refused_.begin(), refused_.end(), m.range()) != refused_.end() ? Tracking::kWhole
-                                                                                                      : Tracking::kTracked;
+    m.tracking = m.shared || std::find(refused_.begin(), refused_.end(), m.range()) != refused_.end()
+                     ? Tracking::kWhole
+                     : Tracking::kTracked;
     if (m.tracking == Tracking::kWhole) continue;
     std::vector<Range> fresh;
     pagemap_scan(m.range(), 0, kProtectable, kProtectable, [&](const Range& range) {
@@ -191,7 +196,7 @@ void PageTracker::void_unmapped(Scan* scan) {
   const auto gap = [&](uint64_t end) {
     for (const PageRun& run : known_.runs_in(at, end - at)) scan->voided.push_back(range_of(run));
   };
-  for (const Mapping& m : scan->mappings) {
+  for (const TrackedMapping& m : scan->mappings) {
     if (m.tracking != Tracking::kTracked) continue;
     gap(m.start / kPageBytes);
     at = m.end / kPageBytes;
@@ -200,7 +205,7 @@ void PageTracker::void_unmapped(Scan* scan) {
 }
 
 void PageTracker::scan_written(Scan* scan) {
-  const std::vector<Mapping>& mappings = scan->mappings;
+  const std::vector<TrackedMapping>& mappings = scan->mappings;
   const auto dirty = [&](const Range& range) { scan->dirty.push_back(range); };
   // Neighbours together, of one kind: a walk for each mapping would be a system call for each.
   for (size_t i = 0; i < mappings.size();) {
@@ -231,7 +236,7 @@ void PageTracker::scan_written(Scan* scan) {
 
 // Pages that were told of and have no memory any more: MADV_DONTNEED and the like leave no trace in what was written.
 void PageTracker::scan_discarded(Scan* scan) {
-  for (const Mapping& m : scan->mappings) {
+  for (const TrackedMapping& m : scan->mappings) {
     if (m.tracking != Tracking::kTracked) continue;
     const auto runs = known_.runs_in(m.start / kPageBytes, m.range().pages());
     if (runs.empty()) continue;
@@ -256,7 +261,7 @@ void PageTracker::scan_discarded(Scan* scan) {
 void PageTracker::tell_again(Scan* scan) {
   for (const PageRun& run : unsaved_.runs())
     if (run.place.kind == Place::kVoid) scan->voided.push_back(range_of(run));
-  for (const Mapping& m : scan->mappings) {
+  for (const TrackedMapping& m : scan->mappings) {
     if (m.tracking != Tracking::kTracked) continue;
     for (const PageRun& run : unsaved_.runs_in(m.start / kPageBytes, m.range().pages()))
       if (run.place.kind == Place::kZero) scan->dirty.push_back(range_of(run));
@@ -280,7 +285,7 @@ Scan PageTracker::scan() {
   join(&out.voided);
   join(&out.dirty);
   for (const Range& range : out.dirty) out.dirty_pages += range.pages();
-  for (const Mapping& m : out.mappings)
+  for (const TrackedMapping& m : out.mappings)
     if (m.tracking == Tracking::kWhole) out.whole.push_back(m.range());
   told_voided_ = out.voided;
   told_dirty_ = out.dirty;
