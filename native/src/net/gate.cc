@@ -198,7 +198,7 @@ GateStats Gate::stats() const {
   stats.dropped_fins = dropped_fins_.load(std::memory_order_relaxed);
   stats.dropped_checksum = dropped_checksum_.load(std::memory_order_relaxed);
   for (const Lane& lane : lanes_) {
-    std::lock_guard lock(const_cast<std::mutex&>(lane.mutex));
+    std::lock_guard lock(const_cast<PiMutex&>(lane.mutex));
     stats.held += lane.waiting.size();
   }
   return stats;

@@ -17,6 +17,7 @@
 #include <memory>
 #include <mutex>
 
+#include "pi_mutex.h"
 #include "net/lease.h"
 #include "net/lifeline.h"
 #include "net/queue_keeper.h"
@@ -84,7 +85,7 @@ class Gate {
   };
   struct Lane {
     std::unique_ptr<PacketQueue> queue;
-    std::mutex mutex;
+    PiMutex mutex;
     std::deque<Waiting> waiting;
   };
   void run();

@@ -12,6 +12,7 @@
 #pragma once
 #include <deque>
 
+#include "pi_mutex.h"
 #include "mirror/sender.h"
 #include "net/flows.h"
 #include "net/gate.h"
@@ -86,7 +87,7 @@ class PrimarySession : public Session {
   std::atomic<Flows*> standing_flows_{nullptr};
   std::unique_ptr<Pump> pump_;
   std::unique_ptr<Service> service_;
-  std::mutex sent_mutex_;
+  PiMutex sent_mutex_;
   std::deque<Sent> sent_;       // not held yet
   std::deque<Sent> unapplied_;  // not executed by the replica yet
   std::mutex fence_mutex_;
