@@ -52,6 +52,7 @@ Gate::Gate(GateConfig config, GateHooks hooks) : config_(std::move(config)), hoo
 }
 
 Gate::~Gate() {
+  if (opener_.joinable()) opener_.join();
   lease_.reset();
   try {
     clean_leftovers(config_.service);
@@ -180,6 +181,19 @@ void Gate::release(uint64_t position) {
     std::lock_guard lock(lane.mutex);
     judge(lane);
   }
+}
+
+void Gate::open() {
+  release(~uint64_t{0});
+  if (opener_.joinable()) return;
+  // Takes programs and milliseconds, which nobody has to wait for: until then packets take the longer way.
+  opener_ = start_thread("us-opener", [this] {
+    try {
+      remove_queue_rules(config_.service);
+    } catch (const HostError& error) {
+      hooks_.report(abi::kWarning, std::string(error.what()) + "; each packet of the service still takes the way through the gate");
+    }
+  });
 }
 
 void Gate::divert() {

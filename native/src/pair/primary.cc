@@ -89,7 +89,7 @@ PrimarySession::PrimarySession(const PrimaryOptions& options, EmitEvent emit)
     hooks.report = report;
     gate_ = std::make_unique<Gate>(config, std::move(hooks));
     standing_gate_ = gate_.get();
-    if (unprotected_) gate_->release(~0ull);
+    if (unprotected_) gate_->open();
     else begin_flows(config);
     gate_->keep_lease(unprotected_);
     vip_ = std::make_unique<Vip>(config.vip, config.prefix, config.interface);
@@ -274,7 +274,7 @@ void PrimarySession::go_unprotected() {
   if (watch_ != nullptr) watch_->deaths_are_recorded(true);
   if (gate_ != nullptr) {
     gate_->keep_lease(true);
-    gate_->release(~0ull);
+    gate_->open();
   }
 }
 
