@@ -191,7 +191,8 @@ void Gate::open() {
     try {
       remove_queue_rules(config_.service);
     } catch (const HostError& error) {
-      hooks_.report(abi::kWarning, std::string(error.what()) + "; each packet of the service still takes the way through the gate");
+      hooks_.report(abi::kWarning,
+                    std::string(error.what()) + "; each packet of the service still takes the way through the gate");
     }
   });
 }

@@ -164,7 +164,7 @@ PrimarySession::~PrimarySession() {
 
 // Without them every packet waits for the backup in the gate's queue: slower, and as safe.
 void PrimarySession::begin_flows(const GateConfig& config) {
-  if (!gate_->has_lifeline()) return;
+  if (!config.flows || !gate_->has_lifeline()) return;
   Flows::Hooks hooks;
   hooks.mirror_packet = [this](std::span<const uint8_t> packet) { return mirror_packet(Direction::kIn, packet); };
   hooks.want_tick = [this] { gate_->wake(); };
