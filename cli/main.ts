@@ -33,6 +33,7 @@ const COMMANDS = new Map<string, (program: Command) => void>([
   ['record', addRecord],
   ['replay', addReplay],
   ['journal', addJournal],
+  ['checkpoint', addCheckpoint],
   ['preflight', addPreflight],
   ...['host', 'service', 'witness', 'list', 'failover', 'explain'].map((name) => [name, addPairCommands] as const),
 ]);
@@ -247,6 +248,19 @@ Examples:
     .action(async (paths: string[], options: GlobalOptions) => {
       const { journalRemove } = await import('./commands/journal-pack.js');
       process.exitCode = await journalRemove(paths, options);
+    });
+}
+
+function addCheckpoint(program: Command): void {
+  const checkpoint = program.command('checkpoint').description('checkpoints of a recording, from which a replay can begin');
+  checkpoint
+    .command('create')
+    .description('have a running recording take one')
+    .argument('<recording>', "its journal's directory, or a process of it")
+    .option('--json', 'as one JSON object')
+    .action(async (recording: string, options: GlobalOptions) => {
+      const { checkpointCreate } = await import('./commands/checkpoint-create.js');
+      process.exitCode = await checkpointCreate(recording, options);
     });
 }
 

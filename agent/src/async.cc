@@ -201,6 +201,19 @@ AsyncReason classify_trap(Thread* t, int sig, const SigInfo* info, u64 rip) {
   return kAsyncFault;
 }
 
+void go_on_in_code(Thread* t) {
+  Event e;
+  next_event(t, e);
+  if (US_UNLIKELY(e.kind == kEvNone)) {
+    // The journal ends with the interruption: whoever made it was to go on next.
+    if (t->draining) wait_live(t);
+    agent_return(t);
+  }
+  if (e.kind == kEvSignal && (u32)e.integer() == kInCode) deliver_recorded(t, e, kInCode);
+  if (e.kind == kEvPreempt) prepare_async(t);
+  agent_return(t);
+}
+
 extern "C" [[noreturn]] void agent_on_async(Thread* t) {
   switch ((AsyncReason)t->async_reason) {
     case kAsyncKick:
@@ -213,7 +226,9 @@ extern "C" [[noreturn]] void agent_on_async(Thread* t) {
         deliver_pending(t, kInCode);
       } else if (baton_wanted()) {
         append_preempt(t);
+        t->slot->resume = abi::kResumeCode;
         baton_yield(t);
+        t->slot->resume = abi::kResumeCall;
         deliver_pending(t, kInCode);  // one may have come while it waited for its turn
       }
       set_kernel_mask(t->guest_mask);
@@ -223,15 +238,7 @@ extern "C" [[noreturn]] void agent_on_async(Thread* t) {
       Event e;
       peek_event(t, e);
       consume_event(e);
-      next_event(t, e);
-      if (US_UNLIKELY(e.kind == kEvNone)) {
-        // The journal ends with the interruption: whoever made it was to go on next.
-        if (t->draining) wait_live(t);
-        agent_return(t);
-      }
-      if (e.kind == kEvSignal && (u32)e.integer() == kInCode) deliver_recorded(t, e, kInCode);
-      if (e.kind == kEvPreempt) prepare_async(t);
-      agent_return(t);
+      go_on_in_code(t);
     }
     case kAsyncInsn:
       if (!recording()) block_all_signals();

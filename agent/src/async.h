@@ -21,6 +21,8 @@ bool position_matches(Thread* t);
 // Goes on after a visit that is not the one: where, and whether the trap flag must be set for one step.
 bool step_over(Thread* t, u64* rip);
 void deliver_fault(Thread* t);
+// replay: a thread that was interrupted in its code, when its PREEMPT event is behind it and it is its turn.
+[[noreturn]] void go_on_in_code(Thread* t);
 
 // probe.cc (record). start_probe when a thread is to be preempted in its code (the caller sets the trap flag); probe_step at
 // each step, true when enough has been seen; append_preempt writes the event for t->regs.

@@ -358,6 +358,7 @@ void perform_delivery(Thread* t, int sig, const SigInfo& info, SignalPlace place
 
   u64 in_force = t->suspended ? t->suspend_mask : t->guest_mask;
   t->suspended = 0;
+  t->keep_scratch = 0;
   t->guest_mask = (in_force | action.mask | (action.flags & kSaNodefer ? 0 : signal_bit(sig))) & ~kUnblockable;
   if ((u32)t->alt_flags & (u32)kSsAutodisarm) t->alt_size = 0, t->alt_sp = 0, t->alt_flags = 0;
   if (action.flags & kSaResethand) {
@@ -669,7 +670,10 @@ i64 call_rt_sigtimedwait(Thread* t) {
     }
     bool others = group_has_others();
     if (others) baton_release(t);
-    i64 ret = agent_interruptible(c.nr, c.args);
+    u64 args[6];
+    copy_bytes(args, c.args, sizeof args);
+    if (US_UNLIKELY(t->began_ns)) shorten_wait(t, c.nr, args);
+    i64 ret = agent_interruptible(c.nr, args);
     if (others) baton_acquire(t);
     // What the guest blocks is held when this returns.
     if (ret == kNotMade || (ret == -kEINTR && pending_restarts(t))) deliver_pending(t, kBeforeCall);
