@@ -208,6 +208,10 @@ extern "C" [[noreturn]] void agent_on_async(Thread* t) {
         set_kernel_mask(t->guest_mask);
         agent_return(t);
       }
+      if (US_UNLIKELY(t->draining)) {
+        drain_kicked(t);
+        agent_return(t);
+      }
       if (t->pending_sig) {
         append_preempt(t);
         deliver_pending(t, kInCode);

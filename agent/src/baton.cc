@@ -17,7 +17,7 @@ namespace {
 constexpr u32 kSpins = 150;
 constexpr u32 kFutexWait = 0, kFutexWake = 1;
 constexpr u32 kKickAfterWaits = 1;
-constexpr u32 kHost = 0x7fffffff;
+constexpr u32 kHost = kBatonHost;
 
 struct Timespec {
   i64 sec, nsec;

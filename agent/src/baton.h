@@ -6,6 +6,7 @@
 namespace understudy {
 
 inline constexpr u32 kBatonLent = 0x80000000;
+inline constexpr u32 kBatonHost = 0x7fffffff;  // instead of a gtid: the host has it
 
 // True when other threads of the group are waiting to run (record).
 inline bool baton_wanted() { return __atomic_load_n(&control().baton_waiters, __ATOMIC_RELAXED) != 0; }

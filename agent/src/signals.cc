@@ -177,6 +177,10 @@ extern "C" void agent_signal_handler(int sig, SigInfo* info, Ucontext* u) {
     return;
   }
   if (sig == kSigSys && info->code == -1 && (i64)info->rest[1] == abi::kKickMagic) {
+    if (recording() && t->draining) {
+      if (!inside && !(u->eflags & 0x400)) move_to_async(t, u, kAsyncKick);
+      return;
+    }
     // Guest code that makes no event. If somebody needs one, find out where this is before giving way.
     if (!inside && recording() && !t->probing && !(u->eflags & 0x400) && (t->pending_sig || baton_wanted())) {
       start_probe(t, u->rip);

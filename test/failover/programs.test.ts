@@ -86,6 +86,21 @@ describe.skipIf(cannot)('on two hosts, the first one dies:', () => {
     }),
   );
 
+  it.skipIf(findProgram('redis-server') === undefined)(
+    'redis whose I/O threads hand work to each other by spinning',
+    onRig(async (rig) => {
+      const io = ['--io-threads', '3', '--io-threads-do-reads', 'yes'];
+      const base = ['redis-server', '--port', '6379', '--save', '', '--bind', '0.0.0.0', '--protected-mode', 'no'];
+      await protect(rig, definition(rig, [...base, ...io], 6379));
+      const client = await Client.start(rig, { port: 6379, dialogue: 'redis', connections: 20, seed: 3 });
+      await client.answered(150);
+      rig.signalAll('a', 'SIGKILL');
+      await client.answered(150);
+      await untilState(rig, 'b', 'unprotected', 'primary');
+      expectUnharmed(await client.stop(), 300);
+    }),
+  );
+
   it.skipIf(findProgram('nginx') === undefined)(
     'nginx with a master, two workers and files of its own on each host',
     onRig(async (rig) => {
