@@ -192,6 +192,8 @@ struct ThreadSlot {
   uint64_t events;         // events of this thread so far
 };
 inline constexpr int64_t kKickMagic = 0x554b49434b;  // sival of the host's kick
+// The same, early: only a thread that stands in a loop where it was found spinning before takes it.
+inline constexpr int64_t kKickHint = 0x554b49434c;
 
 struct ProcessSlot {
   uint32_t state;  // ThreadState values: Live, Exited, Killed
