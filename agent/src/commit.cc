@@ -2,6 +2,7 @@
 #include "commit.h"
 
 #include "baton.h"
+#include "flow.h"
 #include "marshal.h"
 #include "storage.h"
 
@@ -179,6 +180,7 @@ void commit_after(Thread* t, const Call& c, i64 ret) {
     control().pair.output_needed = t->output_needed;
   }
   follow_fd_kinds(t, c, ret);
+  if (control().pair.flows) follow_flow(t, c, ret);
   Opening o;
   if (US_UNLIKELY(has_shared_storage()) && !is_error(ret) && is_opening(c, o) && is_shared_path(o.dir, o.path))
     remember_fd(t, (u32)ret, kFdOutside);

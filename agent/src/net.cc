@@ -24,9 +24,12 @@ void wake_host() {
   futex(&r.host_wake, 1, 1, 0);
 }
 
+// On a primary the host stops reading when nothing depends on it any more, for good: then nothing is waited for.
+bool is_read() { return !recording() || __atomic_load_n(&control().pair.flows, __ATOMIC_ACQUIRE) != 0; }
+
 void wait_space(u64 need) {
   abi::NetRing& r = ring();
-  while (r.head + need - __atomic_load_n(&r.tail, __ATOMIC_ACQUIRE) > abi::kNetBytes) {
+  while (r.head + need - __atomic_load_n(&r.tail, __ATOMIC_ACQUIRE) > abi::kNetBytes && is_read()) {
     u32 seen = __atomic_load_n(&r.guest_wake, __ATOMIC_ACQUIRE);
     __atomic_store_n(&r.guest_sleeping, 1, __ATOMIC_SEQ_CST);
     wake_host();

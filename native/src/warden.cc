@@ -245,14 +245,12 @@ void Warden::adopt_strangers() {
 void Warden::on_death(Member& member) {
   abi::Control& control = memory_.control();
   int signal = 0;
-  if (control.mode == abi::kModeReplay) {
-    // The session reaps the root when everything is over: until then its number stands for the replay's process group.
-    signal = death_signal(member.pidfd.get());
-  } else if (member.pid == root_) {
+  // In a replay the session reaps the root when everything is over: until then its number stands for the replay's process group.
+  if (member.pid == root_ && control.mode == abi::kModeRecord) {
     // A zombie now. The launcher's thread may be the one to have seen it.
     for (int i = 0; i < 1000; i++) {
       if (auto end = launcher_.reap_root()) {
-        if (control.mode == abi::kModeRecord) control.exit_status = end->status;
+        control.exit_status = end->status;
         if (WIFSIGNALED(end->status)) signal = WTERMSIG(end->status);
         break;
       }

@@ -14,7 +14,7 @@
 namespace understudy::abi {
 
 inline constexpr uint32_t kMagic = 0x55445359;  // "UDSY"
-inline constexpr uint32_t kAbiVersion = 7;
+inline constexpr uint32_t kAbiVersion = 8;
 
 // ---- Address layout in every guest process -------------------------------------------------------------
 // One reserved stretch far from where the kernel, glibc, Go, ASan and TSan place things. The agent's ELF file is
@@ -262,10 +262,14 @@ struct Pair {
   // the same address after a takeover.
   uint8_t vip[16];
   uint64_t output_end, output_needed;
+  // Primary: the host reads the network ring, to know how far the guest has read its connections (flows.h). It is set once, before the
+  // guest runs, and taken back for good: the ring may be full of what nobody reads then.
+  uint32_t flows;
   uint64_t stat_commits, stat_commit_waits, stat_commit_wait_ns;
 };
 
-// What the replica's agent tells the host of its sockets, in the order of the journal. One producer (the baton's holder), one
+// What a pair's agent tells the host of its sockets, in the order of the journal: a replica's all of this, a primary's (Pair::flows)
+// connections and what was read from them. One producer (the baton's holder), one
 // consumer. A message never wraps: where it does not fit before the end, a kNetPad message fills the rest.
 struct NetRing {
   alignas(64) uint64_t head;  // bytes, by the agent; positions in memory are (offset & (kNetBytes - 1)) + kNetHeader
@@ -279,8 +283,9 @@ enum NetKind : uint32_t {
   kNetListen = 1,  // a = backlog. payload: sockaddr as of bind (empty: not bound)
   kNetAccept =
       2,  // a = cookie of the listener. payload: u32 len, sockaddr of the client (len bytes, padded to 32), sockaddr local or len 0
+  // Of a primary, both: a = ring offset behind the event.
   kNetConnect = 3,   // the guest connected outward (or began to). payload as kNetAccept: remote, then local
-  kNetConsumed = 4,  // a = bytes that the guest read from the stream
+  kNetConsumed = 4,  // a = bytes that the guest read from the stream. payload of a primary: u64 ring offset behind the event that says so
   kNetSent = 5,      // payload: bytes that the guest wrote to the stream
   kNetShutdown = 6,  // a = SHUT_RD, SHUT_WR, SHUT_RDWR
   kNetBind = 7,      // payload: sockaddr; a = socket type (SOCK_DGRAM: bound again when it goes live)
@@ -290,7 +295,7 @@ enum NetKind : uint32_t {
 struct NetMessage {
   uint32_t size;    // whole message, a multiple of 8
   uint32_t kind;    // NetKind
-  uint64_t cookie;  // SO_COOKIE of the shadow socket
+  uint64_t cookie;  // SO_COOKIE of the socket, a replica's shadow or the true one
   uint64_t a;
   uint32_t payload_bytes, pad;
 };

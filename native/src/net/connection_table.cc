@@ -9,16 +9,6 @@ namespace {
 // Handshakes that have not come to their end. A client that gives up leaves one; beyond this the oldest are forgotten.
 constexpr size_t kHalfOpenMax = 16384;
 
-std::optional<Endpoint> address_at(const abi::NetMessage& message, const uint8_t* payload, size_t index) {
-  const size_t at = index * kNetAddressBytes;
-  uint32_t len;
-  if (message.payload_bytes < at + sizeof len) return std::nullopt;
-  memcpy(&len, payload + at, sizeof len);
-  if (len == 0 || len > kNetAddressBytes - sizeof len || message.payload_bytes < at + sizeof len + len)
-    return std::nullopt;
-  return Endpoint::from(payload + at + sizeof len, len);
-}
-
 bool answered(const Connection& c) { return c.remote_isn && c.local_isn; }
 
 }  // namespace
@@ -130,8 +120,8 @@ void ConnectionTable::packet(Direction direction, std::span<const uint8_t> ip_pa
 }
 
 void ConnectionTable::on_accept(const abi::NetMessage& message, const uint8_t* payload, bool outward) {
-  const std::optional<Endpoint> remote = address_at(message, payload, 0);
-  std::optional<Endpoint> local = address_at(message, payload, 1);
+  const std::optional<Endpoint> remote = address_in(message, payload, 0);
+  std::optional<Endpoint> local = address_in(message, payload, 1);
   if (!remote) return;
   GuestSocket& socket = sockets_[message.cookie];
   socket.cookie = message.cookie;

@@ -20,6 +20,7 @@
 #include <unordered_map>
 
 #include "net/connection.h"
+#include "net/net_ring.h"
 #include "understudy/abi.h"
 
 namespace understudy::host {
@@ -86,8 +87,5 @@ class ConnectionTable {
   std::atomic<uint64_t> buffered_bytes_{0};
   uint64_t packets_ = 0, messages_ = 0, strays_ = 0;
 };
-
-// Payload of kNetAccept and kNetConnect: {u32 length; sockaddr, padded to 32 bytes} twice: remote, then local (length 0: not told).
-inline constexpr size_t kNetAddressBytes = 36;
 
 }  // namespace understudy::host

@@ -6,6 +6,8 @@
 #include <sched.h>
 #include <sys/eventfd.h>
 
+#include "net/flow_filter.h"
+
 namespace understudy::host {
 namespace {
 constexpr int kRealTimePriority = 15;
@@ -71,6 +73,7 @@ void Gate::open_fence() {
 }
 
 void Gate::clean_leftovers(const std::string& service) {
+  FlowFilter::clean_leftovers(service);
   remove_queue_rules(service);
   remove_fence(service);
 }
@@ -102,7 +105,14 @@ void Gate::run() {
       std::lock_guard lock(lane.mutex);
       judge(lane);
     }
+    if (!tick_wanted_.exchange(false) || !hooks_.tick) continue;
+    hooks_.tick();
+    if (hooks_.flush) hooks_.flush();
   }
+}
+
+void Gate::wake() {
+  if (!tick_wanted_.exchange(true)) eventfd_write(more_.get(), 1);
 }
 
 void Gate::take(Lane& lane, Direction direction) {
@@ -130,6 +140,8 @@ void Gate::on_packet(Lane& lane, Direction direction, uint32_t id, std::span<con
     packets_out_.fetch_add(1, std::memory_order_relaxed);
   }
   uint64_t position = diverted_ ? 0 : hooks_.mirror_packet(direction, packet);
+  if (position != 0 && hooks_.passed)
+    if (const std::optional<TcpPacket> tcp = parse_tcp(packet)) hooks_.passed(direction, *tcp, position);
   if (position == 0) position = ~uint64_t{0};
   std::lock_guard lock(lane.mutex);
   lane.waiting.push_back({id, position});

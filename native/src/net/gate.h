@@ -30,6 +30,10 @@ struct GateHooks {
   std::function<uint64_t(Direction, std::span<const uint8_t> ip_packet)> mirror_packet;
   // After the last of some mirror_packet() calls in a row: send now. May be empty.
   std::function<void()> flush;
+  // After mirror_packet, for TCP: what flows.h learns from. May be empty.
+  std::function<void(Direction, const TcpPacket&, uint64_t position)> passed;
+  // On the gate's thread, some time after wake(). May be empty.
+  std::function<void()> tick;
   // Whether a connection may be ended towards the client; see GuestWatch. Empty: always.
   std::function<bool(const TcpPacket&)> fin_allowed;
   std::function<void(abi::MessageLevel, const std::string&)> report;
@@ -57,6 +61,11 @@ class Gate {
   // This host is not the primary any more: what waits, and what comes, is sent on to the backup (GateConfig::forward_to; without one it
   // is dropped), and nothing is accepted or mirrored from here on. For good.
   void divert();
+
+  // The gate's thread calls GateHooks::tick. Any thread.
+  void wake();
+  // Whether what leaves, and what passes by the queue, stops the moment this process dies. See Lifeline.
+  bool has_lifeline() const { return lifeline_ != nullptr; }
 
   // See Lease. Without a lease (lease_ms 0) these do nothing.
   void keep_lease(bool keep);
@@ -88,7 +97,7 @@ class Gate {
   GateHooks hooks_;
   Lane lanes_[2];  // by Direction
   std::atomic<uint64_t> released_{0};
-  std::atomic<bool> diverted_{false};
+  std::atomic<bool> diverted_{false}, tick_wanted_{false};
   std::unique_ptr<Lifeline> lifeline_;
   std::unique_ptr<Lease> lease_;
   std::unique_ptr<QueueKeeper> keeper_;

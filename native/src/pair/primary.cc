@@ -73,21 +73,24 @@ PrimarySession::PrimarySession(const PrimaryOptions& options, EmitEvent emit)
     watch_ = std::make_unique<GuestWatch>(control, [this](pid_t pid) { return enclosure_.host_pid(pid); });
     watch_->deaths_are_recorded(unprotected_);
     GateHooks hooks;
-    hooks.mirror_packet = [this](Direction direction, std::span<const uint8_t> packet) -> uint64_t {
-      if (unprotected_) return 1;
-      const uint32_t head[2] = {uint32_t(direction), 0};
-      const iovec parts[2] = {{const_cast<uint32_t*>(head), sizeof head},
-                              {const_cast<uint8_t*>(packet.data()), packet.size()}};
-      return standing_mirror_.load()->append(uint32_t(PairRecord::Packet), 0, parts, 2, false);
+    hooks.mirror_packet = [this](Direction direction, std::span<const uint8_t> packet) {
+      return mirror_packet(direction, packet);
     };
     hooks.flush = [this] {
       if (MirrorSender* mirror = standing_mirror_) mirror->flush();
+    };
+    hooks.passed = [this](Direction direction, const TcpPacket& packet, uint64_t position) {
+      if (Flows* flows = standing_flows_) flows->packet(direction, packet, position);
+    };
+    hooks.tick = [this] {
+      if (Flows* flows = standing_flows_) flows->tick();
     };
     hooks.fin_allowed = [this](const TcpPacket&) { return watch_->end_is_meant(); };
     hooks.report = report;
     gate_ = std::make_unique<Gate>(config, std::move(hooks));
     standing_gate_ = gate_.get();
     if (unprotected_) gate_->release(~0ull);
+    else begin_flows(config);
     gate_->keep_lease(unprotected_);
     vip_ = std::make_unique<Vip>(config.vip, config.prefix, config.interface);
     vip_->add();
@@ -159,6 +162,31 @@ PrimarySession::~PrimarySession() {
   finisher_.join();
 }
 
+// Without them every packet waits for the backup in the gate's queue: slower, and as safe.
+void PrimarySession::begin_flows(const GateConfig& config) {
+  if (!gate_->has_lifeline()) return;
+  Flows::Hooks hooks;
+  hooks.mirror_packet = [this](std::span<const uint8_t> packet) { return mirror_packet(Direction::kIn, packet); };
+  hooks.want_tick = [this] { gate_->wake(); };
+  hooks.report = [this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); };
+  try {
+    flows_ = std::make_unique<Flows>(config, memory_.net(), std::move(hooks));
+  } catch (const HostError& error) {
+    emit_(message(abi::kWarning, std::string("each packet waits for the backup: ") + error.what()));
+    return;
+  }
+  standing_flows_ = flows_.get();
+  store_release(memory_.control().pair.flows, 1u);
+}
+
+uint64_t PrimarySession::mirror_packet(Direction direction, std::span<const uint8_t> packet) {
+  if (unprotected_) return 1;
+  const uint32_t head[2] = {uint32_t(direction), 0};
+  const iovec parts[2] = {{const_cast<uint32_t*>(head), sizeof head},
+                          {const_cast<uint8_t*>(packet.data()), packet.size()}};
+  return standing_mirror_.load()->append(uint32_t(PairRecord::Packet), 0, parts, 2, false);
+}
+
 void PrimarySession::tap(uint64_t first_seq, uint64_t count, const uint8_t* events, size_t len, uint64_t end) {
   if (unprotected_) return;
   const iovec parts[2] = {{&count, sizeof count}, {const_cast<uint8_t*>(events), len}};
@@ -171,6 +199,7 @@ void PrimarySession::tap(uint64_t first_seq, uint64_t count, const uint8_t* even
     unapplied_.push_back(entry);
     if (rpo_bytes_ != 0) relax_locked(end);
   }
+  if (Flows* flows = standing_flows_) flows->sent(position, end);
   // Only now, so that the answer finds the entry. Another thread's flush may have been faster, and the answer too.
   sender_->flush();
   const Watermarks marks = sender_->watermarks();
@@ -223,6 +252,8 @@ void PrimarySession::on_watermarks(const Watermarks& marks) {
     while (!unapplied_.empty() && unapplied_.front().position <= marks.applied) unapplied_.pop_front();
   }
   if (unprotected_ || fenced_) return;
+  // Before the guest goes on: its answer takes along what may be acknowledged now.
+  if (Flows* flows = standing_flows_) flows->advance(marks.received);
   if (held != 0) {
     uint64_t before = held_;
     while (before < held && !held_.compare_exchange_weak(before, held)) {}
@@ -237,6 +268,8 @@ void PrimarySession::go_unprotected() {
   std::lock_guard lock(fence_mutex_);
   if (fenced_) return;
   unprotected_ = true;
+  store_release(memory_.control().pair.flows, 0u);
+  if (Flows* flows = standing_flows_) flows->open();
   raise_held(~0ull);
   if (watch_ != nullptr) watch_->deaths_are_recorded(true);
   if (gate_ != nullptr) {
@@ -250,6 +283,7 @@ void PrimarySession::fence(const std::string& reason, bool release) {
   const bool first = !fenced_.exchange(true);
   if (first) {
     // The kernel first: what the guest's death would send is stopped there.
+    if (Flows* flows = standing_flows_) flows->close();
     if (gate_ != nullptr) {
       gate_->drop_lease();
       // The address stays for the moment, though nothing leaves from it: only what is addressed to this host can be sent on.
@@ -343,6 +377,13 @@ Plain::Object PrimarySession::stats() {
                                            {"packetsOut", gate.packets_out},
                                            {"held", gate.held},
                                            {"droppedFins", gate.dropped_fins}});
+  }
+  if (const Flows* flows = standing_flows_) {
+    const Flows::Stats stats = flows->stats();
+    out.emplace_back("flows", Plain::Object{{"connections", stats.flows},
+                                            {"acknowledgements", stats.acknowledgements},
+                                            {"late", stats.late},
+                                            {"notes", stats.notes}});
   }
   return out;
 }

@@ -13,6 +13,7 @@
 #include <deque>
 
 #include "mirror/sender.h"
+#include "net/flows.h"
 #include "net/gate.h"
 #include "net/guest_watch.h"
 #include "net/vip.h"
@@ -53,6 +54,8 @@ class PrimarySession : public Session {
   };
   void finish();
   void tap(uint64_t first_seq, uint64_t count, const uint8_t* events, size_t len, uint64_t end);
+  uint64_t mirror_packet(Direction direction, std::span<const uint8_t> packet);
+  void begin_flows(const GateConfig& config);
   void mirror_blob(const std::string& path, const Sha256& sha);
   void on_watermarks(const Watermarks& marks);
   void raise_held(uint64_t to);
@@ -75,10 +78,12 @@ class PrimarySession : public Session {
   std::unique_ptr<Vip> vip_;
   std::unique_ptr<GuestWatch> watch_;
   std::unique_ptr<MirrorSender> sender_;
+  std::unique_ptr<Flows> flows_;
   std::unique_ptr<Gate> gate_;
   // The same, for the threads that run while these are made.
   std::atomic<MirrorSender*> standing_mirror_{nullptr};
   std::atomic<Gate*> standing_gate_{nullptr};
+  std::atomic<Flows*> standing_flows_{nullptr};
   std::unique_ptr<Pump> pump_;
   std::unique_ptr<Service> service_;
   std::mutex sent_mutex_;

@@ -52,6 +52,7 @@ Replica::Replica(const ReplicaOptions& options, Hooks hooks)
     hooks_.ended(memory_.control().exit_status, live_);
   };
   warden_hooks.killed = [this](bool, int signal) {
+    if (live_) return false;  // recorded now, as any other end
     if (over_.exchange(true)) return true;
     feeder_.stop();
     hooks_.diverged({{"detail", "a process of the replica was killed by signal " + std::to_string(signal)},
