@@ -46,7 +46,7 @@ inline void baton_reclaim(Thread* t) {
     baton_acquire(t);
 }
 
-void baton_yield(Thread* t);          // record: release, let a waiter have it, acquire
+void baton_yield(Thread* t);  // record: release, let a waiter have it, acquire
 // record, behind a PREEMPT after which nobody else had the baton: SWITCH to the same thread. In replay the first SWITCH back ends the
 // interruption; without one, the next hand-over, many instructions later, would be taken for it.
 void baton_stay(Thread* t);

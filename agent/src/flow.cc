@@ -69,7 +69,8 @@ void follow_flow(Thread* t, const Call& c, i64 ret) {
       if (!is_error(ret)) tell_ends(t, abi::kNetAccept, (u32)ret, nullptr, 0);
       return;
     case kConnect:
-      if (ret == 0 || ret == -kEINPROGRESS) tell_ends(t, abi::kNetConnect, (u32)c.args[0], (const void*)c.args[1], c.args[2]);
+      if (ret == 0 || ret == -kEINPROGRESS)
+        tell_ends(t, abi::kNetConnect, (u32)c.args[0], (const void*)c.args[1], c.args[2]);
       return;
   }
 }

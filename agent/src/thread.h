@@ -117,7 +117,7 @@ struct Thread {
   u64 output_needed;  // record in a pair: what the output that is being made waited for; 0: not an output
   u32 draining;       // a replica between the journal's end and going live (live.h)
   u32 drain_kicks;    // interruptions meanwhile
-  SigInfo held[6];  // record: signals of kReservedMask that somebody sent while the guest blocks them; signo 0: none
+  SigInfo held[6];    // record: signals of kReservedMask that somebody sent while the guest blocks them; signo 0: none
   Process own_process;
 };
 

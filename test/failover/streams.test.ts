@@ -27,8 +27,7 @@ const kinds = {
 };
 
 const kill = (rig: Rig): void => rig.signalAll('a', 'SIGKILL');
-const killGuest = (rig: Rig): void =>
-  rig.pidsOf('a', 'python3').forEach((pid) => process.kill(pid, 'SIGKILL'));
+const killGuest = (rig: Rig): void => rig.pidsOf('a', 'python3').forEach((pid) => process.kill(pid, 'SIGKILL'));
 
 /** All of these are going on; the host dies; all of them come to their right ends. */
 async function goOn(
@@ -69,4 +68,14 @@ describe.skipIf(cannot || python === undefined)('a server in Python, in the mids
   it('clients that do not read and a guest that does not', scene(kinds.late, kill));
   it('connections just made, and those in the queue of a listener', scene(kinds.queue, kill));
   it('all of it, when only the guest is killed', scene(Object.values(kinds).flat(), killGuest));
+  it(
+    'all of it, over IPv6',
+    scene(Object.values(kinds).flat(), kill, (rig) => ({ vip: { address: rig.vip6, prefix: 64, interface: 'eth0' } })),
+  );
+  it(
+    'much of it, with a mirror that is sealed, and outputs that wait for the disk',
+    scene([...kinds.bulk, ...kinds.ends], kill, () => ({ outputCommit: 'durable' }), {
+      dataPlane: { encryption: true },
+    }),
+  );
 });

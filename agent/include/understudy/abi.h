@@ -284,8 +284,9 @@ enum NetKind : uint32_t {
   kNetAccept =
       2,  // a = cookie of the listener. payload: u32 len, sockaddr of the client (len bytes, padded to 32), sockaddr local or len 0
   // Of a primary, both: a = ring offset behind the event.
-  kNetConnect = 3,   // the guest connected outward (or began to). payload as kNetAccept: remote, then local
-  kNetConsumed = 4,  // a = bytes that the guest read from the stream. payload of a primary: u64 ring offset behind the event that says so
+  kNetConnect = 3,  // the guest connected outward (or began to). payload as kNetAccept: remote, then local
+  kNetConsumed =
+      4,  // a = bytes that the guest read from the stream. payload of a primary: u64 ring offset behind the event that says so
   kNetSent = 5,      // payload: bytes that the guest wrote to the stream
   kNetShutdown = 6,  // a = SHUT_RD, SHUT_WR, SHUT_RDWR
   kNetBind = 7,      // payload: sockaddr; a = socket type (SOCK_DGRAM: bound again when it goes live)

@@ -18,7 +18,9 @@ class BpfAssembler {
  public:
   using Label = int;
   // ---- Instructions. dst, src: BPF_REG_n; size: BPF_B, BPF_H, BPF_W, BPF_DW ----
-  void put(uint8_t op, uint8_t dst, uint8_t src, int16_t off, int32_t imm) { code_.push_back({op, dst, src, off, imm}); }
+  void put(uint8_t op, uint8_t dst, uint8_t src, int16_t off, int32_t imm) {
+    code_.push_back({op, dst, src, off, imm});
+  }
   void move(uint8_t dst, uint8_t src) { put(BPF_ALU64 | BPF_MOV | BPF_X, dst, src, 0, 0); }
   void set(uint8_t dst, int32_t imm) { put(BPF_ALU64 | BPF_MOV | BPF_K, dst, 0, 0, imm); }
   void add(uint8_t dst, int32_t imm) { put(BPF_ALU64 | BPF_ADD | BPF_K, dst, 0, 0, imm); }

@@ -24,13 +24,13 @@ struct alignas(64) FlowEntry {
   uint32_t clamp;   // acknowledge no more than `held`
   uint32_t held;    // sequence number
   // ---- By the programs ----
-  uint32_t owed;                   // an acknowledgement was withheld
-  uint32_t want;                   // its number
-  uint32_t seen;                   // something came in; the host takes it back
-  uint32_t in_valid, out_valid;    // the words below were set
-  uint64_t in_ack_window;          // of the remote end's latest packet: number << 32 | window, not scaled
-  uint64_t in_timestamps;          // its value << 32 | the value that it echoes; 0: none, or not where they usually are
-  uint64_t out_next_window;        // of ours: number after it << 32 | window
+  uint32_t owed;                 // an acknowledgement was withheld
+  uint32_t want;                 // its number
+  uint32_t seen;                 // something came in; the host takes it back
+  uint32_t in_valid, out_valid;  // the words below were set
+  uint64_t in_ack_window;        // of the remote end's latest packet: number << 32 | window, not scaled
+  uint64_t in_timestamps;        // its value << 32 | the value that it echoes; 0: none, or not where they usually are
+  uint64_t out_next_window;      // of ours: number after it << 32 | window
   uint64_t out_timestamps;
 };
 static_assert(sizeof(FlowEntry) == 64);

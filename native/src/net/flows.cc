@@ -6,7 +6,7 @@
 namespace understudy::host {
 namespace {
 constexpr uint64_t kMs = 1'000'000;
-constexpr uint64_t kLateNs = 20 * kMs;     // well below the 200 ms after which a client repeats what was not acknowledged
+constexpr uint64_t kLateNs = 20 * kMs;  // well below the 200 ms after which a client repeats what was not acknowledged
 constexpr uint64_t kQueuedNs = 300 * kMs;  // at least, once through the queue
 constexpr uint64_t kBusyTickNs = 10 * kMs, kIdleTickNs = 50 * kMs;
 // How often the backup hears what a client has acknowledged; the more it has not heard of, the more output it keeps.

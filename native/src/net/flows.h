@@ -63,10 +63,10 @@ class Flows {
  private:
   struct Flow {
     FlowKey key;
-    std::optional<uint32_t> base;            // sequence number of the stream's first byte
-    uint64_t read = 0;                       // by the guest, in events that the backup holds
+    std::optional<uint32_t> base;              // sequence number of the stream's first byte
+    uint64_t read = 0;                         // by the guest, in events that the backup holds
     uint64_t mirrored = 0, mirrored_held = 0;  // in packets, without a gap
-    std::optional<uint64_t> remote_fin;      // its offset, once the packet is mirrored
+    std::optional<uint64_t> remote_fin;        // its offset, once the packet is mirrored
     uint64_t remote_fin_position = 0;
     bool local_fin = false;
     uint64_t cookie = 0;
