@@ -49,6 +49,23 @@ async def main():
 asyncio.run(main())
 `;
 
+// As inetd, PostgreSQL and sshd do it: who accepts a connection gives it to a child, and closes its own descriptor.
+const FORKING = `
+import hashlib, os, signal, socket
+
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+listener = socket.create_server(("0.0.0.0", 7007))
+while True:
+    stream, _ = listener.accept()
+    if os.fork() == 0:
+        digest = hashlib.sha256()
+        for line in stream.makefile("rb"):
+            digest.update(line)
+            stream.sendall(digest.hexdigest().encode() + b"\\n")
+        os._exit(0)
+    stream.close()
+`;
+
 // Each client's connection has one of the guest's own behind it, to a server outside of the pair.
 const FORWARDER = `
 import socket, threading, sys
@@ -121,6 +138,14 @@ describe.skipIf(cannot)('on two hosts, the first one dies:', () => {
     onRig(async (rig) => {
       await protect(rig, definition(rig, script(rig, RUNNING_HASHES), 7007));
       await survives(rig, 'running', 7007, 8);
+    }),
+  );
+
+  it.skipIf(python === undefined)(
+    'a server that forks for each connection',
+    onRig(async (rig) => {
+      await protect(rig, definition(rig, script(rig, FORKING), 7007));
+      await survives(rig, 'running', 7007, 6);
     }),
   );
 

@@ -77,9 +77,23 @@ describe.skipIf(cannot)('on two hosts, the first one dies in the midst of', () =
     onRig(async (rig) => {
       await protectRedis(rig);
       const count = 800_000;
-      const argv = ['redis-benchmark', '-h', rig.vip, '-c', '50', '-P', '16', '-n', String(count), '-t', 'incr', '--csv'];
+      const argv = [
+        'redis-benchmark',
+        '-h',
+        rig.vip,
+        '-c',
+        '50',
+        '-P',
+        '16',
+        '-n',
+        String(count),
+        '-t',
+        'incr',
+        '--csv',
+      ];
       const benchmark = rig.spawn('c', 'benchmark', argv);
-      const counter = (): number => Number(rig.run('c', ['redis-cli', '-h', rig.vip, 'get', 'counter:__rand_int__']).out);
+      const counter = (): number =>
+        Number(rig.run('c', ['redis-cli', '-h', rig.vip, 'get', 'counter:__rand_int__']).out);
       await until('the benchmark to be well under way', () => (counter() > count / 10 ? true : undefined));
       expect(benchmark.exitCode).toBeNull();
       rig.signalAll('a', 'SIGKILL');
@@ -149,7 +163,9 @@ describe.skipIf(cannot)('on two hosts, the first one dies in the midst of', () =
       execFileSync('chmod', ['755', rig.dir]);
       const data = join(made, 'data');
       const run = (argv: string[]): string => execFileSync(argv[0]!, argv.slice(1), { encoding: 'utf8', cwd: '/' });
-      run(as(`${POSTGRES}/initdb`, '-D', data, '-A', 'trust', '-U', 'postgres', '--no-sync', '-E', 'UTF8', '--locale=C'));
+      run(
+        as(`${POSTGRES}/initdb`, '-D', data, '-A', 'trust', '-U', 'postgres', '--no-sync', '-E', 'UTF8', '--locale=C'),
+      );
       writeFileSync(join(data, 'pg_hba.conf'), 'host all all all trust\n');
       for (const host of hosts) {
         cpSync(data, join(rig.ownDirOf(host), 'data'), { recursive: true, preserveTimestamps: true });
@@ -183,7 +199,9 @@ describe.skipIf(cannot)('on two hosts, the first one dies in the midst of', () =
       const done = /transactions actually processed: (\d+)/.exec(rig.log('pgbench'))?.[1];
       expect(rig.log('pgbench')).toMatch(/failed transactions: 0 /);
       expect(ask('select count(*) from pgbench_history')).toBe(done);
-      expect(ask('select (select sum(abalance) from pgbench_accounts) = (select sum(delta) from pgbench_history)')).toBe('t');
+      expect(
+        ask('select (select sum(abalance) from pgbench_accounts) = (select sum(delta) from pgbench_history)'),
+      ).toBe('t');
     }),
   );
 });
