@@ -3,6 +3,7 @@
 // again. Needs root.
 import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 
 import { Lines } from '../../bench/lib/lines.js';
@@ -29,30 +30,54 @@ const kinds = {
 const kill = (rig: Rig): void => rig.signalAll('a', 'SIGKILL');
 const killGuest = (rig: Rig): void => rig.pidsOf('a', 'python3').forEach((pid) => process.kill(pid, 'SIGKILL'));
 
-/** All of these are going on; the host dies; all of them come to their right ends. */
-async function goOn(
+/** All of these are going on; the host dies. Which of them did not come to their right ends, and why. */
+async function troubleOf(
   rig: Rig,
   which: readonly string[],
-  strike: (rig: Rig) => void,
+  strike: (rig: Rig, go: () => void) => void | Promise<void>,
   more: Record<string, unknown> = {},
-): Promise<void> {
+  timeoutS = 12,
+): Promise<Record<string, string>> {
   const command = [python!, '-B', file('server.py'), String(PORT), String(SLOW_PORT)];
   await protect(rig, { ...definition(rig, command, PORT), ports: { tcp: [PORT, SLOW_PORT] }, ...more });
   const { address } = (more['vip'] ?? { address: rig.vip }) as { address: string };
   const client: ChildProcess = rig.spawn(
     'c',
     'streams',
-    [python!, '-B', file('client.py'), address, String(PORT), String(SLOW_PORT), ...which],
+    [
+      'env',
+      `TIMEOUT_S=${timeoutS}`,
+      python!,
+      '-B',
+      file('client.py'),
+      address,
+      String(PORT),
+      String(SLOW_PORT),
+      ...which,
+    ],
     'pipes',
   );
   const said = new Lines('the client', client);
   expect(await said.next(READY_MS)).toBe('ready');
-  strike(rig);
-  client.stdin!.write('struck\n');
+  let told = false;
+  const go = (): void => {
+    if (!told) client.stdin!.write('struck\n');
+    told = true;
+  };
+  await strike(rig, go);
+  go();
   const results = JSON.parse(await said.next(OVER_MS)) as Record<string, string>;
-  expect(Object.fromEntries(Object.entries(results).filter(([, result]) => result !== 'ok'))).toEqual({});
   expect(Object.keys(results)).toHaveLength(which.length);
   await untilState(rig, 'b', 'unprotected', 'primary');
+  return Object.fromEntries(Object.entries(results).filter(([, result]) => result !== 'ok'));
+}
+
+/** Switches host a's input gate off: what holds its acknowledgements back until the backup has the bytes. */
+function openGate(rig: Rig): void {
+  const filters = (direction: string): string => rig.run('a', ['tc', 'filter', 'show', 'dev', 'eth0', direction]).out;
+  expect(filters('egress'), 'there is no filter of acknowledgements').toContain('bpf');
+  expect(rig.run('a', ['tc', 'filter', 'del', 'dev', 'eth0', 'egress'])).toMatchObject({ status: 0 });
+  expect(filters('egress')).toBe('');
 }
 
 const scene = (
@@ -60,7 +85,8 @@ const scene = (
   strike: (rig: Rig) => void,
   more: (rig: Rig) => Record<string, unknown> = () => ({}),
   options: RigOptions = {},
-): (() => Promise<void>) => onRig((rig) => goOn(rig, which, strike, more(rig)), options);
+): (() => Promise<void>) =>
+  onRig(async (rig) => expect(await troubleOf(rig, which, strike, more(rig))).toEqual({}), options);
 
 describe.skipIf(cannot || python === undefined)('a server in Python, in the midst of', () => {
   it('downloads, uploads and small requests', scene(kinds.bulk, kill));
@@ -71,6 +97,19 @@ describe.skipIf(cannot || python === undefined)('a server in Python, in the mids
   it(
     'all of it, over IPv6',
     scene(Object.values(kinds).flat(), kill, (rig) => ({ vip: { address: rig.vip6, prefix: 64, interface: 'eth0' } })),
+  );
+  it(
+    'what the backup does not hold, with an input gate that is switched off: the loss is noticed',
+    onRig(async (rig) => {
+      const strike = async (_rig: Rig, go: () => void): Promise<void> => {
+        openGate(rig);
+        go();
+        await sleep(400);
+        kill(rig);
+      };
+      const trouble = await troubleOf(rig, ['late-guest-told', 'late-guest-told'], strike, {}, 3);
+      expect(Object.keys(trouble)).toEqual(['late-guest-told-0', 'late-guest-told-1']);
+    }),
   );
   it(
     'much of it, with a mirror that is sealed, and outputs that wait for the disk',
