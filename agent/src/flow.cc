@@ -37,7 +37,7 @@ u64 bytes_of(const Call& c, i64 ret) {
 void tell_consumed(Thread* t, const Call& c, i64 ret, u64 flags) {
   if (ret <= 0 || (flags & kPeek) || fd_kind(t, (u32)c.args[0]) != kFdTcp) return;
   u64 position = control().ring.head;
-  net_tell(abi::kNetConsumed, socket_cookie((u32)c.args[0]), bytes_of(c, ret), &position, sizeof position);
+  net_tell(abi::kNetConsumed, fd_cookie(t, (u32)c.args[0]), bytes_of(c, ret), &position, sizeof position);
 }
 
 // While a connection is being opened, getpeername does not know the other end: `to` then.
@@ -51,7 +51,7 @@ void tell_ends(Thread* t, abi::NetKind kind, u32 fd, const void* to, u64 to_len)
   } else if (sys(kGetpeername, fd, ends.remote, &ends.remote_len) != 0 || ends.remote_len > sizeof ends.remote) {
     return;  // gone again
   }
-  net_tell(kind, socket_cookie(fd), control().ring.head, &ends, sizeof ends);
+  net_tell(kind, fd_cookie(t, fd), control().ring.head, &ends, sizeof ends);
 }
 
 }  // namespace

@@ -24,6 +24,7 @@ struct SigAction {  // the kernel's layout
 
 inline constexpr int kSignals = 64;
 inline constexpr u32 kFdFlags = 1024;
+inline constexpr u32 kCookies = 64;
 
 // What the guest has armed, as timers.cc remembers it in a hot replica.
 struct Timers {
@@ -46,10 +47,14 @@ struct Process {
   u64 stack_start;                  // replay: the stack pointer that the image began with
   u8 fd_flags[kFdFlags];            // FdFlag bits by descriptor
   u8 fd_kind[kFdFlags];             // FdKind by descriptor (descriptor.h); pairs only
-  Timers timers;                    // hot replica only
-  bool live;                        // a replica's: has gone live
-  bool own_break;                   // the program break is the agent's (a replica that has gone live)
-  u32 shared_generation;            // record: Control::shared_file_count when the kFdUnshared bits were right
+  struct {
+    u32 fd_plus_one, pad;
+    u64 cookie;
+  } cookies[kCookies];    // SO_COOKIE of sockets, by descriptor modulo kCookies; pairs only
+  Timers timers;          // hot replica only
+  bool live;              // a replica's: has gone live
+  bool own_break;         // the program break is the agent's (a replica that has gone live)
+  u32 shared_generation;  // record: Control::shared_file_count when the kFdUnshared bits were right
   struct {
     u64 addr, size;
   } shm[32];  // SysV attachments, to know the size at shmdt

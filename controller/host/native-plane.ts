@@ -63,6 +63,7 @@ export function nativePlane(stateDir: string): DataPlane {
       queueIn: first,
       queueOut: first + 1,
       leaseMs: options.mirror.leaseMs,
+      flows: options.inputGate === 'acknowledgement',
     };
     mkdirSync(left, { recursive: true, mode: 0o700 });
     writeFileSync(join(left, `${options.service}.json`), JSON.stringify(network));

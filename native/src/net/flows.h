@@ -25,6 +25,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "pi_mutex.h"
 #include "net/flow_filter.h"
 #include "net/net_ring.h"
 #include "net/raw_ip.h"
@@ -97,7 +98,7 @@ class Flows {
   Hooks hooks_;
   FlowFilter filter_;
   RawSender sender_;
-  mutable std::mutex mutex_;
+  mutable PiMutex mutex_;
   NetRingCursor messages_;
   std::unordered_map<FlowKey, Shared, FlowKeyHash> flows_;
   std::unordered_map<uint64_t, Shared> by_cookie_;

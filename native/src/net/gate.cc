@@ -52,6 +52,7 @@ Gate::Gate(GateConfig config, GateHooks hooks) : config_(std::move(config)), hoo
 }
 
 Gate::~Gate() {
+  if (opener_.joinable()) opener_.join();
   lease_.reset();
   try {
     clean_leftovers(config_.service);
@@ -182,6 +183,20 @@ void Gate::release(uint64_t position) {
   }
 }
 
+void Gate::open() {
+  release(~uint64_t{0});
+  if (opener_.joinable()) return;
+  // Takes programs and milliseconds, which nobody has to wait for: until then packets take the longer way.
+  opener_ = start_thread("us-opener", [this] {
+    try {
+      remove_queue_rules(config_.service);
+    } catch (const HostError& error) {
+      hooks_.report(abi::kWarning,
+                    std::string(error.what()) + "; each packet of the service still takes the way through the gate");
+    }
+  });
+}
+
 void Gate::divert() {
   diverted_ = true;
   for (Lane& lane : lanes_) {
@@ -198,7 +213,7 @@ GateStats Gate::stats() const {
   stats.dropped_fins = dropped_fins_.load(std::memory_order_relaxed);
   stats.dropped_checksum = dropped_checksum_.load(std::memory_order_relaxed);
   for (const Lane& lane : lanes_) {
-    std::lock_guard lock(const_cast<std::mutex&>(lane.mutex));
+    std::lock_guard lock(const_cast<PiMutex&>(lane.mutex));
     stats.held += lane.waiting.size();
   }
   return stats;

@@ -17,6 +17,7 @@
 #include <memory>
 #include <mutex>
 
+#include "pi_mutex.h"
 #include "net/lease.h"
 #include "net/lifeline.h"
 #include "net/queue_keeper.h"
@@ -58,6 +59,9 @@ class Gate {
   // The backup holds everything up to here. May be called by any thread; an older position than before has no effect.
   void release(uint64_t position);
 
+  // This host goes on without a backup: what waits goes on, and soon no packet comes by here any more. For good.
+  void open();
+
   // This host is not the primary any more: what waits, and what comes, is sent on to the backup (GateConfig::forward_to; without one it
   // is dropped), and nothing is accepted or mirrored from here on. For good.
   void divert();
@@ -84,7 +88,7 @@ class Gate {
   };
   struct Lane {
     std::unique_ptr<PacketQueue> queue;
-    std::mutex mutex;
+    PiMutex mutex;
     std::deque<Waiting> waiting;
   };
   void run();
@@ -103,7 +107,7 @@ class Gate {
   std::unique_ptr<QueueKeeper> keeper_;
   UniqueFd stop_, more_;  // eventfds: the thread is to end; it is to go on with verdicts
   std::atomic<uint64_t> packets_in_{0}, bytes_in_{0}, packets_out_{0}, dropped_fins_{0}, dropped_checksum_{0};
-  std::thread thread_;
+  std::thread thread_, opener_;
 };
 
 }  // namespace understudy::host

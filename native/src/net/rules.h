@@ -30,6 +30,8 @@ struct GateConfig {
   // same link. Its kernel gets to see them before the clients have learnt where the VIP is, and they need not be sent again (by a client
   // that waits for its retransmission timer, 200 ms and more). None: such packets are dropped.
   Address forward_to;
+  // Packets of accepted connections do not wait (flows.h).
+  bool flows = false;
   // How long output from the VIP goes on after the lease was last extended; 0: no fence.
   uint32_t lease_ms = 0;
 };
