@@ -29,6 +29,7 @@ void deliver_fault(Thread* t);
 void start_probe(Thread* t, u64 rip);
 bool probe_step(Thread* t, const GuestRegs& regs);
 void append_preempt(Thread* t);
+bool is_known_spin(u64 rip);  // in a loop in which a thread of this address space was found spinning
 
 // Elements of PREEMPT's words and blocks.
 struct Word {

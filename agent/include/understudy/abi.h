@@ -14,7 +14,7 @@
 namespace understudy::abi {
 
 inline constexpr uint32_t kMagic = 0x55445359;  // "UDSY"
-inline constexpr uint32_t kAbiVersion = 9;
+inline constexpr uint32_t kAbiVersion = 10;
 
 // ---- Address layout in every guest process -------------------------------------------------------------
 // One reserved stretch far from where the kernel, glibc, Go, ASan and TSan place things. The agent's ELF file is
@@ -209,6 +209,8 @@ enum Resume : uint32_t {
   kResumeBusy = 4,    // in the middle of what cannot be begun again (vfork): no checkpoint now
 };
 inline constexpr int64_t kKickMagic = 0x554b49434b;  // sival of the host's kick
+// The same, early: only a thread that stands in a loop where it was found spinning before takes it.
+inline constexpr int64_t kKickHint = 0x554b49434c;
 
 struct ProcessSlot {
   uint32_t state;  // ThreadState values: Live, Exited, Killed
