@@ -252,7 +252,9 @@ Examples:
 }
 
 function addCheckpoint(program: Command): void {
-  const checkpoint = program.command('checkpoint').description('checkpoints of a recording, from which a replay can begin');
+  const checkpoint = program
+    .command('checkpoint')
+    .description('checkpoints of a recording, from which a replay can begin');
   checkpoint
     .command('create')
     .description('have a running recording take one')

@@ -293,7 +293,8 @@ void Warden::record_death(int slot_index, pid_t inside, bool is_root, int signal
 char Warden::state_of(const abi::ThreadSlot& thread) const {
   const pid_t pid = enclosure_.host_pid(thread.pid), tid = enclosure_.host_pid(thread.tid);
   std::string text;
-  if (pid <= 0 || tid <= 0 || !read_file("/proc/" + std::to_string(pid) + "/task/" + std::to_string(tid) + "/stat", &text))
+  if (pid <= 0 || tid <= 0 ||
+      !read_file("/proc/" + std::to_string(pid) + "/task/" + std::to_string(tid) + "/stat", &text))
     return 0;
   const size_t at = text.rfind(')');
   return at != std::string::npos && at + 2 < text.size() ? text[at + 2] : char(0);
@@ -325,7 +326,8 @@ bool Warden::pause(uint64_t timeout_ns, const std::atomic<bool>& given_up, const
   for (uint32_t before = 0; !have && load_acquire(stopping_) == 0 && !given_up;) {
     uint32_t holder = load_acquire(control.baton);
     if (holder == 0) {
-      have = __atomic_compare_exchange_n(&control.baton, &holder, kHostBaton, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+      have = __atomic_compare_exchange_n(&control.baton, &holder, kHostBaton, false, __ATOMIC_SEQ_CST,
+                                         __ATOMIC_RELAXED);
       continue;
     }
     const uint64_t now = monotonic_ns();
@@ -346,7 +348,8 @@ bool Warden::pause(uint64_t timeout_ns, const std::atomic<bool>& given_up, const
     if ((holder & kStealable) != 0) {
       // As agents do: one that only lacks a processor may have its data out already, and another's must not be journalled before.
       if (waits)
-        have = __atomic_compare_exchange_n(&control.baton, &holder, kHostBaton, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+        have = __atomic_compare_exchange_n(&control.baton, &holder, kHostBaton, false, __ATOMIC_SEQ_CST,
+                                           __ATOMIC_RELAXED);
     } else if (waits) {
       const pid_t tid = enclosure_.host_pid(thread.tid);
       have = frozen_ = freezer.freeze(tid);

@@ -28,13 +28,13 @@ namespace {
 int failures = 0;
 std::string scratch;
 
-#define EXPECT(condition, ...)                                          \
-  do {                                                                  \
-    if (!(condition) && failures++ < 20) {                              \
-      fprintf(stderr, "%s:%d: %s: ", __FILE__, __LINE__, #condition);   \
-      fprintf(stderr, __VA_ARGS__);                                     \
-      fputc('\n', stderr);                                              \
-    }                                                                   \
+#define EXPECT(condition, ...)                                        \
+  do {                                                                \
+    if (!(condition) && failures++ < 20) {                            \
+      fprintf(stderr, "%s:%d: %s: ", __FILE__, __LINE__, #condition); \
+      fprintf(stderr, __VA_ARGS__);                                   \
+      fputc('\n', stderr);                                            \
+    }                                                                 \
   } while (0)
 
 // What parent and child say to each other; a page that is no part of the checkpoint.
@@ -140,8 +140,9 @@ void restless(uint64_t seed) {
     if (area == nullptr || (what == 0 && areas.size() < 30)) {
       const size_t pages = 1 + below(200);
       const bool of_file = below(3) == 0;
-      auto* at = static_cast<char*>(of_file ? mmap(nullptr, std::min<size_t>(pages, 100) << 12, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0)
-                                            : mmap(nullptr, pages << 12, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+      auto* at = static_cast<char*>(
+          of_file ? mmap(nullptr, std::min<size_t>(pages, 100) << 12, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0)
+                  : mmap(nullptr, pages << 12, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
       areas.push_back({at, of_file ? std::min<size_t>(pages, 100) : pages});
       continue;
     }
@@ -178,7 +179,7 @@ void restless(uint64_t seed) {
       case 7: madvise(at, count << 12, MADV_FREE); break;
       case 8: {
         mprotect(at, count << 12, PROT_NONE);
-            if (below(4) != 0) mprotect(at, count << 12, PROT_READ | PROT_WRITE);
+        if (below(4) != 0) mprotect(at, count << 12, PROT_READ | PROT_WRITE);
         break;
       }
       case 9: {
@@ -245,7 +246,8 @@ std::map<uint64_t, std::vector<uint8_t>> truth(pid_t pid, const std::vector<Mapp
 }
 
 // What a checkpoint makes of a mapping's page.
-std::vector<uint8_t> restored(const StateChain& chain, const std::map<uint64_t, PageRun>& runs, const Mapping& m, int file, uint64_t at) {
+std::vector<uint8_t> restored(const StateChain& chain, const std::map<uint64_t, PageRun>& runs, const Mapping& m,
+                              int file, uint64_t at) {
   std::vector<uint8_t> page(kPageBytes);
   auto it = runs.upper_bound(at / kPageBytes);
   if (it != runs.begin()) {
@@ -269,7 +271,8 @@ void against_the_truth(uint64_t seed) {
   std::mt19937_64 random(seed);
   const pid_t pid = start_child("restless", seed);
   UniqueFd userfault = userfault_of(pid);
-  PageTracker tracker(pid, std::move(userfault), [](const Mapping& m) { return m.name.find("control") == std::string::npos; });
+  PageTracker tracker(pid, std::move(userfault),
+                      [](const Mapping& m) { return m.name.find("control") == std::string::npos; });
   std::optional<CheckpointRef> base;
   uint64_t pages_compared = 0, increments = 0, last_pages = 0;
   for (uint64_t seq = 1; seq <= 25; seq++) {
@@ -311,11 +314,13 @@ void against_the_truth(uint64_t seed) {
       UniqueFd file(m.of_file() ? open(m.name.c_str(), O_RDONLY | O_CLOEXEC) : -1);
       for (auto it = now.lower_bound(m.start); it != now.end() && it->first < m.end; ++it) {
         pages_compared++;
-        if (restored(chain, runs, m, file.get(), it->first) != it->second) wrong[m.name + (m.shared ? " (shared)" : "")]++;
+        if (restored(chain, runs, m, file.get(), it->first) != it->second)
+          wrong[m.name + (m.shared ? " (shared)" : "")]++;
       }
     }
     for (const auto& [name, count] : wrong)
-      EXPECT(false, "seed %llu, checkpoint %llu: %d pages of \"%s\"", (unsigned long long)seed, (unsigned long long)seq, count, name.c_str());
+      EXPECT(false, "seed %llu, checkpoint %llu: %d pages of \"%s\"", (unsigned long long)seed, (unsigned long long)seq,
+             count, name.c_str());
     if (random() % 8 == 0) base.reset();
     else if (random() % 5 == 0) release_before(journal, seq);
   }
@@ -324,8 +329,9 @@ void against_the_truth(uint64_t seed) {
   end_child(pid);
   const Scan after = tracker.scan();
   EXPECT(after.gone, "a dead process's address space");
-  printf("seed %llu: %u operations, %llu increments, %llu pages compared, %llu in last rounds\n", (unsigned long long)seed,
-         control->operations, (unsigned long long)increments, (unsigned long long)pages_compared, (unsigned long long)last_pages);
+  printf("seed %llu: %u operations, %llu increments, %llu pages compared, %llu in last rounds\n",
+         (unsigned long long)seed, control->operations, (unsigned long long)increments,
+         (unsigned long long)pages_compared, (unsigned long long)last_pages);
 }
 
 void executes(uint64_t) {
@@ -354,7 +360,8 @@ constexpr uint64_t kBigPages = (1ull << 30) / kPageBytes;
 
 void big(uint64_t seed) {
   std::mt19937_64 random(seed);
-  auto* memory = static_cast<char*>(mmap(nullptr, kBigPages * kPageBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  auto* memory = static_cast<char*>(
+      mmap(nullptr, kBigPages * kPageBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   for (uint64_t i = 0; i < kBigPages; i++) memory[i * kPageBytes] = 1;
   for (;;) {
     store_release(control->held, 1u);
@@ -371,7 +378,8 @@ void figures_of_a_large_one() {
   wait_until(&control->held, 1);
   const uint64_t begin = monotonic_ns();
   Scan scan = tracker.scan();
-  printf("1 GiB: first scan %.1f ms, %llu pages\n", double(monotonic_ns() - begin) / 1e6, (unsigned long long)scan.dirty_pages);
+  printf("1 GiB: first scan %.1f ms, %llu pages\n", double(monotonic_ns() - begin) / 1e6,
+         (unsigned long long)scan.dirty_pages);
   EXPECT(scan.dirty_pages >= kBigPages, "%llu", (unsigned long long)scan.dirty_pages);
   for (int percent : {0, 1, 10, 50}) {
     std::vector<uint64_t> times;
@@ -386,8 +394,8 @@ void figures_of_a_large_one() {
       times.push_back(monotonic_ns() - start);
     }
     std::sort(times.begin(), times.end());
-    printf("1 GiB, %d %% written to: scan and protection %.1f ms (median of %zu), %llu pages in %zu runs\n", percent, double(times[2]) / 1e6,
-           times.size(), (unsigned long long)scan.dirty_pages, scan.dirty.size());
+    printf("1 GiB, %d %% written to: scan and protection %.1f ms (median of %zu), %llu pages in %zu runs\n", percent,
+           double(times[2]) / 1e6, times.size(), (unsigned long long)scan.dirty_pages, scan.dirty.size());
     EXPECT(scan.dirty_pages <= kBigPages / 100 * uint64_t(percent) + 100, "%llu", (unsigned long long)scan.dirty_pages);
     std::vector<uint8_t> room(scan.dirty_pages * kPageBytes, 1);
     PageCopier copier(pid);

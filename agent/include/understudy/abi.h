@@ -26,11 +26,12 @@ inline constexpr uint64_t kNetAddr = kAgentBase + 0x00c00000;      // network ri
 inline constexpr uint64_t kImageAddr = kAgentBase + 0x01000000;    // agent text and data, private
 inline constexpr uint64_t kVdsoAddr = kAgentBase + 0x0e000000;     // hot replica: the kernel's vDSO, moved here
 inline constexpr uint64_t kThreadsAddr = kAgentBase + 0x10000000;  // per-thread blocks, private, mapped on demand
-inline constexpr uint64_t kRestoreAddr = kAgentBase + 0x20000000;  // while a checkpoint is restored: its plan, read-only
+inline constexpr uint64_t kRestoreAddr = kAgentBase +
+                                         0x20000000;  // while a checkpoint is restored: its plan, read-only
 inline constexpr uint64_t kRestoreMax = 0x20000000;
-inline constexpr uint64_t kRingAddr = kAgentBase + 0x40000000;     // ring, shared, mapped twice in succession
-inline constexpr uint64_t kAgentEnd = kAgentBase + 0xc0000000;     // nothing of the agent lies at or above
-inline constexpr uint64_t kStubAddr = 0x5d0000000000;              // the replay stub's own image
+inline constexpr uint64_t kRingAddr = kAgentBase + 0x40000000;  // ring, shared, mapped twice in succession
+inline constexpr uint64_t kAgentEnd = kAgentBase + 0xc0000000;  // nothing of the agent lies at or above
+inline constexpr uint64_t kStubAddr = 0x5d0000000000;           // the replay stub's own image
 
 inline constexpr uint64_t kControlSize = 0x00100000;
 inline constexpr uint64_t kRpcSize = 0x00800000;
@@ -347,8 +348,9 @@ struct NextPid {
 // What a replay that does not begin at the beginning is made of. The host writes it to scratch_dir/kRestorePlanName and sets
 // Control::restore before it starts the stub; the agent maps it at kRestoreAddr. Offsets are from the plan's beginning.
 inline constexpr char kRestorePlanName[] = "restore-plan";
-inline constexpr char kRestorePagesName[] = "restore-pages-";  // and a number: links to the state file and those it is based on
-inline constexpr uint64_t kThreadBytes = 16 << 10;            // of a structure Thread, rounded up
+inline constexpr char
+    kRestorePagesName[] = "restore-pages-";         // and a number: links to the state file and those it is based on
+inline constexpr uint64_t kThreadBytes = 16 << 10;  // of a structure Thread, rounded up
 struct RestorePlan {
   uint32_t magic, abi_version;
   uint32_t process_count, thread_count;  // the first process is the one that the stub becomes
@@ -357,9 +359,10 @@ struct RestorePlan {
 };
 struct RestoreProcess {
   uint32_t slot;
-  int32_t pid;     // with kFlagPidNamespace
+  int32_t pid;      // with kFlagPidNamespace
   uint32_t parent;  // with kFlagPidNamespace: index in the plan; ~0: none of the group
-  uint32_t thread_count, region_count, copy_count, block_count;  // no thread: it has ended, and nobody has waited for it
+  uint32_t thread_count, region_count, copy_count,
+      block_count;         // no thread: it has ended, and nobody has waited for it
   int32_t session, group;  // with kFlagPidNamespace; 0: not known inside
   uint32_t pad;
   uint64_t threads, regions, copies, blocks;  // RestoreThread[], RestoreRegion[], RestoreCopy[], RestoreBlock[]

@@ -9,12 +9,14 @@
 
 namespace understudy::host::checkpoint {
 namespace {
-constexpr size_t kPartsMax = 1024;        // UIO_MAXIOV
+constexpr size_t kPartsMax = 1024;       // UIO_MAXIOV
 constexpr uint64_t kBufferPages = 1024;  // fits in a core's second cache, which the sink reads it from
 }  // namespace
 
 PageCopier::PageCopier(pid_t pid)
-    : pid_(pid), memory_(open(("/proc/" + std::to_string(pid) + "/mem").c_str(), O_RDONLY | O_CLOEXEC)), buffer_(kBufferPages * kPageBytes) {
+    : pid_(pid),
+      memory_(open(("/proc/" + std::to_string(pid) + "/mem").c_str(), O_RDONLY | O_CLOEXEC)),
+      buffer_(kBufferPages * kPageBytes) {
   if (!memory_)
     throw HostError("CHECKPOINT_READ", errno, "",
                     "cannot read the memory of process " + std::to_string(pid) + ": " + errno_text(errno));

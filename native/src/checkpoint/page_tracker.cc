@@ -66,13 +66,15 @@ bool parse_maps(const std::string& text, std::vector<Mapping>* out) {
     char flags[5];
     int name = 0;
     unsigned long long start, stop, offset, inode;
-    if (sscanf(line.c_str(), "%llx-%llx %4s %llx %x:%x %llu %n", &start, &stop, flags, &offset, &m.major, &m.minor, &inode, &name) < 7)
+    if (sscanf(line.c_str(), "%llx-%llx %4s %llx %x:%x %llu %n", &start, &stop, flags, &offset, &m.major, &m.minor,
+               &inode, &name) < 7)
       return false;
     m.start = start;
     m.end = stop;
     m.offset = offset;
     m.inode = inode;
-    m.prot = uint32_t((flags[0] == 'r' ? PROT_READ : 0) | (flags[1] == 'w' ? PROT_WRITE : 0) | (flags[2] == 'x' ? PROT_EXEC : 0));
+    m.prot = uint32_t((flags[0] == 'r' ? PROT_READ : 0) | (flags[1] == 'w' ? PROT_WRITE : 0) |
+                      (flags[2] == 'x' ? PROT_EXEC : 0));
     m.shared = flags[3] == 's';
     if (name > 0 && size_t(name) < line.size()) m.name = line.substr(size_t(name));
     out->push_back(std::move(m));
@@ -108,8 +110,9 @@ PageTracker::PageTracker(pid_t pid, UniqueFd userfault, Filter filter)
 }
 
 void PageTracker::fail(int error, const std::string& doing) const {
-  throw HostError("CHECKPOINT_TRACK", error, "",
-                  "cannot follow what process " + std::to_string(pid_) + " writes: cannot " + doing + ": " + errno_text(error));
+  throw HostError(
+      "CHECKPOINT_TRACK", error, "",
+      "cannot follow what process " + std::to_string(pid_) + " writes: cannot " + doing + ": " + errno_text(error));
 }
 
 bool PageTracker::read_mappings(std::vector<Mapping>* out) {
@@ -160,13 +163,15 @@ bool PageTracker::protect(const Range& range) {
 
 void PageTracker::register_new(Scan* scan) {
   std::erase_if(refused_, [&](const Range& range) {
-    return std::none_of(scan->mappings.begin(), scan->mappings.end(), [&](const Mapping& m) { return m.range() == range; });
+    return std::none_of(scan->mappings.begin(), scan->mappings.end(),
+                        [&](const Mapping& m) { return m.range() == range; });
   });
   for (Mapping& m : scan->mappings) {
     // [vvar], [vdso], [vsyscall]: the kernel's, and the same wherever it is the same kernel.
     if (m.name.starts_with("[v") || !filter_(m)) continue;
-    m.tracking = m.shared || std::find(refused_.begin(), refused_.end(), m.range()) != refused_.end() ? Tracking::kWhole
-                                                                                                      : Tracking::kTracked;
+    m.tracking = m.shared || std::find(refused_.begin(), refused_.end(), m.range()) != refused_.end()
+                     ? Tracking::kWhole
+                     : Tracking::kTracked;
     if (m.tracking == Tracking::kWhole) continue;
     std::vector<Range> fresh;
     pagemap_scan(m.range(), 0, kProtectable, kProtectable, [&](const Range& range) {

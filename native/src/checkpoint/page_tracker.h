@@ -111,11 +111,11 @@ class PageTracker {
   struct PageRegion {
     uint64_t start, end, categories;
   };
-  std::vector<PageRegion> regions_;  // where the kernel's answers go
+  std::vector<PageRegion> regions_;              // where the kernel's answers go
   std::vector<Range> told_voided_, told_dirty_;  // by the last scan; not in the two maps yet
-  PageMap known_;                    // pages that were told of and are there: kZero
-  PageMap unsaved_;                  // since saved(): kZero = dirty, kVoid = voided
-  std::vector<Range> refused_;       // mappings that the kernel would not register
+  PageMap known_;                                // pages that were told of and are there: kZero
+  PageMap unsaved_;                              // since saved(): kZero = dirty, kVoid = voided
+  std::vector<Range> refused_;                   // mappings that the kernel would not register
   bool rewound_ = false;
 };
 

@@ -20,15 +20,17 @@ void Precopy::reserve(uint64_t pages) {
   if (size == 0) return;
   void* p = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   if (p == MAP_FAILED)
-    throw HostError("CHECKPOINT_READ", errno, "",
-                    "no memory for " + std::to_string(size) + " bytes of a checkpoint's last round: " + errno_text(errno));
+    throw HostError(
+        "CHECKPOINT_READ", errno, "",
+        "no memory for " + std::to_string(size) + " bytes of a checkpoint's last round: " + errno_text(errno));
   buffer_ = std::unique_ptr<uint8_t, Unmapper>(static_cast<uint8_t*>(p), Unmapper{size});
 }
 
 void Precopy::copy_round() {
   for (const Range& range : scan_.voided) writer_.drop(space_, range.start, range.pages());
   copier_.copy(
-      scan_.dirty, [&](uint64_t address, const uint8_t* data, uint64_t pages) { writer_.pages(space_, address, data, pages); },
+      scan_.dirty,
+      [&](uint64_t address, const uint8_t* data, uint64_t pages) { writer_.pages(space_, address, data, pages); },
       // Unmapped meanwhile, most likely: the next scan says so. Until then nothing is known of it.
       [&](const Range& range) { writer_.drop(space_, range.start, range.pages()); });
   figures_.pages_before += scan_.dirty_pages;

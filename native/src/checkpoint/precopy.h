@@ -23,8 +23,8 @@ struct PrecopyLimits {
 
 struct PrecopyFigures {
   int rounds = 0;
-  uint64_t pages_before = 0;  // copied while it ran
-  uint64_t pages_last = 0;    // copied while it was held, with `whole` ones
+  uint64_t pages_before = 0;          // copied while it ran
+  uint64_t pages_last = 0;            // copied while it was held, with `whole` ones
   uint64_t scan_ns = 0, copy_ns = 0;  // of the last round
 };
 
