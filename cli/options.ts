@@ -49,6 +49,11 @@ export const RECORD_OPTIONS: readonly OptionSpec[] = [
     description: 'keep checkpoints, from which a replay can begin',
     parse: parseInterval,
   },
+  {
+    flags: '--checkpoint-keep <n>',
+    description: 'of those, keep the newest n, and up to n more (default: all)',
+    parse: parsePositive,
+  },
   { flags: '--isolate', description: 'in namespaces of its own: pids, mounts, IPC, host name (needs root)' },
   { flags: '--hostname <name>', description: 'its host name, with --isolate' },
   { flags: '--user <user>', description: 'run the program as this user, by name or number (needs root)' },

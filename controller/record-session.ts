@@ -55,6 +55,8 @@ export interface RecordRequest extends IsolationRequest {
   kickAfterMs?: number;
   /** Take a checkpoint that often. */
   checkpointEveryMs?: number;
+  /** Keep so many of the newest (and up to as many more); not given: all. */
+  checkpointKeep?: number;
 }
 
 export type RecordNotice =
@@ -119,6 +121,7 @@ export class RecordSession {
           ...options,
           epoch: 1,
           ...(request.checkpointEveryMs === undefined ? {} : { checkpointEveryMs: request.checkpointEveryMs }),
+          ...(request.checkpointKeep === undefined ? {} : { checkpointKeep: request.checkpointKeep }),
           ...(isolation === undefined ? {} : { isolation }),
         },
         (event) => {

@@ -64,6 +64,8 @@ export interface RecordOptions {
   epoch: number;
   /** Take a checkpoint that often; not given: only when asked. */
   checkpointEveryMs?: number;
+  /** Of the checkpoints so many of the newest are kept, and up to as many more; not given: all. */
+  checkpointKeep?: number;
   isolation?: Isolation;
 }
 
@@ -76,6 +78,11 @@ export interface CheckpointTaken {
   tookMs: number;
   /** Of memory, in the file. */
   pageBytes: number;
+  /** How often memory was copied while the program ran, and how many pages while it stood still. */
+  rounds: number;
+  lastPages: number;
+  /** Builds upon the one before. */
+  incremental: boolean;
   processes: number;
   threads: number;
   /** There was one of this position already: nothing has happened since. */
@@ -332,6 +339,7 @@ const ERROR_CLASSES: Record<string, typeof NativeError> = {
   CHECKPOINT_ENDED: CheckpointError,
   CHECKPOINT_UNSUPPORTED: CheckpointError,
   CHECKPOINT_WRITE: CheckpointError,
+  CHECKPOINT_TRACK: CheckpointError,
   CHECKPOINT_EXISTS: CheckpointError,
   CHECKPOINT_READ: CheckpointError,
   CHECKPOINT_MISSING: CheckpointError,

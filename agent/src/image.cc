@@ -653,6 +653,7 @@ extern "C" [[noreturn]] void agent_start_c(u64 guest_sp, u64 first) {
 
   if (!again && rpc(abi::kRpcJoin, 0) != 0)
     report_outcome_text(abi::kAgentFault, "the host does not take the first process");
+  offer_tracking(t);
   install_handlers(t, ignored);
   arm_thread(t);
   set_kernel_mask(t->guest_mask);

@@ -114,6 +114,19 @@ void child_writes_tid(Thread* t) {
   }
 }
 
+}  // namespace
+
+// The descriptor is there for a moment only: nobody else of the process runs guest code meanwhile, since this thread has the baton.
+void offer_tracking(Thread* t) {
+  constexpr u64 kFlags = 02000000 | 04000 | 1;  // O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY
+  if (!(control().flags & abi::kFlagTrack)) return;
+  i64 fd = sys(kSysUserfaultfd, kFlags);
+  if (is_error(fd)) return;  // a checkpoint copies all of its memory then
+  rpc(abi::kRpcTrack, t->process->slot, (u64)fd);
+  sys(kSysClose, fd);
+}
+namespace {
+
 // The child of a fork without shared memory: everything of the agent is there, as a copy.
 [[noreturn]] void become_forked_child(Thread* t, const CloneCall& c, u32 gtid, u32 process, i64 tid) {
   for (u32 i = 0; i < g_blocks_high; ++i)
@@ -146,6 +159,7 @@ void child_writes_tid(Thread* t) {
     baton_acquire(t);
     t->slot->resume = abi::kResumeCall;
     rpc(abi::kRpcJoin, process);
+    offer_tracking(t);
   } else {
     turn_await(t);
   }

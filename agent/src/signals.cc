@@ -184,7 +184,8 @@ extern "C" void agent_signal_handler(int sig, SigInfo* info, Ucontext* u) {
       return;
     }
     // Guest code that makes no event. If somebody needs one, find out where this is before giving way.
-    if (!inside && recording() && !t->probing && !(u->eflags & 0x400) && (t->pending_sig || baton_wanted())) {
+    if (!inside && recording() && !t->probing && !(u->eflags & 0x400) && (t->pending_sig || baton_wanted()) &&
+        !repeats_at(u->rip)) {
       start_probe(t, u->rip);
       u->eflags |= 0x100;
       u->sigmask = ~kReservedMask;
@@ -192,14 +193,15 @@ extern "C" void agent_signal_handler(int sig, SigInfo* info, Ucontext* u) {
     return;
   }
   if (sig == kSigTrap && t->probing && info->code == 2 /* TRAP_TRACE */) {
-    if (inside) {  // the code makes a call after all, which is an event
+    GuestRegs regs;
+    context_to_regs(*u, regs);
+    ProbeStep step = inside ? kProbeGivenUp : probe_step(t, regs);
+    if (step == kProbeOn) return;
+    if (step == kProbeGivenUp) {  // among others because the code makes a call after all, which is an event
       u->eflags &= ~0x100ull;
       t->probing = 0;
       if (!t->pending_sig) u->sigmask = t->guest_mask & ~kReservedMask;
     } else {
-      GuestRegs regs;
-      context_to_regs(*u, regs);
-      if (!probe_step(t, regs)) return;
       t->probing = 0;
       move_to_async(t, u, kAsyncKick);
     }

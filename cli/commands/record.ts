@@ -19,6 +19,7 @@ interface Options {
   onJournalError?: 'stop' | 'continue';
   kickAfter?: number;
   checkpointEvery?: number;
+  checkpointKeep?: number;
   isolate?: boolean;
   hostname?: string;
   user?: string;
@@ -54,6 +55,7 @@ export async function record(argv: string[], given: Record<string, unknown>): Pr
       ...(options.onJournalError === undefined ? {} : { onJournalError: options.onJournalError }),
       ...(options.kickAfter === undefined ? {} : { kickAfterMs: options.kickAfter }),
       ...(options.checkpointEvery === undefined ? {} : { checkpointEveryMs: options.checkpointEvery * 1000 }),
+      ...(options.checkpointKeep === undefined ? {} : { checkpointKeep: options.checkpointKeep }),
       ...(options.isolate === undefined ? {} : { isolate: options.isolate }),
       ...(options.hostname === undefined ? {} : { hostname: options.hostname }),
       ...(options.user === undefined ? {} : { user: options.user }),

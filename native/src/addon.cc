@@ -12,6 +12,7 @@
 #include <algorithm>
 
 #include "addon_sessions.h"
+#include "checkpoint/addon_checkpoints.h"
 #include "elf_info.h"
 #include "pair/addon_pair.h"
 #include "sha256.h"
@@ -38,6 +39,7 @@ Napi::Value start_record(const Napi::CallbackInfo& info) {
   options.kick_after_ms = uint32_t(get_count(o, "kickAfterMs"));
   options.continue_on_journal_error = get_string(o, "onJournalError") == "continue";
   options.checkpoint_every_ms = o.Get("checkpointEveryMs").IsUndefined() ? 0 : get_count(o, "checkpointEveryMs");
+  options.checkpoint_keep = o.Get("checkpointKeep").IsUndefined() ? 0 : uint32_t(get_count(o, "checkpointKeep"));
   options.isolation = get_isolation(o);
   return start<RecordSession>(info, options, [](Napi::Object& handle, std::shared_ptr<RecordSession> session) {
     handle.Set("checkpoint", Napi::Function::New(handle.Env(), [session](const Napi::CallbackInfo& call) {
@@ -164,6 +166,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("startRecord", Napi::Function::New(env, start_record));
   exports.Set("startReplay", Napi::Function::New(env, start_replay));
   add_pair(env, exports);
+  add_checkpoints(env, exports);
   exports.Set("analyseElf", Napi::Function::New(env, analyse_elf));
   exports.Set("lookupUser", Napi::Function::New(env, lookup_user));
   exports.Set("crc32c", Napi::Function::New(env, crc32c_js));

@@ -51,6 +51,13 @@ RecordSession::RecordSession(const RecordOptions& options, EmitEvent emit)
                     "cannot create " + error->path + ": " + errno_text(error->error));
 
   if (options.isolation && options.isolation->pid) control.flags |= abi::kFlagPidNamespace;
+  std::string cannot_track;
+  if (checkpoint_every_ms_ != 0) {
+    control.flags |= abi::kFlagCheckpoints;
+    if (checkpoint::PageTracker::supported(&cannot_track)) control.flags |= abi::kFlagTrack;
+    else
+      emit_(message(abi::kWarning, "each checkpoint copies all memory while the program stands still: " + cannot_track));
+  }
   launcher_ = std::make_unique<Launcher>(
       memory_, enclosure_, [this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); });
   SpawnOptions spawn;
@@ -78,11 +85,18 @@ RecordSession::RecordSession(const RecordOptions& options, EmitEvent emit)
   hooks.group_ended = [this] { finish_soon(); };
   hooks.report = [this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); };
   warden_ = std::make_unique<Warden>(memory_, *launcher_, enclosure_, std::move(hooks));
+  checkpointer_ = std::make_unique<checkpoint::Checkpointer>(memory_, *warden_, *pump_, blobs_, enclosure_,
+                                                             options.journal_dir, options.agent_path, options.epoch,
+                                                             options.checkpoint_keep);
   service_ = std::make_unique<Service>(
       memory_, blobs_, sites_, *warden_, launcher_.get(), enclosure_,
       Service::Hooks{[this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); },
                      [this](int error, const std::string& path) {
                        pump_->fail({false, {error, path}, "cannot write the journal: " + errno_text(error)});
+                     },
+                     {},
+                     [this](uint32_t slot, pid_t pid, UniqueFd userfault) {
+                       checkpointer_->track(slot, pid, std::move(userfault));
                      }});
   try {
     pid_ = launcher_->finish_start();
@@ -93,8 +107,6 @@ RecordSession::RecordSession(const RecordOptions& options, EmitEvent emit)
   }
   emit_({{"type", "started"}, {"pid", int(pid_)}});
   warden_->watch_root(pid_);
-  checkpointer_ = std::make_unique<checkpoint::Checkpointer>(memory_, *warden_, *pump_, blobs_, enclosure_,
-                                                             options.journal_dir, options.agent_path, options.epoch);
   if (checkpoint_every_ms_ != 0) checkpoint_thread_ = start_thread("us-checkpoint", [this] { run_checkpoints(); });
   finisher_ = start_thread("us-finisher", [this] { finish(); });
 }
@@ -143,6 +155,9 @@ void RecordSession::take_checkpoint(uint64_t request) {
            {"pauseMs", double(taken.pause_ns) / 1e6},
            {"tookMs", double(taken.took_ns) / 1e6},
            {"pageBytes", taken.page_bytes},
+           {"rounds", taken.rounds},
+           {"lastPages", taken.last_pages},
+           {"incremental", taken.incremental},
            {"processes", taken.processes},
            {"threads", taken.threads},
            {"existed", taken.existed}});

@@ -14,7 +14,7 @@
 namespace understudy::abi {
 
 inline constexpr uint32_t kMagic = 0x55445359;  // "UDSY"
-inline constexpr uint32_t kAbiVersion = 10;
+inline constexpr uint32_t kAbiVersion = 11;
 
 // ---- Address layout in every guest process -------------------------------------------------------------
 // One reserved stretch far from where the kernel, glibc, Go, ASan and TSan place things. The agent's ELF file is
@@ -107,6 +107,7 @@ enum RpcOp : uint32_t {
   kRpcProbeStub = 9,   // replay: a0 = such a program counter, a1 = where the stub will lie (0: r[0] = bytes needed at most).
                        // in: payload ProbeSpec. out: r[0] = stub bytes, r[1] = offset of its int3, r[2] = offset at which the
                        // guest's own instructions go on; payload = stub, then 16 bytes: the patch (r[3] of them to be written)
+  kRpcTrack = 10,      // record: a0 = process slot, a1 = a userfaultfd of the caller's, which the host takes a copy of
 };
 // clang-format on
 // What a probe stub compares at each visit before it stops at its int3: registers by the processor's numbering, or 8-byte
@@ -333,6 +334,8 @@ enum ControlFlags : uint32_t {
   // Record: checkpoints are being taken, which interrupts calls. Those that the kernel does not take up where they were interrupted are
   // made again for the time that is left.
   kFlagCheckpoints = 8,
+  // Record: the host wants to know what each address space writes to: it is given a userfaultfd of it (kRpcTrack).
+  kFlagTrack = 16,
 };
 
 // Replay with kFlagPidNamespace. Who is about to make a thread or process (the holder of the baton: nobody else of the group does so

@@ -13,12 +13,16 @@
 #include <filesystem>
 
 #include "sha256.h"
+#include "state_chain.h"
 
 namespace understudy::host::checkpoint {
 namespace {
 
 constexpr uint64_t kPauseTimeoutNs = 500'000'000, kGiveUpNs = 5'000'000'000;
 constexpr size_t kBufferBytes = 4 << 20;
+// A restore opens all files that a checkpoint builds upon, and the newest pages of each are spread over them.
+constexpr uint32_t kIncrementsMax = 16;
+constexpr uint64_t kUserPages = 1ull << 35;
 // Where the agent's signal handlers run in a thread's block (agent/src/thread.h).
 constexpr uint64_t kHandlerStack = 64 << 10, kHandlerStackBytes = 48 << 10;
 
@@ -81,7 +85,7 @@ class Standstill {
 }  // namespace
 
 Checkpointer::Checkpointer(MemoryFile& memory, Warden& warden, Pump& pump, BlobStore& blobs, const Enclosure& enclosure,
-                           std::string journal_dir, std::string agent_path, uint64_t epoch)
+                           std::string journal_dir, std::string agent_path, uint64_t epoch, uint32_t keep)
     : memory_(memory),
       warden_(warden),
       pump_(pump),
@@ -90,10 +94,67 @@ Checkpointer::Checkpointer(MemoryFile& memory, Warden& warden, Pump& pump, BlobS
       journal_dir_(std::move(journal_dir)),
       agent_path_(std::move(agent_path)),
       epoch_(epoch),
+      keep_(keep),
       buffer_(kBufferBytes) {}
 
 uint32_t Checkpointer::space_of(const std::string& key) {
   return spaces_.try_emplace(key, uint32_t(spaces_.size() + 1)).first->second;
+}
+
+// ---- copying ahead -------------------------------------------------------------------------------------------------------
+void Checkpointer::track(uint32_t slot, pid_t pid, UniqueFd userfault) {
+  if (!userfault) return;
+  const uint32_t images = memory_.control().processes[slot].images;
+  std::unique_ptr<PageTracker> tracker;
+  try {
+    // Shared mappings are copied as objects, whoever writes to them.
+    tracker = std::make_unique<PageTracker>(pid, std::move(userfault), [](const TrackedMapping& m) {
+      return !m.shared && (m.start < abi::kAgentBase || m.start >= abi::kAgentEnd);
+    });
+  } catch (const HostError&) {
+    return;  // all of its memory is copied each time
+  }
+  std::lock_guard lock(followed_mutex_);
+  followed_[slot] = {images, std::move(tracker), nullptr};
+}
+
+Checkpointer::Followed* Checkpointer::followed(uint32_t slot) {
+  std::lock_guard lock(followed_mutex_);
+  auto found = followed_.find(slot);
+  const bool same = found != followed_.end() && found->second.images == memory_.control().processes[slot].images;
+  return same ? &found->second : nullptr;
+}
+
+std::optional<CheckpointRef> Checkpointer::base() const {
+  // Removed by somebody meanwhile: then a complete one is due.
+  return last_ && access(state_path(journal_dir_, last_->seq).c_str(), R_OK) == 0 ? last_ : std::nullopt;
+}
+
+void Checkpointer::copy_ahead(StateWriter* writer) {
+  const abi::Control& control = memory_.control();
+  for (uint32_t slot = 0; slot < abi::kMaxProcesses && !cancelled_; slot++) {
+    if (load_acquire(control.processes[slot].state) != abi::kThreadLive) continue;
+    Followed* space = followed(slot);
+    if (space == nullptr) continue;
+    space->precopy = std::make_unique<Precopy>(
+        *space->tracker, *writer, space_of("process " + std::to_string(slot) + " " + std::to_string(space->images)));
+    space->precopy->run({});
+  }
+}
+
+bool Checkpointer::last_rounds(const std::vector<Member>& members) {
+  for (const Member& member : members) {
+    Followed* space = followed(member.slot);
+    if (space != nullptr && space->precopy != nullptr && !space->precopy->last_round()) return false;
+  }
+  return true;
+}
+
+void Checkpointer::write_last_rounds(const std::vector<Member>& members) {
+  for (const Member& member : members) {
+    Followed* space = followed(member.slot);
+    if (space != nullptr && space->precopy != nullptr) space->precopy->write_last();
+  }
 }
 
 bool Checkpointer::find_members(std::vector<Member>* members) const {
@@ -116,11 +177,12 @@ bool Checkpointer::find_members(std::vector<Member>* members) const {
 }
 
 // Stops all of them at once, and then waits for each.
-bool Checkpointer::read_threads(const std::vector<Member>& members, GroupState* group) {
+bool Checkpointer::read_threads(const std::vector<Member>& members, bool last_try, GroupState* group) {
   for (const Member& member : members)
     for (const abi::ThreadSlot* thread : member.threads)
       if (int error = tracer_.attach(enclosure_.host_pid(thread->tid))) {
-        if (error == ESRCH) return false;
+        // It ends, or the launcher has not let go of it yet.
+        if (error == ESRCH || (error == EPERM && !last_try)) return false;
         throw HostError("CHECKPOINT_BUSY", error, "",
                         "cannot stop thread " + std::to_string(thread->tid) + " with ptrace: " + errno_text(error) +
                             "; a debugger may have it");
@@ -300,6 +362,7 @@ void Checkpointer::read_shared(const Mapping& m, const ProcessMemory& memory, St
   SharedObject& object = entry->second;
   if (inserted) {
     object.space = space_of(key);
+    writer->drop(object.space, 0, kUserPages);
     object.name = m.path;
     object.state.space = object.space;
     if (const Capture* known = capture_of(m)) {
@@ -337,7 +400,9 @@ void Checkpointer::read_shared(const Mapping& m, const ProcessMemory& memory, St
   }
 }
 
-Region Checkpointer::read_mapping(const Mapping& m, uint32_t space, const ProcessMemory& memory, StateWriter* writer) {
+// `copied`: what the process has of its own is.
+Region Checkpointer::read_mapping(const Mapping& m, uint32_t space, bool copied, const ProcessMemory& memory,
+                                  StateWriter* writer) {
   Region region{m.start, m.end, m.prot, uint32_t(m.shared ? MAP_SHARED : MAP_PRIVATE), m.offset, m.path, ""};
   if (m.shared) {
     read_shared(m, memory, writer);
@@ -353,6 +418,7 @@ Region Checkpointer::read_mapping(const Mapping& m, uint32_t space, const Proces
     copy(memory, m.start, m.end - m.start, space, m.start, true, writer);
     return region;
   }
+  if (copied) return region;
   if (int error = memory.own_pages(m.start, m.end, [&](uint64_t address, uint64_t bytes) {
         copy(memory, address, bytes, space, address, false, writer);
       }))
@@ -374,14 +440,51 @@ void Checkpointer::read_process(Member& member, GroupState* group, Manifest* man
   if (read_file("/proc/" + std::to_string(member.pid) + "/comm", &space.name) && !space.name.empty() &&
       space.name.back() == '\n')
     space.name.pop_back();
+  Followed* ahead = followed(member.slot);
+  const bool copied = ahead != nullptr && ahead->precopy != nullptr;
+  // An older file may tell of this space; all of it is told anew.
+  if (!copied) writer->drop(space.id, 0, kUserPages);
   for (const Mapping& m : member.mappings) {
     if (m.named("[stack]")) state.stack_begin = m.start;
-    space.regions.push_back(read_mapping(m, space.id, memory, writer));
+    space.regions.push_back(read_mapping(m, space.id, copied, memory, writer));
   }
   manifest->spaces.push_back(std::move(space));
 }
 
 Taken Checkpointer::take() {
+  auto each = [&](auto f) {
+    std::lock_guard lock(followed_mutex_);
+    for (auto& [slot, space] : followed_) {
+      f(space);
+      space.precopy.reset();
+    }
+  };
+  try {
+    const Taken taken = take_one();
+    if (taken.existed) each([](Followed& space) { space.tracker->rewind(); });
+    else each([](Followed& space) { space.tracker->saved(); });
+    if (!taken.existed) release_old(taken.seq);
+    return taken;
+  } catch (...) {
+    each([](Followed& space) { space.tracker->rewind(); });
+    throw;
+  }
+}
+
+// Not each time: the oldest that stays is made complete, which copies all of it.
+void Checkpointer::release_old(uint64_t seq) {
+  if (keep_ != 0) {
+    const std::vector<uint64_t> seqs = list_checkpoints(journal_dir_);
+    if (seqs.size() < 2 * size_t(keep_)) return;
+    release_before(journal_dir_, seqs[seqs.size() - keep_]);
+    increments_ = std::min(increments_, keep_);
+  } else if (increments_ >= kIncrementsMax) {
+    fold(journal_dir_, seq);
+    increments_ = 0;
+  }
+}
+
+Taken Checkpointer::take_one() {
   abi::Control& control = memory_.control();
   const uint64_t began = monotonic_ns();
   __atomic_fetch_or(&control.flags, uint32_t(abi::kFlagCheckpoints), __ATOMIC_SEQ_CST);
@@ -394,7 +497,14 @@ Taken Checkpointer::take() {
                       "cannot read the agent " + agent_path_ + ": " + errno_text(errno));
     agent_sha_ = hex(sha.data(), sha.size());
   }
-  StateWriter writer(journal_dir_);
+  const std::optional<CheckpointRef> base = this->base();
+  if (!base) {
+    increments_ = 0;
+    std::lock_guard lock(followed_mutex_);
+    for (auto& [slot, space] : followed_) space.tracker->restart();
+  }
+  StateWriter writer(journal_dir_, base);
+  copy_ahead(&writer);
   Manifest manifest;
   GroupState group;
   std::vector<Member> members;
@@ -402,8 +512,13 @@ Taken Checkpointer::take() {
   Taken taken;
   for (;;) {
     if (standstill.begin()) {
-      if (find_members(&members) && read_threads(members, &group)) break;
+      if (find_members(&members) && read_threads(members, monotonic_ns() - began > kGiveUpNs, &group)) {
+        pump_.drain();
+        if (last_rounds(members)) break;
+      }
       standstill.end();
+      // What the trackers have told of once they do not tell again.
+      write_last_rounds(members);
       members.clear();
       group = {};
     }
@@ -414,7 +529,6 @@ Taken Checkpointer::take() {
                           std::to_string(kGiveUpNs / 1'000'000'000) + " s");
     usleep(1000);
   }
-  pump_.drain();
   if (pump_.failed())
     throw HostError("CHECKPOINT_WRITE", EIO, journal_dir_,
                     "the journal is lost, and a checkpoint is nothing without it");
@@ -444,6 +558,13 @@ Taken Checkpointer::take() {
   group.flags = control.flags & uint32_t(abi::kFlagPidNamespace);
   group.clocks.assign(std::begin(control.clock_last_ns), std::end(control.clock_last_ns));
   standstill.end();
+  write_last_rounds(members);
+  for (const Member& member : members) {
+    Followed* space = followed(member.slot);
+    if (space == nullptr || space->precopy == nullptr) continue;
+    taken.rounds = std::max(taken.rounds, uint32_t(space->precopy->figures().rounds));
+    taken.last_pages += space->precopy->figures().pages_last;
+  }
   for (const Capture& c : captures_)
     group.blobs.push_back({c.index, c.size, c.dev, c.ino, hex(c.sha.data(), c.sha.size()), c.path});
   for (auto& [key, object] : shared_) {
@@ -458,7 +579,9 @@ Taken Checkpointer::take() {
   }
   manifest.sections = encode_group(group);
   taken.page_bytes = writer.page_bytes();
-  writer.commit(std::move(manifest));
+  taken.incremental = base.has_value();
+  last_ = writer.commit(std::move(manifest));
+  increments_++;
   taken.pause_ns = standstill.lasted_ns();
   taken.took_ns = monotonic_ns() - began;
   return taken;

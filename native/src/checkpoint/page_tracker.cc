@@ -52,17 +52,19 @@ void join(std::vector<Range>* ranges) {
 }  // namespace
 
 UniqueFd take_descriptor(pid_t pid, int fd) {
+  // PIDFD_THREAD (Linux 6.9): a thread's number does as well.
   UniqueFd process(int(syscall(SYS_pidfd_open, pid, 0)));
+  if (!process) process.reset(int(syscall(SYS_pidfd_open, pid, O_EXCL)));
   return process ? UniqueFd(int(syscall(SYS_pidfd_getfd, process.get(), fd, 0))) : UniqueFd();
 }
 
-bool parse_maps(const std::string& text, std::vector<Mapping>* out) {
+bool parse_maps(const std::string& text, std::vector<TrackedMapping>* out) {
   for (size_t at = 0; at < text.size();) {
     size_t end = text.find('\n', at);
     if (end == std::string::npos) end = text.size();
     const std::string line = text.substr(at, end - at);
     at = end + 1;
-    Mapping m;
+    TrackedMapping m;
     char flags[5];
     int name = 0;
     unsigned long long start, stop, offset, inode;
@@ -115,7 +117,7 @@ void PageTracker::fail(int error, const std::string& doing) const {
       "cannot follow what process " + std::to_string(pid_) + " writes: cannot " + doing + ": " + errno_text(error));
 }
 
-bool PageTracker::read_mappings(std::vector<Mapping>* out) {
+bool PageTracker::read_mappings(std::vector<TrackedMapping>* out) {
   std::string text;
   char buffer[65536];
   for (;;) {
@@ -164,14 +166,15 @@ bool PageTracker::protect(const Range& range) {
 void PageTracker::register_new(Scan* scan) {
   std::erase_if(refused_, [&](const Range& range) {
     return std::none_of(scan->mappings.begin(), scan->mappings.end(),
-                        [&](const Mapping& m) { return m.range() == range; });
+                        [&](const TrackedMapping& m) { return m.range() == range; });
   });
-  for (Mapping& m : scan->mappings) {
+  for (TrackedMapping& m : scan->mappings) {
     // [vvar], [vdso], [vsyscall]: the kernel's, and the same wherever it is the same kernel.
-    if (m.name.starts_with("[v") || !filter_(m)) continue;
-    m.tracking = m.shared || std::find(refused_.begin(), refused_.end(), m.range()) != refused_.end()
-                     ? Tracking::kWhole
-                     : Tracking::kTracked;
+    if (m.name.starts_with("[v")) continue;
+    m.tracking = filter_(m);
+    if (m.tracking == Tracking::kIgnored) continue;
+    if (m.shared || std::find(refused_.begin(), refused_.end(), m.range()) != refused_.end())
+      m.tracking = Tracking::kWhole;
     if (m.tracking == Tracking::kWhole) continue;
     std::vector<Range> fresh;
     pagemap_scan(m.range(), 0, kProtectable, kProtectable, [&](const Range& range) {
@@ -196,7 +199,7 @@ void PageTracker::void_unmapped(Scan* scan) {
   const auto gap = [&](uint64_t end) {
     for (const PageRun& run : known_.runs_in(at, end - at)) scan->voided.push_back(range_of(run));
   };
-  for (const Mapping& m : scan->mappings) {
+  for (const TrackedMapping& m : scan->mappings) {
     if (m.tracking != Tracking::kTracked) continue;
     gap(m.start / kPageBytes);
     at = m.end / kPageBytes;
@@ -205,7 +208,7 @@ void PageTracker::void_unmapped(Scan* scan) {
 }
 
 void PageTracker::scan_written(Scan* scan) {
-  const std::vector<Mapping>& mappings = scan->mappings;
+  const std::vector<TrackedMapping>& mappings = scan->mappings;
   const auto dirty = [&](const Range& range) { scan->dirty.push_back(range); };
   // Neighbours together, of one kind: a walk for each mapping would be a system call for each.
   for (size_t i = 0; i < mappings.size();) {
@@ -236,7 +239,7 @@ void PageTracker::scan_written(Scan* scan) {
 
 // Pages that were told of and have no memory any more: MADV_DONTNEED and the like leave no trace in what was written.
 void PageTracker::scan_discarded(Scan* scan) {
-  for (const Mapping& m : scan->mappings) {
+  for (const TrackedMapping& m : scan->mappings) {
     if (m.tracking != Tracking::kTracked) continue;
     const auto runs = known_.runs_in(m.start / kPageBytes, m.range().pages());
     if (runs.empty()) continue;
@@ -261,7 +264,7 @@ void PageTracker::scan_discarded(Scan* scan) {
 void PageTracker::tell_again(Scan* scan) {
   for (const PageRun& run : unsaved_.runs())
     if (run.place.kind == Place::kVoid) scan->voided.push_back(range_of(run));
-  for (const Mapping& m : scan->mappings) {
+  for (const TrackedMapping& m : scan->mappings) {
     if (m.tracking != Tracking::kTracked) continue;
     for (const PageRun& run : unsaved_.runs_in(m.start / kPageBytes, m.range().pages()))
       if (run.place.kind == Place::kZero) scan->dirty.push_back(range_of(run));
@@ -285,7 +288,7 @@ Scan PageTracker::scan() {
   join(&out.voided);
   join(&out.dirty);
   for (const Range& range : out.dirty) out.dirty_pages += range.pages();
-  for (const Mapping& m : out.mappings)
+  for (const TrackedMapping& m : out.mappings)
     if (m.tracking == Tracking::kWhole) out.whole.push_back(m.range());
   told_voided_ = out.voided;
   told_dirty_ = out.dirty;

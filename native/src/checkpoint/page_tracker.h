@@ -34,7 +34,7 @@ enum class Tracking {
 };
 
 // A line of /proc/PID/maps.
-struct Mapping {
+struct TrackedMapping {
   uint64_t start = 0, end = 0;
   uint32_t prot = 0;  // mmap's
   bool shared = false;
@@ -48,12 +48,12 @@ struct Mapping {
   bool of_file() const { return inode != 0; }
 };
 
-bool parse_maps(const std::string& text, std::vector<Mapping>* out);
+bool parse_maps(const std::string& text, std::vector<TrackedMapping>* out);
 
 struct Scan {
   // The address space is gone: the process has ended, or executed another program. Nothing else is set then.
   bool gone = false;
-  std::vector<Mapping> mappings;
+  std::vector<TrackedMapping> mappings;
   // To be applied in this order: a range can be in both. Each ascending, without overlaps.
   std::vector<Range> voided;  // whatever was told of these before is void: mapped anew since, unmapped, or discarded
   std::vector<Range> dirty;   // to be copied
@@ -70,8 +70,8 @@ UniqueFd take_descriptor(pid_t pid, int fd);
 
 class PageTracker {
  public:
-  // False leaves a mapping out (the agent's own, for one). Shared ones are asked for too.
-  using Filter = std::function<bool(const Mapping&)>;
+  // What is wanted of a mapping. Of a shared one kTracked becomes kWhole.
+  using Filter = std::function<Tracking(const TrackedMapping&)>;
 
   // Whether this kernel has what it needs; `why` says what not.
   static bool supported(std::string* why);
@@ -93,7 +93,7 @@ class PageTracker {
   pid_t pid() const { return pid_; }
 
  private:
-  bool read_mappings(std::vector<Mapping>* out);
+  bool read_mappings(std::vector<TrackedMapping>* out);
   void register_new(Scan* scan);
   bool protect(const Range& range);
   void void_unmapped(Scan* scan);

@@ -40,7 +40,7 @@ class Precopy {
   // Afterwards.
   void write_last();
 
-  const std::vector<Mapping>& mappings() const { return scan_.mappings; }
+  const std::vector<TrackedMapping>& mappings() const { return scan_.mappings; }
   const PrecopyFigures& figures() const { return figures_; }
 
  private:

@@ -96,15 +96,15 @@ std::vector<PageRun> StateChain::resolve(uint32_t space) const {
   return out;
 }
 
-void StateChain::verify(const std::function<void(Damage)>& damaged) const {
+void StateChain::verify(const std::function<void(const Damage&)>& damaged) const {
   for (const auto& file : files_) {
     // Memory's speed is more than one core's: halves, each in a thread of its own.
     const uint64_t half = file->slots() / 2;
     std::mutex mutex;
     std::exception_ptr failed;
-    const auto tell = [&](Damage damage) {
+    const auto tell = [&](const Damage& damage) {
       const std::lock_guard lock(mutex);
-      damaged(std::move(damage));
+      damaged(damage);
     };
     std::thread second = start_thread("us-verify", [&] {
       try {
@@ -126,7 +126,7 @@ void StateChain::verify(const std::function<void(Damage)>& damaged) const {
 }
 
 void StateChain::verify() const {
-  verify([](Damage damage) { throw DamageError(std::move(damage)); });
+  verify([](const Damage& damage) { throw DamageError(damage); });
 }
 
 uint64_t newest_checkpoint(const std::string& journal_dir) {

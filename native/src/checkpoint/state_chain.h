@@ -37,7 +37,7 @@ class StateChain {
 
   // Checks all page data, of all files of the chain. Throws DamageError at the first damage; or calls `damaged` for each one.
   void verify() const;
-  void verify(const std::function<void(Damage)>& damaged) const;
+  void verify(const std::function<void(const Damage&)>& damaged) const;
 
  private:
   friend class Folder;

@@ -427,7 +427,7 @@ void StateFile::read(uint64_t slot, uint64_t count, uint8_t* out) const {
     if (sums[i] != checksums_[slot + i]) throw DamageError(damage_of(slot + i, "the page's checksum is wrong"));
 }
 
-void StateFile::verify(uint64_t slot, uint64_t count, const std::function<void(Damage)>& damaged) const {
+void StateFile::verify(uint64_t slot, uint64_t count, const std::function<void(const Damage&)>& damaged) const {
   std::vector<uint8_t> buffer(kReadPages * kPageBytes);
   uint32_t sums[kReadPages];
   while (count > 0) {

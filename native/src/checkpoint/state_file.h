@@ -114,7 +114,7 @@ class StateFile {
   // Reads slots, each of which is checked. Throws DamageError.
   void read(uint64_t slot, uint64_t count, uint8_t* out) const;
   // Checks [slot, slot + count) of the page data and tells of each damaged slot. Any thread.
-  void verify(uint64_t slot, uint64_t count, const std::function<void(Damage)>& damaged) const;
+  void verify(uint64_t slot, uint64_t count, const std::function<void(const Damage&)>& damaged) const;
   // What a slot is a page of, for messages.
   Damage damage_of(uint64_t slot, std::string what) const;
 
