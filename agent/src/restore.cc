@@ -186,7 +186,8 @@ void join_group(const abi::RestoreProcess& p) {
 const Process* saved_process(const abi::RestoreProcess& p) {
   const abi::RestoreBlock* blocks = at<abi::RestoreBlock>(p.blocks);
   for (u32 i = 0; i < p.block_count; ++i)
-    if (p.process_block - blocks[i].addr < abi::kThreadBytes) return at<Process>(blocks[i].bytes + (p.process_block - blocks[i].addr));
+    if (p.process_block - blocks[i].addr < abi::kThreadBytes)
+      return at<Process>(blocks[i].bytes + (p.process_block - blocks[i].addr));
   return nullptr;
 }
 
@@ -266,7 +267,8 @@ void begin_following(Thread* t) {
   abi::Control& c = control();
   const bool gone = c.threads[c.last_gtid % abi::kMaxThreads].state != abi::kThreadLive ||
                     c.threads[c.last_gtid % abi::kMaxThreads].gtid != c.last_gtid;
-  const bool mine = gone ? at<abi::RestoreThread>(process_of_plan(0).threads)[0].gtid == t->gtid : c.last_gtid == t->gtid;
+  const bool mine = gone ? at<abi::RestoreThread>(process_of_plan(0).threads)[0].gtid == t->gtid
+                         : c.last_gtid == t->gtid;
   if (!mine) return;
   while (__atomic_load_n(&c.restored, __ATOMIC_ACQUIRE) != plan().thread_count) {
     i64 ts[2] = {0, 100'000};

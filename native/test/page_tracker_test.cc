@@ -3,6 +3,7 @@
 #include "checkpoint/page_tracker.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -18,6 +20,7 @@
 #include <random>
 
 #include "checkpoint/precopy.h"
+#include "checkpoint/remote_call.h"
 #include "checkpoint/state_chain.h"
 
 using namespace understudy::host;
@@ -36,6 +39,8 @@ std::string scratch;
       fputc('\n', stderr);                                            \
     }                                                                 \
   } while (0)
+
+Tracking wanted(bool yes) { return yes ? Tracking::kTracked : Tracking::kIgnored; }
 
 // What parent and child say to each other; a page that is no part of the checkpoint.
 struct Control {
@@ -272,7 +277,7 @@ void against_the_truth(uint64_t seed) {
   const pid_t pid = start_child("restless", seed);
   UniqueFd userfault = userfault_of(pid);
   PageTracker tracker(pid, std::move(userfault),
-                      [](const TrackedMapping& m) { return m.name.find("control") == std::string::npos; });
+                      [](const TrackedMapping& m) { return wanted(m.name.find("control") == std::string::npos); });
   std::optional<CheckpointRef> base;
   uint64_t pages_compared = 0, increments = 0, last_pages = 0;
   for (uint64_t seq = 1; seq <= 25; seq++) {
@@ -341,7 +346,7 @@ void executes(uint64_t) {
 
 void execve_is_noticed() {
   const pid_t pid = start_child("executes", 0);
-  PageTracker tracker(pid, userfault_of(pid), [](const TrackedMapping&) { return true; });
+  PageTracker tracker(pid, userfault_of(pid), [](const TrackedMapping&) { return Tracking::kTracked; });
   EXPECT(!tracker.scan().gone, "before execve");
   store_release(control->held, 1u);
   const uint64_t deadline = monotonic_ns() + 10000000000;
@@ -352,6 +357,105 @@ void execve_is_noticed() {
   }
   EXPECT(gone, "after execve");
   end_child(pid);
+}
+
+// ---- A child that does not make its userfaultfd itself -----------------------------------------------------------
+
+extern "C" const char gate_instruction[];
+asm(".text\n.globl gate_instruction\ngate_instruction: syscall\nret\n");
+
+// Waits in one of several ways; what it was answered goes to `operations`, in the end.
+void waits(uint64_t how) {
+  control->dirty_pages = reinterpret_cast<uint64_t>(gate_instruction);
+  signal(SIGUSR1, [](int) {});
+  sigset_t all, none;
+  sigfillset(&all);
+  sigemptyset(&none);
+  uint32_t answer = 0;
+  store_release(control->held, 1u);
+  switch (how) {
+    case 0: {
+      char byte = 0;
+      answer = read(0, &byte, 1) == 1 && byte == 'x' ? 1 : 2;
+      break;
+    }
+    case 1: {
+      timespec wait{0, 400000000}, left{};
+      const uint64_t begin = monotonic_ns();
+      answer = nanosleep(&wait, &left) == 0 && monotonic_ns() - begin >= 400000000 ? 1 : 2;
+      break;
+    }
+    case 2: {
+      pollfd in{0, POLLIN, 0};
+      answer = poll(&in, 1, 20000) == 1 ? 1 : 2;
+      break;
+    }
+    case 3: {
+      sigprocmask(SIG_BLOCK, &all, nullptr);
+      pollfd in{0, POLLIN, 0};
+      // Ended by the signal, which is blocked outside of the call only.
+      answer = ppoll(&in, 1, nullptr, &none) == -1 && errno == EINTR ? 1 : 2;
+      sigset_t now;
+      sigprocmask(SIG_BLOCK, nullptr, &now);
+      if (sigismember(&now, SIGUSR1) != 1) answer = 3;
+      break;
+    }
+    default: {
+      volatile uint64_t n = 0;
+      uint64_t sum = 0;
+      while (load_acquire(control->hold) == 0) {
+        sum += n;
+        n = n + 1;
+      }
+      answer = sum == n * (n - 1) / 2 ? 1 : 2;
+    }
+  }
+  store_release(control->operations, answer);
+  for (;;) pause();
+}
+
+void userfault_by_remote_call() {
+  for (uint64_t how = 0; how < 5; how++) {
+    int in[2];
+    if (pipe(in) != 0) _exit(1);
+    const int old = dup(0);
+    dup2(in[0], 0);
+    const pid_t pid = start_child("waits", how);
+    dup2(old, 0);
+    close(old);
+    close(in[0]);
+    wait_until(&control->held, 1);
+    usleep(20000);
+    int status = 0;
+    EXPECT(ptrace(PTRACE_SEIZE, pid, 0, 0) == 0 && ptrace(PTRACE_INTERRUPT, pid, 0, 0) == 0, "%d", errno);
+    waitpid(pid, &status, __WALL);
+    const uint64_t instruction = control->dirty_pages;
+    EXPECT(remote_call(pid, instruction, SYS_getpid) == pid, "getpid");
+    EXPECT(remote_call(pid, instruction, SYS_close, 12345) == -EBADF, "close");
+    UniqueFd userfault = make_userfault(pid, instruction);
+    EXPECT(userfault, "%s", errno_text(errno).c_str());
+    size_t open_files = 0;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/fd"))
+      open_files += entry.path().filename() != "" &&
+                    std::filesystem::read_symlink(entry).string().find("userfaultfd") != std::string::npos;
+    EXPECT(open_files == 0, "the child has it still");
+    PageTracker tracker(pid, std::move(userfault), [](const TrackedMapping& m) { return wanted(!m.shared); });
+    EXPECT(tracker.scan().dirty_pages > 10, "nothing to copy");
+    ptrace(PTRACE_DETACH, pid, 0, 0);
+    usleep(20000);
+    if (how == 0 || how == 2) EXPECT(write(in[1], "x", 1) == 1, "write");
+    if (how == 3) kill(pid, SIGUSR1);
+    store_release(control->hold, 1u);
+    const uint64_t deadline = monotonic_ns() + 10000000000;
+    while (load_acquire(control->operations) == 0 && monotonic_ns() < deadline) usleep(1000);
+    EXPECT(control->operations == 1, "a call of kind %llu was disturbed: %u", (unsigned long long)how,
+           control->operations);
+    const Scan scan = tracker.scan();
+    EXPECT(!scan.gone && scan.dirty_pages > 0 && scan.dirty_pages < 20, "%llu pages",
+           (unsigned long long)scan.dirty_pages);
+    close(in[1]);
+    end_child(pid);
+  }
 }
 
 // ---- A large child ---------------------------------------------------------------------------------------------------
@@ -374,7 +478,7 @@ void big(uint64_t seed) {
 
 void figures_of_a_large_one() {
   const pid_t pid = start_child("big", 1);
-  PageTracker tracker(pid, userfault_of(pid), [](const TrackedMapping& m) { return !m.shared; });
+  PageTracker tracker(pid, userfault_of(pid), [](const TrackedMapping& m) { return wanted(!m.shared); });
   wait_until(&control->held, 1);
   const uint64_t begin = monotonic_ns();
   Scan scan = tracker.scan();
@@ -412,11 +516,13 @@ int main(int argc, char** argv) {
   if (strcmp(argv[0], "child") == 0) {
     scratch = argv[4];
     map_control(atoi(argv[3]));
-    become_child();
     const std::string what = argv[1];
+    if (what != "waits") become_child();
+    else prctl(PR_SET_PDEATHSIG, SIGKILL);
     const uint64_t seed = strtoull(argv[2], nullptr, 10);
     if (what == "restless") restless(seed);
     else if (what == "big") big(seed);
+    else if (what == "waits") waits(seed);
     else executes(seed);
     return 0;
   }
@@ -438,6 +544,7 @@ int main(int argc, char** argv) {
   const uint64_t seed = argc > 1 ? strtoull(argv[1], nullptr, 10) : 1;
   for (uint64_t s = seed; s < seed + 6; s++) against_the_truth(s);
   execve_is_noticed();
+  userfault_by_remote_call();
   figures_of_a_large_one();
   std::filesystem::remove_all(scratch);
   if (failures != 0) fprintf(stderr, "%d failures\n", failures);

@@ -52,7 +52,9 @@ void join(std::vector<Range>* ranges) {
 }  // namespace
 
 UniqueFd take_descriptor(pid_t pid, int fd) {
+  // PIDFD_THREAD (Linux 6.9): a thread's number does as well.
   UniqueFd process(int(syscall(SYS_pidfd_open, pid, 0)));
+  if (!process) process.reset(int(syscall(SYS_pidfd_open, pid, O_EXCL)));
   return process ? UniqueFd(int(syscall(SYS_pidfd_getfd, process.get(), fd, 0))) : UniqueFd();
 }
 
@@ -168,10 +170,11 @@ void PageTracker::register_new(Scan* scan) {
   });
   for (TrackedMapping& m : scan->mappings) {
     // [vvar], [vdso], [vsyscall]: the kernel's, and the same wherever it is the same kernel.
-    if (m.name.starts_with("[v") || !filter_(m)) continue;
-    m.tracking = m.shared || std::find(refused_.begin(), refused_.end(), m.range()) != refused_.end()
-                     ? Tracking::kWhole
-                     : Tracking::kTracked;
+    if (m.name.starts_with("[v")) continue;
+    m.tracking = filter_(m);
+    if (m.tracking == Tracking::kIgnored) continue;
+    if (m.shared || std::find(refused_.begin(), refused_.end(), m.range()) != refused_.end())
+      m.tracking = Tracking::kWhole;
     if (m.tracking == Tracking::kWhole) continue;
     std::vector<Range> fresh;
     pagemap_scan(m.range(), 0, kProtectable, kProtectable, [&](const Range& range) {
