@@ -106,6 +106,39 @@ describe('a replay from a checkpoint', () => {
     expect(execFileSync(understudy, ['replay', '--from', 'last', journal], { encoding: 'utf8' })).toBe('True\n');
   });
 
+  it('builds upon the one before, keeps as many as it is told, and restores each', { timeout: TIMEOUT_MS }, () => {
+    // 40 MB that stay as they are, 400 kB that change; and children, whose memory is followed too.
+    const script = `
+import os, time
+big = bytearray(os.urandom(1 << 20)) * 40
+for i in range(12):
+    for at in range(0, len(big), len(big) // 100): big[at] = i
+    if i % 4 == 1 and os.fork() == 0:
+        big[5] = 77
+        time.sleep(0.3)
+        os._exit(sum(big[:7]) % 200 if big[5] == 77 else 1)
+    time.sleep(0.06)
+print(sum(big[:: len(big) // 100]), [os.waitstatus_to_exitcode(os.wait()[1]) for _ in range(3)])
+`;
+    const journal = join(work.dir, 'chain');
+    const argv = ['record', '--no-summary', '--json', '--checkpoint-every', '0.05', '--checkpoint-keep', '4', '-o', journal];
+    const recorded = spawnSync(understudy, [...argv, '--', 'python3', '-c', script], { encoding: 'utf8' });
+    const taken = recorded.stderr
+      .split('\n')
+      .filter((line) => line.includes('"type":"checkpoint"'))
+      .map((line) => JSON.parse(line) as { incremental: boolean; pageBytes: number });
+    const sizes = taken.filter((one) => one.incremental).map((one) => one.pageBytes);
+    expect(sizes.length).toBeGreaterThan(2);
+    expect(Math.min(...sizes)).toBeLessThan(5_000_000);
+    const files = checkpointFiles(journal);
+    expect(files.length).toBeLessThan(8);
+    expect(spawnSync(understudy, ['checkpoint', 'verify', journal]).status).toBe(0);
+    for (const name of files) {
+      const replayed = spawnSync(understudy, ['replay', '--from', join(journal, 'checkpoints', name), journal], { encoding: 'utf8' });
+      expect([replayed.status, recorded.stdout.endsWith(replayed.stdout), replayed.stderr]).toEqual([0, true, '']);
+    }
+  });
+
   it('refuses a damaged checkpoint, one of another build, and one that is not there', { timeout: TIMEOUT_MS }, () => {
     const journal = join(work.dir, 'refused');
     const argv = ['record', '--no-summary', '--checkpoint-every', '0.05', '-o', journal, '--', 'sleep', '0.3'];
