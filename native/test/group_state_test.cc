@@ -51,7 +51,8 @@ int main() {
   CHECK(decoded(example(), &out).empty());
   CHECK(encode_group(out).size() == encode_group(example()).size());
   for (size_t i = 0; i < encode_group(out).size(); i++)
-    CHECK(encode_group(out)[i].name == encode_group(example())[i].name && encode_group(out)[i].data == encode_group(example())[i].data);
+    CHECK(encode_group(out)[i].name == encode_group(example())[i].name &&
+          encode_group(out)[i].data == encode_group(example())[i].data);
   CHECK(out.processes[0].session == -1 && out.processes[1].ended && out.clocks[1] == 1ull << 62);
 
   const auto refused = [](auto change) {
