@@ -29,7 +29,8 @@ export function resolveCheckpoint(journalDir: string, text: string): number {
     seqs.length === 0
       ? "Record with --checkpoint-every, or take one with 'understudy checkpoint create'."
       : `There are checkpoints at ${shown(seqs)}.`;
-  const missing = (message: string): UnderstudyError => new UnderstudyError('E_CHECKPOINT_NOT_FOUND', message, { hint });
+  const missing = (message: string): UnderstudyError =>
+    new UnderstudyError('E_CHECKPOINT_NOT_FOUND', message, { hint });
   if (text === 'last') {
     const last = seqs.at(-1);
     if (last === undefined) throw missing(`${journalDir} has no checkpoint`);
@@ -43,7 +44,11 @@ export function resolveCheckpoint(journalDir: string, text: string): number {
   }
   const name = basename(text);
   if (!CHECKPOINT_NAME.test(name)) {
-    throw new UnderstudyError('E_USAGE', `--from ${text} is neither an event's number, nor 'last', nor a checkpoint's file`, { hint });
+    throw new UnderstudyError(
+      'E_USAGE',
+      `--from ${text} is neither an event's number, nor 'last', nor a checkpoint's file`,
+      { hint },
+    );
   }
   const seq = Number.parseInt(name, 10);
   const there = seqs.includes(seq) && (name === text || resolve(text) === resolve(journalDir, CHECKPOINT_DIR, name));
@@ -75,7 +80,8 @@ export async function listenForRequests(session: RecordSession): Promise<() => v
       line += text;
       if (line.length > 100) connection.destroy();
       if (!line.endsWith('\n')) return;
-      if (line !== 'checkpoint\n') return void connection.end(`${JSON.stringify({ error: { message: 'unknown request' } })}\n`);
+      if (line !== 'checkpoint\n')
+        return void connection.end(`${JSON.stringify({ error: { message: 'unknown request' } })}\n`);
       session.checkpoint().then(
         (taken) => connection.end(`${JSON.stringify({ taken })}\n`),
         (error: unknown) =>
@@ -141,7 +147,9 @@ function journalOfRecorder(pid: number): string {
     try {
       names = readdirSync(`/proc/${at}/fd`);
     } catch (error) {
-      throw new UnderstudyError('E_PROCESS_NOT_FOUND', `cannot look at process ${at}: ${messageOf(error)}`, { cause: error });
+      throw new UnderstudyError('E_PROCESS_NOT_FOUND', `cannot look at process ${at}: ${messageOf(error)}`, {
+        cause: error,
+      });
     }
     for (const name of names) {
       let target: string;
@@ -151,7 +159,11 @@ function journalOfRecorder(pid: number): string {
         continue; // closed meanwhile
       }
       const segments = dirname(target);
-      if (/^[0-9]{8}\.seg$/.test(basename(target)) && basename(segments) === SEGMENT_DIR && existsSync(join(dirname(segments), CONTROL_SOCKET)))
+      if (
+        /^[0-9]{8}\.seg$/.test(basename(target)) &&
+        basename(segments) === SEGMENT_DIR &&
+        existsSync(join(dirname(segments), CONTROL_SOCKET))
+      )
         return dirname(segments);
     }
     at = parentOf(at);

@@ -22,7 +22,8 @@ export function toUnderstudyError(error: unknown, command?: string): unknown {
     });
   }
   if (error instanceof CheckpointError) {
-    if (error.code === 'CHECKPOINT_MISSING') return new UnderstudyError('E_CHECKPOINT_NOT_FOUND', error.message, { cause: error });
+    if (error.code === 'CHECKPOINT_MISSING')
+      return new UnderstudyError('E_CHECKPOINT_NOT_FOUND', error.message, { cause: error });
     if (error.code === 'CHECKPOINT_DAMAGED') {
       return new UnderstudyError('E_CHECKPOINT_DAMAGED', error.message, {
         hint: 'An older checkpoint, or a replay from the beginning, does without it.',

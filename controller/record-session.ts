@@ -272,7 +272,8 @@ function prepareJournalDir(journalDir: string, force: boolean): boolean {
         });
       }
       const foreign = names.filter(
-        (name) => ![META_FILE, `${META_FILE}.new`, 'segments', 'blobs', 'index', CHECKPOINT_DIR, CONTROL_SOCKET].includes(name),
+        (name) =>
+          ![META_FILE, `${META_FILE}.new`, 'segments', 'blobs', 'index', CHECKPOINT_DIR, CONTROL_SOCKET].includes(name),
       );
       if (foreign.length > 0 || !(existsSync(metaPath(journalDir)) || names.includes('segments'))) {
         throw new UnderstudyError(

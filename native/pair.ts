@@ -29,6 +29,8 @@ export interface NativeNetwork {
   queueIn: number;
   queueOut: number;
   leaseMs: number;
+  /** Packets of accepted connections go in at once, and acknowledgements wait for the backup instead. */
+  flows: boolean;
   /** An address of the backup on the VIP's link: clients' packets are sent on to it when this host is not the primary any more, or dead. */
   forwardTo?: string;
 }

@@ -203,14 +203,14 @@ AsyncReason classify_trap(Thread* t, int sig, const SigInfo* info, u64 rip) {
 
 void go_on_in_code(Thread* t) {
   Event e;
-  next_event(t, e);
-  if (US_UNLIKELY(e.kind == kEvNone)) {
+  if (US_UNLIKELY(!await_return(t, e))) {
     // The journal ends with the interruption: whoever made it was to go on next.
     if (t->draining) wait_live(t);
     agent_return(t);
   }
   if (e.kind == kEvSignal && (u32)e.integer() == kInCode) deliver_recorded(t, e, kInCode);
   if (e.kind == kEvPreempt) prepare_async(t);
+  // Also where the journal ends now: the primary may have gone on from here, up to its next call.
   agent_return(t);
 }
 
@@ -221,14 +221,21 @@ extern "C" [[noreturn]] void agent_on_async(Thread* t) {
         set_kernel_mask(t->guest_mask);
         agent_return(t);
       }
+      if (US_UNLIKELY(t->draining)) {
+        drain_kicked(t);
+        agent_return(t);
+      }
       if (t->pending_sig) {
         append_preempt(t);
         deliver_pending(t, kInCode);
+        baton_stay(t);  // not delivered: it is ignored by now
       } else if (baton_wanted()) {
         append_preempt(t);
+        u64 switches = control().stat_switches;
         t->slot->resume = abi::kResumeCode;
         baton_yield(t);
         t->slot->resume = abi::kResumeCall;
+        if (control().stat_switches == switches) baton_stay(t);
         deliver_pending(t, kInCode);  // one may have come while it waited for its turn
       }
       set_kernel_mask(t->guest_mask);

@@ -32,6 +32,7 @@ ProbeStep probe_step(Thread* t, const GuestRegs& regs);
 // A string instruction with a repeat prefix stands there. In the middle of one no breakpoint stops a replay.
 bool repeats_at(u64 rip);
 void append_preempt(Thread* t);
+bool is_known_spin(u64 rip);  // in a loop in which a thread of this address space was found spinning
 
 // Elements of PREEMPT's words and blocks.
 struct Word {

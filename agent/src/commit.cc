@@ -2,6 +2,7 @@
 #include "commit.h"
 
 #include "baton.h"
+#include "flow.h"
 #include "marshal.h"
 #include "storage.h"
 
@@ -11,7 +12,8 @@ namespace {
 // clang-format off
 enum : u32 { kSendfile = 40, kConnect = 42, kAccept = 43, kSendto = 44, kRecvfrom = 45, kShutdown = 48, kBind = 49, kGetsockname = 51, kGetpeername = 52, kSetsockopt = 54, kSplice = 275, kAccept4 = 288, kWritev = 20 };
 // clang-format on
-constexpr u32 kSpins = 150;
+constexpr u32 kSpins = 150, kSpinsLostMax = 8, kSpinAgain = 256;
+u32 g_spins_lost;
 constexpr i64 kEINPROGRESS = 115;
 constexpr u16 kInet = 2, kInet6 = 10;
 constexpr u64 kIpBindAddressNoPort = 24;
@@ -33,7 +35,8 @@ void futex_wait(u32* word, u32 value) {
 
 u64 clock_ns() {
   i64 ts[2];
-  sys(kSysClockGettime, 1, ts);
+  using ClockGettime = i64 (*)(i64 clock, i64 * ts);
+  if (!g_hot.kernel_clock || ((ClockGettime)g_hot.kernel_clock)(1, ts) != 0) sys(kSysClockGettime, 1, ts);
   return (u64)ts[0] * 1000000000 + (u64)ts[1];
 }
 
@@ -139,9 +142,15 @@ void wait_held(Thread* t, u64 needed) {
   u64 begun = clock_ns();
   if (p.needed < needed) __atomic_store_n(&p.needed, needed, __ATOMIC_SEQ_CST);
   ring_wake_host();
-  for (u32 i = 0; i < kSpins; ++i) {
-    pause_cpu();
-    if (__atomic_load_n(&p.held, __ATOMIC_ACQUIRE) >= needed) goto held;
+  // To spin is worth it where the backup's answer comes while it lasts. Where it does not, that is found out, and tried again now and then.
+  if (g_spins_lost < kSpinsLostMax || p.stat_commits % kSpinAgain == 0) {
+    for (u32 i = 0; i < kSpins; ++i) {
+      pause_cpu();
+      if (__atomic_load_n(&p.held, __ATOMIC_ACQUIRE) < needed) continue;
+      g_spins_lost = 0;
+      goto held;
+    }
+    ++g_spins_lost;
   }
   {
     bool others = group_has_others();
@@ -179,6 +188,7 @@ void commit_after(Thread* t, const Call& c, i64 ret) {
     control().pair.output_needed = t->output_needed;
   }
   follow_fd_kinds(t, c, ret);
+  if (control().pair.flows) follow_flow(t, c, ret);
   Opening o;
   if (US_UNLIKELY(has_shared_storage()) && !is_error(ret) && is_opening(c, o) && is_shared_path(o.dir, o.path))
     remember_fd(t, (u32)ret, kFdOutside);

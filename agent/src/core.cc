@@ -393,6 +393,30 @@ i64 generic_call(Thread* t, const Call& effective) {
   }
 }
 
+// A sleep that only the agent interrupts (a kick that came too late) goes on, and the guest's memory must not show it: where the kernel
+// writes what is left of it is read by nobody, but is part of the state by which positions are told apart (async.h).
+struct Sleep {
+  u64 left[2] = {};
+  u64 guest_left = 0;  // where the guest wants it; 0: nowhere
+  unsigned at = 0;     // the argument that says how long; the next one is where to
+  bool relative = false;
+
+  explicit Sleep(const Call& c) {
+    if (c.nr != kSysNanosleep && c.nr != kSysClockNanosleep) return;
+    at = c.nr == kSysNanosleep ? 0 : 2;
+    relative = (c.nr == kSysNanosleep || !(c.args[1] & 1 /* TIMER_ABSTIME */)) &&
+               agent_copy_safe(left, (void*)c.args[at], sizeof left) == 0;
+    guest_left = c.args[at + 1];
+  }
+  void replace(u64* args) {
+    if (relative) args[at] = args[at + 1] = (u64)left;
+  }
+  i64 finish(i64 ret) const {
+    if (!relative || ret != -kEINTR || !guest_left) return ret;
+    return agent_copy_safe((void*)guest_left, left, sizeof left) ? -kEFAULT : ret;
+  }
+};
+
 // A system call that a pending signal prevents; see agent_interruptible in entry.S. Written out here so that no `ret` follows
 // the `syscall`. Each use needs labels of its own, which the signal handler knows.
 // clang-format off
@@ -521,6 +545,7 @@ extern "C" [[noreturn]] void agent_on_syscall(Thread* t) {
   if (SpecialHandler special = special_handler(c); US_UNLIKELY(special != nullptr)) leave_call(t, special(t));
 
   before_call(c, t->scratch);
+  Sleep sleep(c);
   u64 bounce_arg_saved = 0;
   unsigned bounce_arg = 0;
 again:
@@ -545,11 +570,9 @@ again:
   }
   u64 args[6] = {c.args[0], c.args[1], asked, c.args[3], c.args[4], c.args[5]};
   if (US_UNLIKELY(t->began_ns)) shorten_wait(t, c.nr, args);
-  // Where a sleep is interrupted the kernel writes what is left of it, also when it then goes on and nothing is said of that.
-  const u32 left_arg = c.nr == kSysNanosleep ? 1 : c.nr == kSysClockNanosleep ? 3 : 0;
-  if (left_arg && args[left_arg]) args[left_arg] = (u64)t->wait_left;
   u8* bounce_buffer = bounce_buffer_of(t);
   if (bounce) args[bounce_arg] = (u64)bounce_buffer;
+  sleep.replace(args);
   i64 ret = US_INTERRUPTIBLE("", c.nr, args);
   if (US_UNLIKELY(release)) baton_acquire(t);
   if (US_UNLIKELY(lend)) baton_reclaim(t);
@@ -575,10 +598,7 @@ again:
     // The kernel would have said so, had it been given the guest's own buffer.
     if (US_UNLIKELY(copy.failed)) ret = -kEFAULT;
   }
-  if (US_UNLIKELY(left_arg && ret == -kEINTR && c.args[left_arg]) &&
-      agent_copy_safe((void*)c.args[left_arg], t->wait_left, sizeof t->wait_left))
-    ret = -kEFAULT;
-  leave_call(t, finish_recorded(t, c, ret));
+  leave_call(t, finish_recorded(t, c, sleep.finish(ret)));
 }
 
 u64 current_reissue(const Thread* t) { return reissue_address(t); }

@@ -1,6 +1,8 @@
 // See descriptor.h.
 #include "descriptor.h"
 
+#include "net.h"
+
 namespace understudy {
 
 namespace {
@@ -47,10 +49,24 @@ FdKind fd_kind(Thread* t, u32 fd) {
 }
 
 void remember_fd(Thread* t, u32 fd, FdKind kind) {
+  auto& known = t->process->cookies[fd % kCookies];
+  if (known.fd_plus_one == fd + 1) known.fd_plus_one = 0;
   if (fd < kFdFlags) t->process->fd_kind[fd] = kind;
 }
 
-void forget_all_fds(Thread* t) { fill_bytes(t->process->fd_kind, kFdUnknown, sizeof t->process->fd_kind); }
+void forget_all_fds(Thread* t) {
+  fill_bytes(t->process->cookies, 0, sizeof t->process->cookies);
+  fill_bytes(t->process->fd_kind, kFdUnknown, sizeof t->process->fd_kind);
+}
+
+u64 fd_cookie(Thread* t, u32 fd) {
+  auto& known = t->process->cookies[fd % kCookies];
+  if (US_UNLIKELY(known.fd_plus_one != fd + 1)) {
+    known.cookie = socket_cookie(fd);
+    known.fd_plus_one = fd + 1;
+  }
+  return known.cookie;
+}
 
 void follow_fd_kinds(Thread* t, const Call& c, i64 ret) {
   if (is_error(ret)) return;

@@ -23,6 +23,7 @@ enum FdKind : u8 {
 };
 
 FdKind fd_kind(Thread* t, u32 fd);
+u64 fd_cookie(Thread* t, u32 fd);                  // SO_COOKIE; 0: not a socket
 void remember_fd(Thread* t, u32 fd, FdKind kind);  // kFdUnknown: forget
 void forget_all_fds(Thread* t);
 

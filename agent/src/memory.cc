@@ -140,7 +140,8 @@ i64 move_pieces(u64 from, u64 old_len, u64 new_len, u64 to) {
   if (to == from) {
     if (new_len < old_len) return sys(kSysMunmap, from + new_len, old_len - new_len) ? -kEFAULT : (i64)to;
     u64 more = new_len - old_len;
-    return !more || sys(kSysMmap, from + old_len, more, prot, flags | kMapFixedNoreplace, -1, 0) == (i64)(from + old_len)
+    return !more ||
+                   sys(kSysMmap, from + old_len, more, prot, flags | kMapFixedNoreplace, -1, 0) == (i64)(from + old_len)
                ? (i64)to
                : -kEFAULT;
   }

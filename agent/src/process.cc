@@ -453,8 +453,8 @@ Thread* restore_block(u64 addr) {
   u32 index = (u32)((addr - abi::kThreadsAddr) / kThreadBlock);
   US_ASSERT(index < kThreadMax && addr == (u64)block(index));
   for (; g_blocks_high <= index; ++g_blocks_high) {
-    i64 r = sys(kSysMmap, block(g_blocks_high), kThreadBlock, kProtRead | kProtWrite, kMapPrivate | kMapAnon | kMapFixed,
-                -1, 0);
+    i64 r = sys(kSysMmap, block(g_blocks_high), kThreadBlock, kProtRead | kProtWrite,
+                kMapPrivate | kMapAnon | kMapFixed, -1, 0);
     US_ASSERT(r == (i64)block(g_blocks_high));
   }
   return block(index);

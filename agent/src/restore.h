@@ -12,7 +12,7 @@
 
 namespace understudy {
 
-[[noreturn]] void restore_group();              // the first process, on the boot stack
-[[noreturn]] void restore_thread(Thread* t);    // each of its threads
+[[noreturn]] void restore_group();            // the first process, on the boot stack
+[[noreturn]] void restore_thread(Thread* t);  // each of its threads
 
 }  // namespace understudy

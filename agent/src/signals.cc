@@ -176,7 +176,13 @@ extern "C" void agent_signal_handler(int sig, SigInfo* info, Ucontext* u) {
     u->rip = (u64)agent_sud_entry;
     return;
   }
-  if (sig == kSigSys && info->code == -1 && (i64)info->rest[1] == abi::kKickMagic) {
+  if (sig == kSigSys && info->code == -1 &&
+      ((i64)info->rest[1] == abi::kKickMagic || (i64)info->rest[1] == abi::kKickHint)) {
+    if ((i64)info->rest[1] == abi::kKickHint && !is_known_spin(u->rip)) return;
+    if (recording() && t->draining) {
+      if (!inside && !(u->eflags & 0x400)) move_to_async(t, u, kAsyncKick);
+      return;
+    }
     // Guest code that makes no event. If somebody needs one, find out where this is before giving way.
     if (!inside && recording() && !t->probing && !(u->eflags & 0x400) && (t->pending_sig || baton_wanted()) &&
         !repeats_at(u->rip)) {

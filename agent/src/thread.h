@@ -24,6 +24,7 @@ struct SigAction {  // the kernel's layout
 
 inline constexpr int kSignals = 64;
 inline constexpr u32 kFdFlags = 1024;
+inline constexpr u32 kCookies = 64;
 
 // What the guest has armed, as timers.cc remembers it in a hot replica.
 struct Timers {
@@ -46,11 +47,15 @@ struct Process {
   u64 stack_start;                  // replay: the stack pointer that the image began with
   u8 fd_flags[kFdFlags];            // FdFlag bits by descriptor
   u8 fd_kind[kFdFlags];             // FdKind by descriptor (descriptor.h); pairs only
-  Timers timers;                    // hot replica only
-  bool live;                        // a replica's: has gone live
-  bool subreaper;                   // PR_SET_CHILD_SUBREAPER
-  bool own_break;                   // the program break is the agent's (a replica that has gone live)
-  u32 shared_generation;            // record: Control::shared_file_count when the kFdUnshared bits were right
+  struct {
+    u32 fd_plus_one, pad;
+    u64 cookie;
+  } cookies[kCookies];    // SO_COOKIE of sockets, by descriptor modulo kCookies; pairs only
+  Timers timers;          // hot replica only
+  bool live;              // a replica's: has gone live
+  bool subreaper;         // PR_SET_CHILD_SUBREAPER
+  bool own_break;         // the program break is the agent's (a replica that has gone live)
+  u32 shared_generation;  // record: Control::shared_file_count when the kFdUnshared bits were right
   struct {
     u64 addr, size;
   } shm[32];  // SysV attachments, to know the size at shmdt
@@ -117,11 +122,12 @@ struct Thread {
   u64 probe_rip;
   u64 output_needed;  // record in a pair: what the output that is being made waited for; 0: not an output
   u32 draining;       // a replica between the journal's end and going live (live.h)
-  u32 keep_scratch;   // replay, restored: `scratch` is what the call's inputs were; the kernel may have overwritten them since
+  u32 drain_kicks;    // interruptions meanwhile
+  u32 keep_scratch;  // replay, restored: `scratch` is what the call's inputs were; the kernel may have overwritten them since
   i64 began_ns;      // record, kFlagCheckpoints: when the call began that may wait for a limited time; 0: another call
   i64 wait_left[2];  // struct timespec, for the call that is made again
-  u64 restoring;  // replay: this thread is one of a checkpoint's that is being made again: its RestoreThread
-  SigInfo held[6];  // record: signals of kReservedMask that somebody sent while the guest blocks them; signo 0: none
+  u64 restoring;     // replay: this thread is one of a checkpoint's that is being made again: its RestoreThread
+  SigInfo held[6];   // record: signals of kReservedMask that somebody sent while the guest blocks them; signo 0: none
   Process own_process;
 };
 

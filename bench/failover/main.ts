@@ -86,6 +86,7 @@ function planOf(index: number): Plan {
     late: options.late ?? random.below(3) === 0,
     encryption: random.below(4) === 0,
     outputCommit: random.below(6) === 0 ? 'durable' : 'received',
+    inputGate: random.below(4) === 0 ? 'packet' : 'acknowledgement',
     // A mirror that is half a second old is judged as one that is new.
     strikeAfterMs: 500 + random.below(700),
   };
@@ -111,10 +112,13 @@ async function main(): Promise<number> {
     });
     outcomes.push(outcome);
     if (outcome.failures.length === 0 || options.keep === undefined) rmSync(dir, { recursive: true, force: true });
-    const { fault, guest, connections, churn, rate, late, encryption, outputCommit } = outcome.plan;
-    const special = [late && 'late', encryption && 'encrypted', outputCommit === 'durable' && 'durable'].filter(
-      (x) => x !== false,
-    );
+    const { fault, guest, connections, churn, rate, late, encryption, outputCommit, inputGate } = outcome.plan;
+    const special = [
+      late && 'late',
+      encryption && 'encrypted',
+      outputCommit === 'durable' && 'durable',
+      inputGate === 'packet' && 'packets wait',
+    ].filter((x) => x !== false);
     const pauses = outcome.pauses.map((p) => p.ms).sort((x, y) => x - y);
     console.error(
       `${String(index).padStart(3)} ${fault.padEnd(13)} ${guest.padEnd(13)} ${connections}+${churn} at ${[`${rate}/s`, ...special].join(', ')}: ` +

@@ -22,6 +22,7 @@ export interface Plan {
   late: boolean;
   encryption: boolean;
   outputCommit: 'received' | 'durable';
+  inputGate: 'acknowledgement' | 'packet';
   /** From the moment at which all clients work. */
   strikeAfterMs: number;
 }
@@ -152,6 +153,7 @@ export async function run(plan: Plan, { dir, hold, capture }: RunOptions): Promi
       vip: { address: rig.vip, prefix: 24, interface: 'eth0' },
       ports: { tcp: [PORT] },
       outputCommit: plan.outputCommit,
+      inputGate: plan.inputGate,
     });
     if (applied.state !== 'protected') throw new Error(`the pair is ${applied.state}: ${applied.reason}`);
     await listening(rig);

@@ -107,7 +107,8 @@ function summary(result: RecordResult, checkpoints: number): void {
     `recorded ${bold(plural(result.events, 'event'))}, ${bytes(result.journalBytes)} in ${duration(result.wallMs)} ` +
       `(CPU ${duration(cpu)})${result.signal === undefined ? '' : `; ended by ${signalName(result.signal)}`}`,
   );
-  if (checkpoints > 0) err(dim(`  ${plural(checkpoints, 'checkpoint')}: 'understudy replay --from last' begins with the newest\n`));
+  if (checkpoints > 0)
+    err(dim(`  ${plural(checkpoints, 'checkpoint')}: 'understudy replay --from last' begins with the newest\n`));
   // Those that were shown when they happened are not shown again: a summary of many is what is missing.
   const warnings = result.warnings.length;
   if (warnings > 0) err(dim(`  ${plural(warnings, 'warning')}, kept in the journal\n`));

@@ -25,6 +25,7 @@ export interface ServiceConfig {
   storage: { path: string; class: 'unshared' | 'shared' | 'captured'; source?: string }[];
   rpo: { ms: number; bytes: number };
   outputCommit: 'received' | 'durable';
+  inputGate: 'acknowledgement' | 'packet';
   lag: { events: number; bytes: number };
   onBackupLoss: 'continue' | 'stop';
   stopGraceMs: number;
@@ -89,6 +90,7 @@ export function serviceConfig(source: ConfigSource): ServiceConfig {
     storage: given.storage ?? [],
     rpo,
     outputCommit: given.outputCommit ?? 'received',
+    inputGate: given.inputGate ?? 'acknowledgement',
     lag: { events: 0, bytes: 64 << 20, ...given.lag },
     onBackupLoss: given.onBackupLoss ?? 'continue',
     stopGraceMs: given.stopGraceMs ?? 10_000,

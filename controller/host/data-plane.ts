@@ -42,6 +42,8 @@ export interface ServiceSpec {
   /** Both 0: no output before its events are held. */
   rpo: { ms: number; bytes: number };
   outputCommit: 'received' | 'durable';
+  /** What waits for the backup: a client's acknowledgement, or its packet. */
+  inputGate: 'acknowledgement' | 'packet';
   /** What the replica may be behind before the primary waits for it; 0: no bound. */
   lagMax: { events: number; bytes: number };
 }

@@ -527,6 +527,7 @@ export class ServiceRunner {
       namespaces: config.namespaces,
       rpo: config.rpo,
       outputCommit: config.outputCommit,
+      inputGate: config.inputGate,
       lagMax: config.lag,
       epoch,
       journalDir: this.newJournalDir(epoch),

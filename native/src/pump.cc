@@ -9,6 +9,9 @@ namespace understudy::host {
 namespace {
 constexpr uint64_t kBatchTarget = 256 * 1024;  // larger batches gain nothing and make a reader's unit of loss larger
 constexpr int kSleepMinMs = 2, kSleepMaxMs = 50;
+// How long the file may lag behind what the tap was shown.
+constexpr int kUnwrittenMs = 5;
+constexpr uint64_t kUnwrittenNs = kUnwrittenMs * 1'000'000ull;
 }  // namespace
 
 Pump::Pump(MemoryFile& memory, SegmentWriter& writer, OnFailure on_failure, Tap tap, uint64_t events_before)
@@ -16,7 +19,8 @@ Pump::Pump(MemoryFile& memory, SegmentWriter& writer, OnFailure on_failure, Tap 
       writer_(writer),
       on_failure_(std::move(on_failure)),
       tap_(std::move(tap)),
-      events_(events_before) {
+      events_(events_before),
+      shown_(memory.control().ring.tail) {
   thread_ = start_thread("us-pump", [this] { run(); });
 }
 
@@ -38,7 +42,7 @@ void Pump::move_tail(uint64_t to) {
 }
 
 // How far the ring may be taken: not into an open group, unless the guest waits for room in it.
-uint64_t Pump::takeable() const {
+uint64_t Pump::takeable(uint64_t from) const {
   abi::Ring& ring = memory_.control().ring;
   for (;;) {
     const uint32_t group = __atomic_load_n(&ring.group, __ATOMIC_SEQ_CST);
@@ -47,43 +51,80 @@ uint64_t Pump::takeable() const {
     if (group != __atomic_load_n(&ring.group, __ATOMIC_SEQ_CST)) continue;
     if ((group & 1) == 0 || __atomic_load_n(&ring.guest_sleeping, __ATOMIC_SEQ_CST) != 0) return head;
     // The pump may have been there already, for want of room.
-    return std::max(start, ring.tail);
+    return std::max(start, from);
   }
 }
 
-bool Pump::take() {
-  abi::Ring& ring = memory_.control().ring;
-  const uint64_t tail = ring.tail, head = takeable();
-  if (head == tail) return false;
-  if (failed()) {
-    move_tail(head);
-    return true;
-  }
-  const uint64_t size = memory_.ring_size();
-  const uint8_t* begin = memory_.ring() + (tail & (size - 1));
-  const uint8_t* end = begin + std::min(head - tail, size);
+// Whole events from `from` on: their number and, in `to`, where they end. 0: there are none, or what is there is none.
+uint64_t Pump::count_events(uint64_t from, uint64_t* to, uint64_t events_before) {
+  const uint64_t head = takeable(from), size = memory_.ring_size();
+  *to = from;
+  if (head == from) return 0;
+  const uint8_t* begin = memory_.ring() + (from & (size - 1));
+  const uint8_t* end = begin + std::min(head - from, size);
   const uint8_t* p = begin;
   uint64_t count = 0;
   while (p < end && uint64_t(p - begin) < kBatchTarget) {
     size_t len = event_length(p, end);
-    if (len == 0 || head - tail > size) {
-      fail({true, {}, "the ring holds something that is not an event, after event " + std::to_string(events_ + count)});
+    if (len == 0 || head - from > size) {
+      fail({true,
+            {},
+            "the ring holds something that is not an event, after event " + std::to_string(events_before + count)});
       break;
     }
     p += len;
     count++;
   }
-  if (count > 0) {
-    if (tap_) tap_(events_ + 1, count, begin, size_t(p - begin), tail + uint64_t(p - begin));
-    if (auto error = writer_.append(events_ + 1, count, begin, size_t(p - begin))) {
-      fail({false, *error, "cannot write the journal: " + errno_text(error->error)});
-      return true;
-    }
-    __atomic_store_n(&events_, events_ + count, __ATOMIC_RELEASE);
-    store_release(bytes_, bytes_ + uint64_t(p - begin));
+  *to = from + uint64_t(p - begin);
+  return count;
+}
+
+// To the segment, and out of the ring: events up to `to`, `count` of them.
+bool Pump::write(uint64_t to, uint64_t count) {
+  abi::Ring& ring = memory_.control().ring;
+  const uint64_t tail = ring.tail;
+  const uint8_t* begin = memory_.ring() + (tail & (memory_.ring_size() - 1));
+  if (auto error = writer_.append(events_ + 1, count, begin, to - tail)) {
+    fail({false, *error, "cannot write the journal: " + errno_text(error->error)});
+    return false;
   }
-  move_tail(tail + uint64_t(p - begin));
+  __atomic_store_n(&events_, events_ + count, __ATOMIC_RELEASE);
+  store_release(bytes_, bytes_ + (to - tail));
+  move_tail(to);
   return true;
+}
+
+bool Pump::take() {
+  abi::Ring& ring = memory_.control().ring;
+  if (failed()) {
+    const uint64_t tail = ring.tail, head = takeable(tail);
+    if (head == tail) return false;
+    move_tail(head);
+    return true;
+  }
+  uint64_t to;
+  if (!tap_) {
+    const uint64_t count = count_events(ring.tail, &to, events_);
+    if (count > 0) write(to, count);
+    return count > 0 || failed();
+  }
+  const uint64_t count = count_events(shown_, &to, events_ + unwritten_);
+  if (count == 0) return failed();
+  const uint8_t* begin = memory_.ring() + (shown_ & (memory_.ring_size() - 1));
+  tap_(events_ + unwritten_ + 1, count, begin, to - shown_, to);
+  if (unwritten_ == 0) unwritten_since_ns_ = monotonic_ns();
+  unwritten_ += count;
+  shown_ = to;
+  if (shown_ - ring.tail >= kBatchTarget / 4) write_shown();
+  return true;
+}
+
+// The peer has them already, and the guest waits for that only: a write for each would cost more than all the rest of the pump's work.
+void Pump::write_shown() {
+  if (unwritten_ == 0 || failed()) return;
+  const uint64_t count = unwritten_;
+  unwritten_ = 0;
+  write(shown_, count);
 }
 
 void Pump::sleep(int timeout_ms) {
@@ -101,14 +142,19 @@ void Pump::run() {
   int timeout_ms = kSleepMinMs;
   for (;;) {
     const bool last = load_acquire(finishing_) != 0;
-    const uint64_t before = ring.tail;
+    const bool asked = load_acquire(draining_) != 0;
+    const uint64_t before = tap_ ? shown_ : ring.tail;
     while (take()) {}
+    // A guest that waits for room has filled the ring.
+    const bool pressed = __atomic_load_n(&ring.guest_sleeping, __ATOMIC_SEQ_CST) != 0;
+    if (last || asked || pressed || (unwritten_ != 0 && monotonic_ns() - unwritten_since_ns_ > kUnwrittenNs))
+      write_shown();
     if (last) return;
     // As long as a batch takes to fill: each wake-up costs the guest and its clients a processor for some microseconds.
-    const uint64_t taken = ring.tail - before;
+    const uint64_t taken = (tap_ ? shown_ : ring.tail) - before;
     if (taken > kBatchTarget) timeout_ms = std::max(int(uint64_t(timeout_ms) * kBatchTarget / taken), kSleepMinMs);
     else if (taken < kBatchTarget / 2) timeout_ms = std::min(timeout_ms * 2, kSleepMaxMs);
-    sleep(timeout_ms);
+    sleep(unwritten_ == 0 ? timeout_ms : std::min(timeout_ms, kUnwrittenMs));
   }
 }
 
@@ -122,10 +168,12 @@ void Pump::drain() {
   abi::Ring& ring = memory_.control().ring;
   close_group();
   const uint64_t until = load_acquire(ring.head);
+  __atomic_fetch_add(&draining_, 1, __ATOMIC_SEQ_CST);
   while (int64_t(load_acquire(ring.tail) - until) < 0) {
     futex_bump(&ring.pump_wake);
     std::this_thread::sleep_for(std::chrono::microseconds(50));
   }
+  __atomic_fetch_sub(&draining_, 1, __ATOMIC_SEQ_CST);
 }
 
 void Pump::finish() {

@@ -2,6 +2,7 @@
 //
 // Invariants:
 //  - The ring's tail moves only past events that are in the segment file (written, not synced), or after the journal failed.
+//  - With a tap they reach the file some milliseconds later than the tap; drain() and finish() wait for the file.
 //  - Memory is bounded: events go from the ring to write(2) without a copy, and the guest waits when the ring is full.
 //  - After a failure the pump keeps discarding, so that no guest sleeps for ever on a full ring.
 //
@@ -45,8 +46,11 @@ class Pump {
 
  private:
   void run();
-  bool take();  // false: the ring is empty
-  uint64_t takeable() const;
+  bool take();  // false: nothing new is in the ring
+  uint64_t count_events(uint64_t from, uint64_t* to, uint64_t events_before);
+  bool write(uint64_t to, uint64_t count);
+  void write_shown();
+  uint64_t takeable(uint64_t from) const;
   void close_group();
   void sleep(int timeout_ms);
   void move_tail(uint64_t to);
@@ -56,6 +60,9 @@ class Pump {
   OnFailure on_failure_;
   Tap tap_;
   uint64_t events_, bytes_ = 0;
+  // With a tap: what it was shown, and how much of that is not in the segment yet.
+  uint64_t shown_, unwritten_ = 0, unwritten_since_ns_ = 0;
+  uint32_t draining_ = 0;
   bool failed_ = false;
   uint32_t finishing_ = 0;
   std::thread thread_;

@@ -44,7 +44,7 @@ class Service {
  private:
   void run();
   void run_kicker();
-  void kick(const abi::ThreadSlot& slot) const;
+  void kick(const abi::ThreadSlot& slot, int64_t value) const;
   void handle();
   int64_t map_file();
   int64_t sites();

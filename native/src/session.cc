@@ -56,7 +56,8 @@ RecordSession::RecordSession(const RecordOptions& options, EmitEvent emit)
     control.flags |= abi::kFlagCheckpoints;
     if (checkpoint::PageTracker::supported(&cannot_track)) control.flags |= abi::kFlagTrack;
     else
-      emit_(message(abi::kWarning, "each checkpoint copies all memory while the program stands still: " + cannot_track));
+      emit_(
+          message(abi::kWarning, "each checkpoint copies all memory while the program stands still: " + cannot_track));
   }
   launcher_ = std::make_unique<Launcher>(
       memory_, enclosure_, [this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); });
@@ -115,7 +116,10 @@ RecordSession::RecordSession(const RecordOptions& options, EmitEvent emit)
 void RecordSession::request_checkpoint(uint64_t request) {
   std::lock_guard lock(checkpoint_mutex_);
   if (checkpoints_over_) {
-    emit_({{"type", "checkpointFailed"}, {"request", request}, {"code", "CHECKPOINT_ENDED"}, {"text", "the recording has ended"}});
+    emit_({{"type", "checkpointFailed"},
+           {"request", request},
+           {"code", "CHECKPOINT_ENDED"},
+           {"text", "the recording has ended"}});
     return;
   }
   checkpoint_requests_.push_back(request);
@@ -161,7 +165,10 @@ void RecordSession::take_checkpoint(uint64_t request) {
   } catch (const HostError& error) {
     // One that was due is not missed by anybody when the program has ended.
     if (request == 0 && error.code == "CHECKPOINT_ENDED") return;
-    emit_({{"type", "checkpointFailed"}, {"request", request}, {"code", error.code}, {"text", std::string(error.what())}});
+    emit_({{"type", "checkpointFailed"},
+           {"request", request},
+           {"code", error.code},
+           {"text", std::string(error.what())}});
   }
 }
 
@@ -280,7 +287,8 @@ ReplaySession::ReplaySession(const ReplayOptions& options, EmitEvent emit)
   if (options.from_seq != 0) {
     const bool staged = isolation && isolation->mount;
     restore_ = std::make_unique<checkpoint::Restore>(options.journal_dir, options.from_seq);
-    if (((restore_->group().flags & abi::kFlagPidNamespace) != 0) != (isolation && isolation->pid) && isolation && isolation->pid)
+    if (((restore_->group().flags & abi::kFlagPidNamespace) != 0) != (isolation && isolation->pid) && isolation &&
+        isolation->pid)
       throw HostError("CHECKPOINT_READ", EINVAL, options.journal_dir, "the checkpoint was taken without isolation");
     restore_->prepare(memory_, blobs_, options.agent_path, staged ? scratch_dir + "/open" : scratch_dir,
                       staged ? &page_binds : nullptr);

@@ -246,14 +246,12 @@ void Warden::adopt_strangers() {
 void Warden::on_death(Member& member) {
   abi::Control& control = memory_.control();
   int signal = 0;
-  if (control.mode == abi::kModeReplay) {
-    // The session reaps the root when everything is over: until then its number stands for the replay's process group.
-    signal = death_signal(member.pidfd.get());
-  } else if (member.pid == root_) {
+  // In a replay the session reaps the root when everything is over: until then its number stands for the replay's process group.
+  if (member.pid == root_ && control.mode == abi::kModeRecord) {
     // A zombie now. The launcher's thread may be the one to have seen it.
     for (int i = 0; i < 1000; i++) {
       if (auto end = launcher_.reap_root()) {
-        if (control.mode == abi::kModeRecord) control.exit_status = end->status;
+        control.exit_status = end->status;
         if (WIFSIGNALED(end->status)) signal = WTERMSIG(end->status);
         break;
       }
@@ -295,7 +293,8 @@ void Warden::record_death(int slot_index, pid_t inside, bool is_root, int signal
 char Warden::state_of(const abi::ThreadSlot& thread) const {
   const pid_t pid = enclosure_.host_pid(thread.pid), tid = enclosure_.host_pid(thread.tid);
   std::string text;
-  if (pid <= 0 || tid <= 0 || !read_file("/proc/" + std::to_string(pid) + "/task/" + std::to_string(tid) + "/stat", &text))
+  if (pid <= 0 || tid <= 0 ||
+      !read_file("/proc/" + std::to_string(pid) + "/task/" + std::to_string(tid) + "/stat", &text))
     return 0;
   const size_t at = text.rfind(')');
   return at != std::string::npos && at + 2 < text.size() ? text[at + 2] : char(0);
@@ -327,7 +326,8 @@ bool Warden::pause(uint64_t timeout_ns, const std::atomic<bool>& given_up, const
   for (uint32_t before = 0; !have && load_acquire(stopping_) == 0 && !given_up;) {
     uint32_t holder = load_acquire(control.baton);
     if (holder == 0) {
-      have = __atomic_compare_exchange_n(&control.baton, &holder, kHostBaton, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+      have = __atomic_compare_exchange_n(&control.baton, &holder, kHostBaton, false, __ATOMIC_SEQ_CST,
+                                         __ATOMIC_RELAXED);
       continue;
     }
     const uint64_t now = monotonic_ns();
@@ -348,7 +348,8 @@ bool Warden::pause(uint64_t timeout_ns, const std::atomic<bool>& given_up, const
     if ((holder & kStealable) != 0) {
       // As agents do: one that only lacks a processor may have its data out already, and another's must not be journalled before.
       if (waits)
-        have = __atomic_compare_exchange_n(&control.baton, &holder, kHostBaton, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+        have = __atomic_compare_exchange_n(&control.baton, &holder, kHostBaton, false, __ATOMIC_SEQ_CST,
+                                           __ATOMIC_RELAXED);
     } else if (waits && load_acquire(control.rpc.state) == abi::kRpcIdle) {
       const pid_t tid = enclosure_.host_pid(thread.tid);
       have = frozen_ = freezer.freeze(tid);

@@ -152,10 +152,11 @@ export async function replayFromCheckpoints(recorded: RunResult, options: Replay
       detail: `from checkpoint ${seq} (of ${files.length}): ${detail}`,
       replayed,
     });
-    replayed = await run(
-      [understudy, 'replay', ...(options.replayOptions ?? []), '--from', seq, options.journal],
-      { cwd: options.cwd, stdin: '', ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }) },
-    );
+    replayed = await run([understudy, 'replay', ...(options.replayOptions ?? []), '--from', seq, options.journal], {
+      cwd: options.cwd,
+      stdin: '',
+      ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
+    });
     if (replayed.timedOut) return end('hung', `hangs\n${tail(replayed.stderr)}\n${tail(replayed.stdout)}`);
     if (replayed.status !== recorded.status)
       return end(

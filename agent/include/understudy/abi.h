@@ -14,7 +14,7 @@
 namespace understudy::abi {
 
 inline constexpr uint32_t kMagic = 0x55445359;  // "UDSY"
-inline constexpr uint32_t kAbiVersion = 9;
+inline constexpr uint32_t kAbiVersion = 11;
 
 // ---- Address layout in every guest process -------------------------------------------------------------
 // One reserved stretch far from where the kernel, glibc, Go, ASan and TSan place things. The agent's ELF file is
@@ -26,11 +26,12 @@ inline constexpr uint64_t kNetAddr = kAgentBase + 0x00c00000;      // network ri
 inline constexpr uint64_t kImageAddr = kAgentBase + 0x01000000;    // agent text and data, private
 inline constexpr uint64_t kVdsoAddr = kAgentBase + 0x0e000000;     // hot replica: the kernel's vDSO, moved here
 inline constexpr uint64_t kThreadsAddr = kAgentBase + 0x10000000;  // per-thread blocks, private, mapped on demand
-inline constexpr uint64_t kRestoreAddr = kAgentBase + 0x20000000;  // while a checkpoint is restored: its plan, read-only
+inline constexpr uint64_t kRestoreAddr = kAgentBase +
+                                         0x20000000;  // while a checkpoint is restored: its plan, read-only
 inline constexpr uint64_t kRestoreMax = 0x20000000;
-inline constexpr uint64_t kRingAddr = kAgentBase + 0x40000000;     // ring, shared, mapped twice in succession
-inline constexpr uint64_t kAgentEnd = kAgentBase + 0xc0000000;     // nothing of the agent lies at or above
-inline constexpr uint64_t kStubAddr = 0x5d0000000000;              // the replay stub's own image
+inline constexpr uint64_t kRingAddr = kAgentBase + 0x40000000;  // ring, shared, mapped twice in succession
+inline constexpr uint64_t kAgentEnd = kAgentBase + 0xc0000000;  // nothing of the agent lies at or above
+inline constexpr uint64_t kStubAddr = 0x5d0000000000;           // the replay stub's own image
 
 inline constexpr uint64_t kControlSize = 0x00100000;
 inline constexpr uint64_t kRpcSize = 0x00800000;
@@ -210,6 +211,8 @@ enum Resume : uint32_t {
   kResumeBusy = 4,    // in the middle of what cannot be begun again (vfork): no checkpoint now
 };
 inline constexpr int64_t kKickMagic = 0x554b49434b;  // sival of the host's kick
+// The same, early: only a thread that stands in a loop where it was found spinning before takes it.
+inline constexpr int64_t kKickHint = 0x554b49434c;
 
 struct ProcessSlot {
   uint32_t state;  // ThreadState values: Live, Exited, Killed
@@ -281,10 +284,14 @@ struct Pair {
   // the same address after a takeover.
   uint8_t vip[16];
   uint64_t output_end, output_needed;
+  // Primary: the host reads the network ring, to know how far the guest has read its connections (flows.h). It is set once, before the
+  // guest runs, and taken back for good: the ring may be full of what nobody reads then.
+  uint32_t flows;
   uint64_t stat_commits, stat_commit_waits, stat_commit_wait_ns;
 };
 
-// What the replica's agent tells the host of its sockets, in the order of the journal. One producer (the baton's holder), one
+// What a pair's agent tells the host of its sockets, in the order of the journal: a replica's all of this, a primary's (Pair::flows)
+// connections and what was read from them. One producer (the baton's holder), one
 // consumer. A message never wraps: where it does not fit before the end, a kNetPad message fills the rest.
 struct NetRing {
   alignas(64) uint64_t head;  // bytes, by the agent; positions in memory are (offset & (kNetBytes - 1)) + kNetHeader
@@ -298,8 +305,10 @@ enum NetKind : uint32_t {
   kNetListen = 1,  // a = backlog. payload: sockaddr as of bind (empty: not bound)
   kNetAccept =
       2,  // a = cookie of the listener. payload: u32 len, sockaddr of the client (len bytes, padded to 32), sockaddr local or len 0
-  kNetConnect = 3,   // the guest connected outward (or began to). payload as kNetAccept: remote, then local
-  kNetConsumed = 4,  // a = bytes that the guest read from the stream
+  // Of a primary, both: a = ring offset behind the event.
+  kNetConnect = 3,  // the guest connected outward (or began to). payload as kNetAccept: remote, then local
+  kNetConsumed =
+      4,  // a = bytes that the guest read from the stream. payload of a primary: u64 ring offset behind the event that says so
   kNetSent = 5,      // payload: bytes that the guest wrote to the stream
   kNetShutdown = 6,  // a = SHUT_RD, SHUT_WR, SHUT_RDWR
   kNetBind = 7,      // payload: sockaddr; a = socket type (SOCK_DGRAM: bound again when it goes live)
@@ -309,7 +318,7 @@ enum NetKind : uint32_t {
 struct NetMessage {
   uint32_t size;    // whole message, a multiple of 8
   uint32_t kind;    // NetKind
-  uint64_t cookie;  // SO_COOKIE of the shadow socket
+  uint64_t cookie;  // SO_COOKIE of the socket, a replica's shadow or the true one
   uint64_t a;
   uint32_t payload_bytes, pad;
 };
@@ -342,8 +351,9 @@ struct NextPid {
 // What a replay that does not begin at the beginning is made of. The host writes it to scratch_dir/kRestorePlanName and sets
 // Control::restore before it starts the stub; the agent maps it at kRestoreAddr. Offsets are from the plan's beginning.
 inline constexpr char kRestorePlanName[] = "restore-plan";
-inline constexpr char kRestorePagesName[] = "restore-pages-";  // and a number: links to the state file and those it is based on
-inline constexpr uint64_t kThreadBytes = 16 << 10;            // of a structure Thread, rounded up
+inline constexpr char
+    kRestorePagesName[] = "restore-pages-";         // and a number: links to the state file and those it is based on
+inline constexpr uint64_t kThreadBytes = 16 << 10;  // of a structure Thread, rounded up
 struct RestorePlan {
   uint32_t magic, abi_version;
   uint32_t process_count, thread_count;  // the first process is the one that the stub becomes
@@ -352,9 +362,10 @@ struct RestorePlan {
 };
 struct RestoreProcess {
   uint32_t slot;
-  int32_t pid;     // with kFlagPidNamespace
+  int32_t pid;      // with kFlagPidNamespace
   uint32_t parent;  // with kFlagPidNamespace: index in the plan; ~0: none of the group
-  uint32_t thread_count, region_count, copy_count, block_count;  // no thread: it has ended, and nobody has waited for it
+  uint32_t thread_count, region_count, copy_count,
+      block_count;         // no thread: it has ended, and nobody has waited for it
   int32_t session, group;  // with kFlagPidNamespace; 0: not known inside
   uint32_t pad;
   uint64_t threads, regions, copies, blocks;  // RestoreThread[], RestoreRegion[], RestoreCopy[], RestoreBlock[]
@@ -375,7 +386,8 @@ struct RestoreRegion {
 };
 struct RestoreCopy {
   uint64_t addr, len, file_offset;
-  uint32_t file, pad;  // kRestorePagesName and this number; ~0: zeros
+  uint32_t file;    // kRestorePagesName and this number; ~0: zeros
+  uint32_t mapped;  // it is mapped from there; otherwise read
 };
 struct RestoreBlock {
   uint64_t addr, bytes;  // bytes: offset of kThreadBytes

@@ -30,12 +30,11 @@ constexpr uint64_t kHandlerStack = 64 << 10, kHandlerStackBytes = 48 << 10;
   throw HostError("CHECKPOINT_UNSUPPORTED", ENOTSUP, "", "this program cannot be checkpointed: " + what);
 }
 [[noreturn]] void unreadable(pid_t pid, int error) {
-  throw HostError("CHECKPOINT_BUSY", error, "", "cannot read process " + std::to_string(pid) + ": " + errno_text(error));
+  throw HostError("CHECKPOINT_BUSY", error, "",
+                  "cannot read process " + std::to_string(pid) + ": " + errno_text(error));
 }
 
-bool is_zero(const uint8_t* page) {
-  return page[0] == 0 && memcmp(page, page + 1, kPageBytes - 1) == 0;
-}
+bool is_zero(const uint8_t* page) { return page[0] == 0 && memcmp(page, page + 1, kPageBytes - 1) == 0; }
 uint64_t page_up(uint64_t x) { return (x + kPageBytes - 1) & ~(kPageBytes - 1); }
 
 // Not prlimit(2), which of another user's process needs more privileges than everything else here.
@@ -57,8 +56,9 @@ class Standstill {
       : warden_(warden), tracer_(tracer), entry_(entry), cancelled_(cancelled) {}
   ~Standstill() { end(); }
   bool begin() {
-    paused_ = warden_.pause(kPauseTimeoutNs, cancelled_,
-                            {[&](pid_t tid) { return tracer_.freeze(tid, entry_); }, [&](pid_t tid) { tracer_.detach(tid); }});
+    paused_ = warden_.pause(
+        kPauseTimeoutNs, cancelled_,
+        {[&](pid_t tid) { return tracer_.freeze(tid, entry_); }, [&](pid_t tid) { tracer_.detach(tid); }});
     since_ = monotonic_ns();
     if (!paused_) tracer_.detach_all();
     return paused_;
@@ -109,7 +109,8 @@ void Checkpointer::track(uint32_t slot, pid_t pid, UniqueFd userfault) {
   try {
     // Shared mappings are copied as objects, whoever writes to them.
     tracker = std::make_unique<PageTracker>(pid, std::move(userfault), [](const TrackedMapping& m) {
-      return !m.shared && (m.start < abi::kAgentBase || m.start >= abi::kAgentEnd);
+      const bool own = !m.shared && (m.start < abi::kAgentBase || m.start >= abi::kAgentEnd);
+      return own ? Tracking::kTracked : Tracking::kIgnored;
     });
   } catch (const HostError&) {
     return;  // all of its memory is copied each time
@@ -162,8 +163,10 @@ bool Checkpointer::find_members(std::vector<Member>* members) const {
   for (const abi::ThreadSlot& thread : control.threads) {
     if (load_acquire(thread.state) != abi::kThreadLive) continue;
     const abi::ProcessSlot& process = control.processes[thread.process];
-    if (thread.resume > abi::kResumeSpawn || thread.vforked != 0 || process.dead != 0 || process.dying != 0) return false;
-    auto found = std::find_if(members->begin(), members->end(), [&](const Member& m) { return m.slot == thread.process; });
+    if (thread.resume > abi::kResumeSpawn || thread.vforked != 0 || process.dead != 0 || process.dying != 0)
+      return false;
+    auto found = std::find_if(members->begin(), members->end(),
+                              [&](const Member& m) { return m.slot == thread.process; });
     if (found == members->end()) {
       const pid_t pid = enclosure_.host_pid(thread.pid);
       if (pid <= 0) return false;
@@ -268,7 +271,8 @@ void Checkpointer::find_ended(const std::vector<Member>& members, GroupState* gr
   for (uint32_t slot = 0; slot < abi::kMaxProcesses; slot++) {
     const abi::ProcessSlot& process = control.processes[slot];
     if (load_acquire(process.state) <= abi::kThreadLive || process.pid <= 0 || process.waited != 0) continue;
-    auto parent = std::find_if(members.begin(), members.end(), [&](const Member& m) { return m.slot == process.parent; });
+    auto parent = std::find_if(members.begin(), members.end(),
+                               [&](const Member& m) { return m.slot == process.parent; });
     const bool known = std::any_of(members.begin(), members.end(),
                                    [&](const Member& m) { return m.threads.front()->pid == process.pid; });
     if (parent == members.end() || known) continue;
@@ -325,17 +329,20 @@ void Checkpointer::copy(const ProcessMemory& memory, uint64_t address, uint64_t 
       writer->pages(space, at, buffer_.data(), got / kPageBytes);
     } else {
       for (uint64_t page = 0; page < got / kPageBytes; page++)
-        if (!is_zero(&buffer_[page * kPageBytes])) writer->pages(space, at + page * kPageBytes, &buffer_[page * kPageBytes], 1);
+        if (!is_zero(&buffer_[page * kPageBytes]))
+          writer->pages(space, at + page * kPageBytes, &buffer_[page * kPageBytes], 1);
     }
     address += got, at += got, bytes -= got;
   }
 }
 
 // The whole file: what the group does not map now, it may map later, and finds there what was written through a mapping.
-bool Checkpointer::read_file_of(const Mapping& m, const Capture& known, pid_t pid, SharedObject* object, StateWriter* writer) {
+bool Checkpointer::read_file_of(const Mapping& m, const Capture& known, pid_t pid, SharedObject* object,
+                                StateWriter* writer) {
   UniqueFd file(open(("/proc/" + std::to_string(pid) + "/root" + m.path).c_str(), O_RDONLY | O_CLOEXEC));
   struct stat st {};
-  if (m.deleted || !file || fstat(file.get(), &st) != 0 || st.st_ino != known.ino || st.st_dev != known.dev) return false;
+  if (m.deleted || !file || fstat(file.get(), &st) != 0 || st.st_ino != known.ino || st.st_dev != known.dev)
+    return false;
   object->state.bytes = uint64_t(st.st_size);
   for (uint64_t at = 0; at < object->state.bytes;) {
     const ssize_t n = pread(file.get(), buffer_.data(), buffer_.size(), off_t(at));
@@ -373,7 +380,8 @@ void Checkpointer::read_shared(const Mapping& m, const ProcessMemory& memory, St
   }
   const uint64_t begin = m.offset, end = m.offset + (m.end - m.start);
   object.end = std::max(object.end, end);
-  object.state.bytes = std::max(object.state.bytes, object.state.kind == SharedState::kFile && !object.read.empty() ? 0 : end);
+  object.state.bytes = std::max(object.state.bytes,
+                                object.state.kind == SharedState::kFile && !object.read.empty() ? 0 : end);
   for (const auto& [from, to] : object.read)
     if (begin >= from && end <= to) return;
   object.read.emplace_back(begin, end);
@@ -405,7 +413,8 @@ Region Checkpointer::read_mapping(const Mapping& m, uint32_t space, bool copied,
   }
   const bool file = m.ino != 0;
   const Capture* known = file ? capture_of(m) : nullptr;
-  region.extra = known != nullptr ? encode_region_kind(abi::kRestoreBlob, known->index) : encode_region_kind(abi::kRestoreAnonymous, 0);
+  region.extra = known != nullptr ? encode_region_kind(abi::kRestoreBlob, known->index)
+                                  : encode_region_kind(abi::kRestoreAnonymous, 0);
   if (file && known == nullptr) {
     copy(memory, m.start, m.end - m.start, space, m.start, true, writer);
     return region;
@@ -422,14 +431,15 @@ void Checkpointer::read_process(Member& member, GroupState* group, Manifest* man
   const abi::ProcessSlot& slot = memory_.control().processes[member.slot];
   const ProcessMemory memory(member.pid);
   if (int error = memory.mappings(&member.mappings)) unreadable(member.pid, error);
-  ProcessState& state =
-      *std::find_if(group->processes.begin(), group->processes.end(), [&](const ProcessState& p) { return p.slot == member.slot; });
+  ProcessState& state = *std::find_if(group->processes.begin(), group->processes.end(),
+                                      [&](const ProcessState& p) { return p.slot == member.slot; });
   state.space = space_of("process " + std::to_string(member.slot) + " " + std::to_string(slot.images));
   Space space;
   space.id = state.space;
   space.kind = Space::kProcess;
   space.pid = state.pid;
-  if (read_file("/proc/" + std::to_string(member.pid) + "/comm", &space.name) && !space.name.empty() && space.name.back() == '\n')
+  if (read_file("/proc/" + std::to_string(member.pid) + "/comm", &space.name) && !space.name.empty() &&
+      space.name.back() == '\n')
     space.name.pop_back();
   Followed* ahead = followed(member.slot);
   const bool copied = ahead != nullptr && ahead->precopy != nullptr;
@@ -484,7 +494,8 @@ Taken Checkpointer::take_one() {
     struct stat st {};
     Sha256 sha;
     if (!file || fstat(file.get(), &st) != 0 || !sha256_of_file(file.get(), uint64_t(st.st_size), &sha))
-      throw HostError("CHECKPOINT_WRITE", errno, agent_path_, "cannot read the agent " + agent_path_ + ": " + errno_text(errno));
+      throw HostError("CHECKPOINT_WRITE", errno, agent_path_,
+                      "cannot read the agent " + agent_path_ + ": " + errno_text(errno));
     agent_sha_ = hex(sha.data(), sha.size());
   }
   const std::optional<CheckpointRef> base = this->base();
@@ -520,7 +531,8 @@ Taken Checkpointer::take_one() {
     usleep(1000);
   }
   if (pump_.failed())
-    throw HostError("CHECKPOINT_WRITE", EIO, journal_dir_, "the journal is lost, and a checkpoint is nothing without it");
+    throw HostError("CHECKPOINT_WRITE", EIO, journal_dir_,
+                    "the journal is lost, and a checkpoint is nothing without it");
   manifest.self.seq = taken.seq = pump_.events();
   manifest.epoch = epoch_;
   taken.path = state_path(journal_dir_, taken.seq);
@@ -561,7 +573,8 @@ Taken Checkpointer::take_one() {
     space.id = object.space;
     space.kind = Space::kShared;
     space.name = object.name;
-    space.regions.push_back({0, page_up(std::max(object.end, object.state.bytes)), PROT_READ | PROT_WRITE, MAP_SHARED, 0, object.name, ""});
+    space.regions.push_back(
+        {0, page_up(std::max(object.end, object.state.bytes)), PROT_READ | PROT_WRITE, MAP_SHARED, 0, object.name, ""});
     manifest.spaces.push_back(std::move(space));
     group.shared.push_back(object.state);
   }

@@ -16,7 +16,8 @@ constexpr uint64_t kListMax = 1 << 20;
 class Rows {
  public:
   explicit Rows(std::string_view data)
-      : reader_(reinterpret_cast<const uint8_t*>(data.data()), reinterpret_cast<const uint8_t*>(data.data()) + data.size()),
+      : reader_(reinterpret_cast<const uint8_t*>(data.data()),
+                reinterpret_cast<const uint8_t*>(data.data()) + data.size()),
         end_(reinterpret_cast<const uint8_t*>(data.data()) + data.size()) {}
   uint64_t begin() {
     const uint64_t n = reader_.array();
@@ -88,10 +89,17 @@ std::vector<Section> encode_group(const GroupState& g) {
   for (const BlockState& b : g.blocks) blocks.array(3).unsigned_int(b.process).unsigned_int(b.address).binary(b.bytes);
   blobs.array(g.blobs.size());
   for (const BlobState& b : g.blobs)
-    blobs.array(6).unsigned_int(b.index).unsigned_int(b.size).unsigned_int(b.dev).unsigned_int(b.ino).string(b.sha).string(b.path);
+    blobs.array(6)
+        .unsigned_int(b.index)
+        .unsigned_int(b.size)
+        .unsigned_int(b.dev)
+        .unsigned_int(b.ino)
+        .string(b.sha)
+        .string(b.path);
   shared.array(g.shared.size());
   for (const SharedState& s : g.shared)
-    shared.array(5).unsigned_int(s.space).unsigned_int(s.kind).unsigned_int(s.dev).unsigned_int(s.ino).unsigned_int(s.bytes);
+    shared.array(5).unsigned_int(s.space).unsigned_int(s.kind).unsigned_int(s.dev).unsigned_int(s.ino).unsigned_int(
+        s.bytes);
   return {{kGroup, group.take()},   {kProcesses, processes.take()}, {kThreads, threads.take()},
           {kBlocks, blocks.take()}, {kBlobs, blobs.take()},         {kShared, shared.take()}};
 }
@@ -144,39 +152,39 @@ std::string decode_group(const std::vector<Section>& sections, GroupState* out) 
     p.ended = r.number() != 0;
   });
   ok = ok && rows(kThreads, 8, [&](Rows& r) {
-    ThreadState& t = g.threads.emplace_back();
-    t.gtid = uint32_t(r.number());
-    t.process = uint32_t(r.number());
-    t.tid = int32_t(r.number());
-    t.resume = uint32_t(r.number());
-    t.events = r.number();
-    t.block = r.number();
-    t.fs_base = r.number();
-    t.xsave = r.bytes();
-  });
+         ThreadState& t = g.threads.emplace_back();
+         t.gtid = uint32_t(r.number());
+         t.process = uint32_t(r.number());
+         t.tid = int32_t(r.number());
+         t.resume = uint32_t(r.number());
+         t.events = r.number();
+         t.block = r.number();
+         t.fs_base = r.number();
+         t.xsave = r.bytes();
+       });
   ok = ok && rows(kBlocks, 3, [&](Rows& r) {
-    BlockState& b = g.blocks.emplace_back();
-    b.process = uint32_t(r.number());
-    b.address = r.number();
-    b.bytes = r.bytes();
-  });
+         BlockState& b = g.blocks.emplace_back();
+         b.process = uint32_t(r.number());
+         b.address = r.number();
+         b.bytes = r.bytes();
+       });
   ok = ok && rows(kBlobs, 6, [&](Rows& r) {
-    BlobState& b = g.blobs.emplace_back();
-    b.index = r.number();
-    b.size = r.number();
-    b.dev = r.number();
-    b.ino = r.number();
-    b.sha = r.bytes();
-    b.path = r.bytes();
-  });
+         BlobState& b = g.blobs.emplace_back();
+         b.index = r.number();
+         b.size = r.number();
+         b.dev = r.number();
+         b.ino = r.number();
+         b.sha = r.bytes();
+         b.path = r.bytes();
+       });
   ok = ok && rows(kShared, 5, [&](Rows& r) {
-    SharedState& s = g.shared.emplace_back();
-    s.space = uint32_t(r.number());
-    s.kind = uint32_t(r.number());
-    s.dev = r.number();
-    s.ino = r.number();
-    s.bytes = r.number();
-  });
+         SharedState& s = g.shared.emplace_back();
+         s.space = uint32_t(r.number());
+         s.kind = uint32_t(r.number());
+         s.dev = r.number();
+         s.ino = r.number();
+         s.bytes = r.number();
+       });
   if (!ok) return "a section about processes, threads or files is malformed";
   auto has_process = [&](uint32_t slot) {
     return std::any_of(g.processes.begin(), g.processes.end(), [&](const ProcessState& p) { return p.slot == slot; });
@@ -186,14 +194,14 @@ std::string decode_group(const std::vector<Section>& sections, GroupState* out) 
                        [&](const BlockState& b) { return b.process == process && b.address == address; });
   };
   for (const ProcessState& p : g.processes)
-    if (p.slot >= abi::kMaxProcesses || p.fd_emit.size() > 1024 ||
-        (!p.ended && !is_block(p.process_block & ~4095ull)))
+    if (p.slot >= abi::kMaxProcesses || p.fd_emit.size() > 1024 || (!p.ended && !is_block(p.process_block & ~4095ull)))
       return "a process of the section \"processes\" is impossible";
   for (const BlockState& b : g.blocks)
     if (!has_process(b.process) || !is_block(b.address) || b.bytes.size() != abi::kThreadBytes)
       return "a block of the section \"blocks\" is impossible";
   for (const ThreadState& t : g.threads)
-    if (!has_process(t.process) || !has_block(t.process, t.block) || t.resume > abi::kResumeSpawn || t.xsave.size() < 576)
+    if (!has_process(t.process) || !has_block(t.process, t.block) || t.resume > abi::kResumeSpawn ||
+        t.xsave.size() < 576)
       return "a thread of the section \"threads\" is impossible";
   if (g.processes.empty() || g.threads.empty()) return "there is no process or thread";
   return "";
@@ -206,7 +214,8 @@ std::string encode_region_kind(uint32_t kind, uint64_t number) {
 }
 
 bool decode_region_kind(const std::string& extra, uint32_t* kind, uint64_t* number) {
-  MsgpackReader r(reinterpret_cast<const uint8_t*>(extra.data()), reinterpret_cast<const uint8_t*>(extra.data()) + extra.size());
+  MsgpackReader r(reinterpret_cast<const uint8_t*>(extra.data()),
+                  reinterpret_cast<const uint8_t*>(extra.data()) + extra.size());
   if (r.array() < 2) return false;
   *kind = uint32_t(r.integer());
   *number = uint64_t(r.integer());

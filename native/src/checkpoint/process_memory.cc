@@ -49,16 +49,18 @@ int ProcessMemory::mappings(std::vector<Mapping>* out) const {
     unsigned major_number, minor_number;
     char prot[5] = {};
     int name = 0;
-    if (sscanf(line.c_str(), "%lx-%lx %4s %lx %x:%x %lu %n", &start, &end, prot, &offset, &major_number, &minor_number, &ino,
-               &name) < 7)
+    if (sscanf(line.c_str(), "%lx-%lx %4s %lx %x:%x %lu %n", &start, &end, prot, &offset, &major_number, &minor_number,
+               &ino, &name) < 7)
       return EINVAL;
     m.start = start, m.end = end, m.offset = offset, m.ino = ino;
     m.dev = makedev(major_number, minor_number);
-    m.prot = uint32_t((prot[0] == 'r' ? PROT_READ : 0) | (prot[1] == 'w' ? PROT_WRITE : 0) | (prot[2] == 'x' ? PROT_EXEC : 0));
+    m.prot = uint32_t((prot[0] == 'r' ? PROT_READ : 0) | (prot[1] == 'w' ? PROT_WRITE : 0) |
+                      (prot[2] == 'x' ? PROT_EXEC : 0));
     m.shared = prot[3] == 's';
     if (name > 0 && size_t(name) < line.size()) m.path = line.substr(size_t(name));
     static const std::string kDeleted = " (deleted)";
-    if (m.path.size() > kDeleted.size() && m.path.compare(m.path.size() - kDeleted.size(), std::string::npos, kDeleted) == 0) {
+    if (m.path.size() > kDeleted.size() &&
+        m.path.compare(m.path.size() - kDeleted.size(), std::string::npos, kDeleted) == 0) {
       m.path.resize(m.path.size() - kDeleted.size());
       m.deleted = true;
     }
@@ -116,7 +118,8 @@ int ProcessMemory::own_pages(uint64_t start, uint64_t end,
 uint64_t ProcessMemory::read(uint64_t address, void* out, uint64_t bytes) const {
   uint64_t done = 0;
   while (done < bytes) {
-    iovec local{static_cast<char*>(out) + done, bytes - done}, remote{reinterpret_cast<void*>(address + done), bytes - done};
+    iovec local{static_cast<char*>(out) + done, bytes - done},
+        remote{reinterpret_cast<void*>(address + done), bytes - done};
     ssize_t n = process_vm_readv(pid_, &local, 1, &remote, 1, 0);
     // Not readable for the guest itself.
     if (n <= 0) n = pread(mem_.get(), static_cast<char*>(out) + done, bytes - done, off_t(address + done));

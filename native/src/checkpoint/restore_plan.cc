@@ -15,13 +15,31 @@ namespace understudy::host::checkpoint {
 namespace {
 
 constexpr uint32_t kZeros = ~0u;
+// Of vm.max_map_count, 65530 by default, each mapping costs two, and the guest needs some too.
+constexpr size_t kMappedMax = 20'000;
+// Shorter runs are read: a mapping, and its faults later, cost more than copying some pages.
+constexpr uint64_t kMappedBytesMin = 32 << 10;
+
+// The longest are mapped.
+void choose_mapped(std::vector<abi::RestoreCopy>* copies) {
+  std::vector<uint64_t> lengths;
+  for (const abi::RestoreCopy& c : *copies)
+    if (c.file != kZeros && c.len >= kMappedBytesMin) lengths.push_back(c.len);
+  uint64_t from = kMappedBytesMin;
+  if (lengths.size() > kMappedMax) {
+    std::nth_element(lengths.begin(), lengths.begin() + kMappedMax, lengths.end(), std::greater<>());
+    from = lengths[kMappedMax] + 1;
+  }
+  for (abi::RestoreCopy& c : *copies) c.mapped = c.file != kZeros && c.len >= from ? 1 : 0;
+}
 
 [[noreturn]] void cannot_read(const std::string& path, const std::string& why) {
   throw HostError("CHECKPOINT_READ", EINVAL, path, path + ": " + why);
 }
 [[noreturn]] void cannot_write(const std::string& path) {
   const int error = errno;
-  throw HostError("CHECKPOINT_READ", error, path, "cannot prepare the restore of a checkpoint: " + path + ": " + errno_text(error));
+  throw HostError("CHECKPOINT_READ", error, path,
+                  "cannot prepare the restore of a checkpoint: " + path + ": " + errno_text(error));
 }
 
 std::string hex16(uint64_t v) {
@@ -85,13 +103,15 @@ void Restore::check(const MemoryFile& memory, const std::string& agent_path, con
     cannot_read(agent_path, errno_text(errno));
   // It holds the agent's own structures, and addresses of its code.
   if (group_.abi_version != abi::kAbiVersion || group_.agent_sha != hex(sha.data(), sha.size()))
-    cannot_read(path, "the checkpoint was taken with another build of the agent; replay the journal from its beginning");
+    cannot_read(path,
+                "the checkpoint was taken with another build of the agent; replay the journal from its beginning");
   if (group_.guest_fd != memory.control().guest_fd)
     cannot_read(path, "the limit on open files is another than when this was recorded: set it with ulimit -n " +
                           std::to_string(group_.guest_fd + 1));
   for (const BlobState& blob : group_.blobs)
     if (access((blob_dir + "/" + blob.sha).c_str(), R_OK) != 0)
-      cannot_read(blob_dir + "/" + blob.sha, "the journal has no readable copy of " + blob.path + ", which the guest has mapped");
+      cannot_read(blob_dir + "/" + blob.sha,
+                  "the journal has no readable copy of " + blob.path + ", which the guest has mapped");
 }
 
 // As the agent does for each FILE event (agent/src/blobs.cc).
@@ -191,6 +211,7 @@ void Restore::write_plan(const std::string& scratch_dir) const {
     }
     p.region_count = uint32_t(regions.size());
     p.regions = out.put(regions);
+    choose_mapped(&copies);
     p.copy_count = uint32_t(copies.size());
     p.copies = out.put(copies);
     std::vector<abi::RestoreThread> threads;
@@ -210,7 +231,8 @@ void Restore::write_plan(const std::string& scratch_dir) const {
     p.threads = out.put(threads);
     std::vector<abi::RestoreBlock> blocks;
     for (const BlockState& block : group_.blocks)
-      if (block.process == state.slot) blocks.push_back({block.address, out.put(block.bytes.data(), block.bytes.size(), 16)});
+      if (block.process == state.slot)
+        blocks.push_back({block.address, out.put(block.bytes.data(), block.bytes.size(), 16)});
     p.block_count = uint32_t(blocks.size());
     p.blocks = out.put(blocks);
     p.kept_bytes = state.kept.size();
@@ -266,8 +288,8 @@ void Restore::set_control(abi::Control& control) const {
   control.restore = 1;
 }
 
-void Restore::prepare(MemoryFile& memory, BlobStore& blobs, const std::string& agent_path, const std::string& scratch_dir,
-                      std::vector<Bind>* binds) {
+void Restore::prepare(MemoryFile& memory, BlobStore& blobs, const std::string& agent_path,
+                      const std::string& scratch_dir, std::vector<Bind>* binds) {
   abi::Control& control = memory.control();
   check(memory, agent_path, blobs.blob_dir());
   write_blobs(blobs, scratch_dir, control.blob_dir);

@@ -31,14 +31,6 @@ const char* name_of(MirrorLossKind kind) {
   return "error";
 }
 
-PiMutex::PiMutex() {
-  pthread_mutexattr_t attr;
-  pthread_mutexattr_init(&attr);
-  pthread_mutexattr_setprotocol(&attr, PTHREAD_PRIO_INHERIT);
-  pthread_mutex_init(&mutex_, &attr);
-  pthread_mutexattr_destroy(&attr);
-}
-
 Kick::Kick() : fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!fd_) throw HostError("MIRROR", errno, "", "an eventfd could not be made: " + errno_text(errno));
 }

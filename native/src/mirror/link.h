@@ -15,26 +15,13 @@
 #include <optional>
 
 #include "../common.h"
+#include "../pi_mutex.h"
 #include "fabric.h"
 #include "handshake.h"
 #include "liveness.h"
 #include "mirror.h"
 
 namespace understudy::host {
-
-class PiMutex {
- public:
-  PiMutex();
-  ~PiMutex() { pthread_mutex_destroy(&mutex_); }
-  PiMutex(const PiMutex&) = delete;
-  PiMutex& operator=(const PiMutex&) = delete;
-  void lock() { pthread_mutex_lock(&mutex_); }
-  bool try_lock() { return pthread_mutex_trylock(&mutex_) == 0; }
-  void unlock() { pthread_mutex_unlock(&mutex_); }
-
- private:
-  pthread_mutex_t mutex_;
-};
 
 struct LinkLost {
   MirrorLoss loss;

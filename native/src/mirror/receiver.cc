@@ -134,6 +134,7 @@ void MirrorReceiver::serve() {
       if (!tell()) return;
     if (turn.any) {
       active = now;
+      // The transport may hold more than it has told: it is asked until it has nothing.
       continue;
     }
     link_->judge();

@@ -240,6 +240,7 @@ void MirrorSender::serve() {
     } else if (wanted_.load() > posted_.load(std::memory_order_relaxed)) {
       post();
     }
+    // The transport may hold more than it has told: it is asked until it has nothing.
     if (any) continue;
     link_->judge();
     if (now - active < spin_ns) __builtin_ia32_pause();
@@ -247,13 +248,20 @@ void MirrorSender::serve() {
   }
 }
 
-void MirrorSender::lose(const MirrorLoss& loss) {
+void MirrorSender::lose(const MirrorLoss& how) {
   {
     const std::lock_guard hold(state_mutex_);
     lost_.store(true, std::memory_order_release);
   }
   state_changed_.notify_all();
   futex_bump(&room_word_);
+  MirrorLoss loss = how;
+  if (link_) {
+    // Tells a silence that this host has made from one that the network has.
+    MirrorStats stats;
+    link_->fill(stats);
+    loss.text += "; this end's own longest pause was " + std::to_string(stats.worst_gap_ns / kMs) + " ms";
+  }
   if (link_) {
     const std::lock_guard hold(link_->mutex);
     if (loss.kind == MirrorLossKind::Corrupt || loss.kind == MirrorLossKind::Silent)

@@ -65,7 +65,7 @@ class MirrorSender {
   void post_locked();  // the caller holds the link's mutex
   void retire();       // likewise: forgets writes that are complete
   void want(uint64_t position);
-  void lose(const MirrorLoss& loss);
+  void lose(const MirrorLoss& how);
 
   const MirrorConfig config_;
   const Hooks hooks_;

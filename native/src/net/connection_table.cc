@@ -8,16 +8,7 @@ namespace {
 
 // Handshakes that have not come to their end. A client that gives up leaves one; beyond this the oldest are forgotten.
 constexpr size_t kHalfOpenMax = 16384;
-
-std::optional<Endpoint> address_at(const abi::NetMessage& message, const uint8_t* payload, size_t index) {
-  const size_t at = index * kNetAddressBytes;
-  uint32_t len;
-  if (message.payload_bytes < at + sizeof len) return std::nullopt;
-  memcpy(&len, payload + at, sizeof len);
-  if (len == 0 || len > kNetAddressBytes - sizeof len || message.payload_bytes < at + sizeof len + len)
-    return std::nullopt;
-  return Endpoint::from(payload + at + sizeof len, len);
-}
+constexpr size_t kClosedMax = 1024;
 
 bool answered(const Connection& c) { return c.remote_isn && c.local_isn; }
 
@@ -130,8 +121,8 @@ void ConnectionTable::packet(Direction direction, std::span<const uint8_t> ip_pa
 }
 
 void ConnectionTable::on_accept(const abi::NetMessage& message, const uint8_t* payload, bool outward) {
-  const std::optional<Endpoint> remote = address_at(message, payload, 0);
-  std::optional<Endpoint> local = address_at(message, payload, 1);
+  const std::optional<Endpoint> remote = address_in(message, payload, 0);
+  std::optional<Endpoint> local = address_in(message, payload, 1);
   if (!remote) return;
   GuestSocket& socket = sockets_[message.cookie];
   socket.cookie = message.cookie;
@@ -202,7 +193,7 @@ void ConnectionTable::guest(const abi::NetMessage& message, const uint8_t* paylo
   if (it == sockets_.end()) return;
   Connection* connection = it->second.connection;
   if (connection == nullptr) {
-    if (message.kind == abi::kNetClose) sockets_.erase(it);
+    if (message.kind == abi::kNetClose) forget_later(it->second);
     return;
   }
   const size_t before = connection->bytes();
@@ -230,6 +221,18 @@ void ConnectionTable::guest(const abi::NetMessage& message, const uint8_t* paylo
   // One whose packets do not pass the gate has none: a client on the same host, say.
   const bool unseen = !connection->remote_isn && !connection->local_isn;
   if (connection->guest_closed && (connection->is_over() || superseded || unseen)) retire(connection);
+}
+
+// One process of the guest has closed it; another may have it still, as the parent of a child that has closed what it does not need. A
+// takeover looks at what is there. Until then listeners, which are few, are kept, and of the others the latest.
+void ConnectionTable::forget_later(GuestSocket& socket) {
+  if (socket.listening || socket.closed_once) return;
+  socket.closed_once = true;
+  closed_.push_back(socket.cookie);
+  if (closed_.size() <= kClosedMax) return;
+  if (const auto it = sockets_.find(closed_.front()); it != sockets_.end() && it->second.connection == nullptr)
+    sockets_.erase(it);
+  closed_.pop_front();
 }
 
 void ConnectionTable::retire(Connection* connection) {

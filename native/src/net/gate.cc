@@ -6,6 +6,8 @@
 #include <sched.h>
 #include <sys/eventfd.h>
 
+#include "net/flow_filter.h"
+
 namespace understudy::host {
 namespace {
 constexpr int kRealTimePriority = 15;
@@ -50,6 +52,7 @@ Gate::Gate(GateConfig config, GateHooks hooks) : config_(std::move(config)), hoo
 }
 
 Gate::~Gate() {
+  if (opener_.joinable()) opener_.join();
   lease_.reset();
   try {
     clean_leftovers(config_.service);
@@ -71,6 +74,7 @@ void Gate::open_fence() {
 }
 
 void Gate::clean_leftovers(const std::string& service) {
+  FlowFilter::clean_leftovers(service);
   remove_queue_rules(service);
   remove_fence(service);
 }
@@ -102,7 +106,14 @@ void Gate::run() {
       std::lock_guard lock(lane.mutex);
       judge(lane);
     }
+    if (!tick_wanted_.exchange(false) || !hooks_.tick) continue;
+    hooks_.tick();
+    if (hooks_.flush) hooks_.flush();
   }
+}
+
+void Gate::wake() {
+  if (!tick_wanted_.exchange(true)) eventfd_write(more_.get(), 1);
 }
 
 void Gate::take(Lane& lane, Direction direction) {
@@ -130,6 +141,8 @@ void Gate::on_packet(Lane& lane, Direction direction, uint32_t id, std::span<con
     packets_out_.fetch_add(1, std::memory_order_relaxed);
   }
   uint64_t position = diverted_ ? 0 : hooks_.mirror_packet(direction, packet);
+  if (position != 0 && hooks_.passed)
+    if (const std::optional<TcpPacket> tcp = parse_tcp(packet)) hooks_.passed(direction, *tcp, position);
   if (position == 0) position = ~uint64_t{0};
   std::lock_guard lock(lane.mutex);
   lane.waiting.push_back({id, position});
@@ -170,6 +183,20 @@ void Gate::release(uint64_t position) {
   }
 }
 
+void Gate::open() {
+  release(~uint64_t{0});
+  if (opener_.joinable()) return;
+  // Takes programs and milliseconds, which nobody has to wait for: until then packets take the longer way.
+  opener_ = start_thread("us-opener", [this] {
+    try {
+      remove_queue_rules(config_.service);
+    } catch (const HostError& error) {
+      hooks_.report(abi::kWarning,
+                    std::string(error.what()) + "; each packet of the service still takes the way through the gate");
+    }
+  });
+}
+
 void Gate::divert() {
   diverted_ = true;
   for (Lane& lane : lanes_) {
@@ -186,7 +213,7 @@ GateStats Gate::stats() const {
   stats.dropped_fins = dropped_fins_.load(std::memory_order_relaxed);
   stats.dropped_checksum = dropped_checksum_.load(std::memory_order_relaxed);
   for (const Lane& lane : lanes_) {
-    std::lock_guard lock(const_cast<std::mutex&>(lane.mutex));
+    std::lock_guard lock(const_cast<PiMutex&>(lane.mutex));
     stats.held += lane.waiting.size();
   }
   return stats;

@@ -17,6 +17,7 @@
 #include <memory>
 #include <mutex>
 
+#include "pi_mutex.h"
 #include "net/lease.h"
 #include "net/lifeline.h"
 #include "net/queue_keeper.h"
@@ -30,6 +31,10 @@ struct GateHooks {
   std::function<uint64_t(Direction, std::span<const uint8_t> ip_packet)> mirror_packet;
   // After the last of some mirror_packet() calls in a row: send now. May be empty.
   std::function<void()> flush;
+  // After mirror_packet, for TCP: what flows.h learns from. May be empty.
+  std::function<void(Direction, const TcpPacket&, uint64_t position)> passed;
+  // On the gate's thread, some time after wake(). May be empty.
+  std::function<void()> tick;
   // Whether a connection may be ended towards the client; see GuestWatch. Empty: always.
   std::function<bool(const TcpPacket&)> fin_allowed;
   std::function<void(abi::MessageLevel, const std::string&)> report;
@@ -54,9 +59,17 @@ class Gate {
   // The backup holds everything up to here. May be called by any thread; an older position than before has no effect.
   void release(uint64_t position);
 
+  // This host goes on without a backup: what waits goes on, and soon no packet comes by here any more. For good.
+  void open();
+
   // This host is not the primary any more: what waits, and what comes, is sent on to the backup (GateConfig::forward_to; without one it
   // is dropped), and nothing is accepted or mirrored from here on. For good.
   void divert();
+
+  // The gate's thread calls GateHooks::tick. Any thread.
+  void wake();
+  // Whether what leaves, and what passes by the queue, stops the moment this process dies. See Lifeline.
+  bool has_lifeline() const { return lifeline_ != nullptr; }
 
   // See Lease. Without a lease (lease_ms 0) these do nothing.
   void keep_lease(bool keep);
@@ -75,7 +88,7 @@ class Gate {
   };
   struct Lane {
     std::unique_ptr<PacketQueue> queue;
-    std::mutex mutex;
+    PiMutex mutex;
     std::deque<Waiting> waiting;
   };
   void run();
@@ -88,13 +101,13 @@ class Gate {
   GateHooks hooks_;
   Lane lanes_[2];  // by Direction
   std::atomic<uint64_t> released_{0};
-  std::atomic<bool> diverted_{false};
+  std::atomic<bool> diverted_{false}, tick_wanted_{false};
   std::unique_ptr<Lifeline> lifeline_;
   std::unique_ptr<Lease> lease_;
   std::unique_ptr<QueueKeeper> keeper_;
   UniqueFd stop_, more_;  // eventfds: the thread is to end; it is to go on with verdicts
   std::atomic<uint64_t> packets_in_{0}, bytes_in_{0}, packets_out_{0}, dropped_fins_{0}, dropped_checksum_{0};
-  std::thread thread_;
+  std::thread thread_, opener_;
 };
 
 }  // namespace understudy::host

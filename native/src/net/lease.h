@@ -14,6 +14,7 @@
 #include <functional>
 #include <mutex>
 
+#include "pi_mutex.h"
 #include "common.h"
 #include "net/nft_set.h"
 #include "net/packet.h"
@@ -45,7 +46,7 @@ class Lease {
   Address vip_;
   uint32_t lease_ms_;
   Report report_;
-  std::mutex mutex_;  // of sets_ and what follows it
+  PiMutex mutex_;  // of sets_ and what follows it
   NftSets sets_;
   uint64_t refreshed_ns_ = 0;
   int reported_ = 0;

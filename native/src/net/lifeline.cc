@@ -40,10 +40,10 @@ class Batch {
     mnl_nlmsg_batch_next(batch_);
   }
 
-  void chain(uint8_t family, const char* name, uint32_t hook, int priority) {
+  void chain(uint8_t family, const char* name, const char* chain, uint32_t hook, int priority) {
     nlmsghdr* m = begin(NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWCHAIN, family, NLM_F_CREATE, 0);
     mnl_attr_put_strz(m, NFTA_CHAIN_TABLE, name);
-    mnl_attr_put_strz(m, NFTA_CHAIN_NAME, "out");
+    mnl_attr_put_strz(m, NFTA_CHAIN_NAME, chain);
     nlattr* nest = mnl_attr_nest_start(m, NFTA_CHAIN_HOOK);
     mnl_attr_put_u32(m, NFTA_HOOK_HOOKNUM, be(hook));
     mnl_attr_put_u32(m, NFTA_HOOK_PRIORITY, be(uint32_t(priority)));
@@ -79,6 +79,23 @@ class Batch {
       mnl_attr_put_u32(m, NFTA_BITWISE_LEN, be(sizeof mask));
       data(m, NFTA_BITWISE_MASK, &mask, sizeof mask);
       data(m, NFTA_BITWISE_XOR, &bits, sizeof bits);
+    });
+    meta(m, NFT_META_MARK, false);
+    mnl_attr_nest_end(m, list);
+    mnl_nlmsg_batch_next(batch_);
+  }
+
+  // What has the flows' mark gets the gate's.
+  void accept_flows(const char* name) {
+    nlmsghdr* m = begin(NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE, NFPROTO_INET, NLM_F_CREATE | NLM_F_APPEND, 0);
+    mnl_attr_put_strz(m, NFTA_RULE_TABLE, name);
+    mnl_attr_put_strz(m, NFTA_RULE_CHAIN, "in");
+    nlattr* list = mnl_attr_nest_start(m, NFTA_RULE_EXPRESSIONS);
+    meta(m, NFT_META_MARK, true);
+    compare(m, &kFlowMark, sizeof kFlowMark);
+    expression(m, "immediate", [&] {
+      mnl_attr_put_u32(m, NFTA_IMMEDIATE_DREG, be(NFT_REG_1));
+      data(m, NFTA_IMMEDIATE_DATA, &kAcceptedMark, sizeof kAcceptedMark);
     });
     meta(m, NFT_META_MARK, false);
     mnl_attr_nest_end(m, list);
@@ -190,11 +207,13 @@ void Lifeline::run(const std::string& table, const Address& vip) {
   Batch batch;
   constexpr uint32_t kArpSource = 14;  // behind the fixed part and the hardware address
   batch.table(NFPROTO_INET, table.c_str());
-  batch.chain(NFPROTO_INET, table.c_str(), NF_INET_LOCAL_OUT, kFencePriority - 1);
+  batch.chain(NFPROTO_INET, table.c_str(), "out", NF_INET_LOCAL_OUT, kFencePriority - 1);
   batch.rule(NFPROTO_INET, table.c_str(), vip, vip.family == AF_INET ? 12 : 8);
+  batch.chain(NFPROTO_INET, table.c_str(), "in", NF_INET_LOCAL_IN, kFlowPriority);
+  batch.accept_flows(table.c_str());
   if (vip.family == AF_INET) {
     batch.table(NFPROTO_ARP, table.c_str());
-    batch.chain(NFPROTO_ARP, table.c_str(), NF_ARP_OUT, kArpFencePriority - 1);
+    batch.chain(NFPROTO_ARP, table.c_str(), "out", NF_ARP_OUT, kArpFencePriority - 1);
     batch.rule(NFPROTO_ARP, table.c_str(), vip, kArpSource);
   }
   if (const int error = batch.send(fd); error != 0) {

@@ -8,7 +8,8 @@
 //
 // Invariants:
 //  - The mark is gone again behind the fence: nobody else sees it.
-//  - Without the table nothing leaves: it lets through, and forbids nothing.
+//  - Without the table nothing leaves, and what would pass by the gate's queue (kFlowMark) waits there like the rest: it lets through, and
+//    forbids nothing.
 //
 // Must not: take part in decisions. Dropping a lease is the way to stop output on purpose.
 #pragma once

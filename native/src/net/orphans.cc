@@ -1,17 +1,17 @@
 // See orphans.h.
 #include "net/orphans.h"
 
-#include <linux/bpf.h>
 #include <linux/btf.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <net/if.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstddef>
 #include <random>
+
+#include "net/bpf.h"
 
 namespace understudy::host {
 namespace {
@@ -55,55 +55,25 @@ TcpPacket packet_of(const Connection& c) {
   return packet;
 }
 
-int bpf(int command, bpf_attr* attr) { return int(syscall(SYS_bpf, command, attr, sizeof *attr)); }
-
-struct Assembler {
-  std::vector<bpf_insn> code;
-  void put(uint8_t op, uint8_t dst, uint8_t src, int16_t off, int32_t imm) { code.push_back({op, dst, src, off, imm}); }
-  void move(uint8_t dst, uint8_t src) { put(BPF_ALU64 | BPF_MOV | BPF_X, dst, src, 0, 0); }
-  void set(uint8_t dst, int32_t imm) { put(BPF_ALU64 | BPF_MOV | BPF_K, dst, 0, 0, imm); }
-  void add(uint8_t dst, int32_t imm) { put(BPF_ALU64 | BPF_ADD | BPF_K, dst, 0, 0, imm); }
-  void load(uint8_t size, uint8_t dst, uint8_t src, int16_t off) {
-    put(uint8_t(BPF_LDX | BPF_MEM | size), dst, src, off, 0);
-  }
-  void store(uint8_t size, uint8_t dst, int16_t off, uint8_t src) {
-    put(uint8_t(BPF_STX | BPF_MEM | size), dst, src, off, 0);
-  }
-  void call(int32_t helper) { put(BPF_JMP | BPF_CALL, 0, 0, 0, helper); }
-  void call_kernel(int32_t btf_id) { put(BPF_JMP | BPF_CALL, 0, BPF_PSEUDO_KFUNC_CALL, 0, btf_id); }
-  // Jumps to the end when the comparison holds; the distance is filled in by finish().
-  void out_if(uint8_t comparison, uint8_t dst, int32_t imm) {
-    put(uint8_t(BPF_JMP | BPF_K | comparison), dst, 0, 0x7fff, imm);
-  }
-  void finish() {
-    const size_t end = code.size();
-    for (size_t i = 0; i < end; i++) {
-      if (BPF_CLASS(code[i].code) == BPF_JMP && code[i].off == 0x7fff) code[i].off = int16_t(end - i - 1);
-    }
-    set(BPF_REG_0, -1);  // TCX_NEXT: go on as if this were not here
-    put(BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
-  }
-};
-
-std::vector<bpf_insn> make_program(uint8_t family, int map_fd, int btf_id, uint32_t mark) {
+BpfAssembler make_program(uint8_t family, int map_fd, int btf_id, uint32_t mark) {
   // Registers 6 to 9 survive calls: 6 context, 7 the map's entry, 8 the listener. Stack: attributes, index, tuple.
   constexpr int16_t attrs = -24, index = -32, tuple = -72;
   const bool v4 = family == AF_INET;
   const int ethernet = 14, addresses = v4 ? 8 : 32;
-  Assembler a;
+  BpfAssembler a;
+  const BpfAssembler::Label out = a.label();
   a.move(BPF_REG_6, BPF_REG_1);
   a.load(BPF_W, BPF_REG_2, BPF_REG_6, offsetof(__sk_buff, mark));
   a.move(BPF_REG_3, BPF_REG_2);
-  a.put(BPF_ALU64 | BPF_AND | BPF_K, BPF_REG_3, 0, 0, (1 << kMarkBits) - 1);
-  a.put(BPF_ALU64 | BPF_RSH | BPF_K, BPF_REG_2, 0, 0, kMarkBits);
-  a.out_if(BPF_JNE, BPF_REG_2, int32_t(mark >> kMarkBits));
+  a.alu(BPF_AND, BPF_REG_3, (1 << kMarkBits) - 1);
+  a.alu(BPF_RSH, BPF_REG_2, kMarkBits);
+  a.jump_if(BPF_JNE, BPF_REG_2, int32_t(mark >> kMarkBits), out);
   a.store(BPF_W, BPF_REG_10, index, BPF_REG_3);
-  a.put(BPF_LD | BPF_DW | BPF_IMM, BPF_REG_1, BPF_PSEUDO_MAP_FD, 0, map_fd);
-  a.put(0, 0, 0, 0, 0);
+  a.load_map(BPF_REG_1, map_fd);
   a.move(BPF_REG_2, BPF_REG_10);
   a.add(BPF_REG_2, index);
   a.call(BPF_FUNC_map_lookup_elem);
-  a.out_if(BPF_JEQ, BPF_REG_0, 0);
+  a.jump_if(BPF_JEQ, BPF_REG_0, 0, out);
   a.move(BPF_REG_7, BPF_REG_0);
   for (int16_t at = 0; at < kAttrsSize; at = int16_t(at + 4)) {
     a.load(BPF_W, BPF_REG_1, BPF_REG_7, at);
@@ -117,7 +87,7 @@ std::vector<bpf_insn> make_program(uint8_t family, int map_fd, int btf_id, uint3
     a.add(BPF_REG_3, to);
     a.set(BPF_REG_4, len);
     a.call(BPF_FUNC_skb_load_bytes);
-    a.out_if(BPF_JNE, BPF_REG_0, 0);
+    a.jump_if(BPF_JNE, BPF_REG_0, 0, out);
   };
   copy(ethernet + (v4 ? 12 : 8), tuple, addresses);
   copy(ethernet + (v4 ? 20 : 40), int16_t(tuple + addresses), 4);
@@ -128,7 +98,7 @@ std::vector<bpf_insn> make_program(uint8_t family, int map_fd, int btf_id, uint3
   a.set(BPF_REG_4, -1);  // this network namespace
   a.set(BPF_REG_5, 0);
   a.call(BPF_FUNC_sk_lookup_tcp);
-  a.out_if(BPF_JEQ, BPF_REG_0, 0);
+  a.jump_if(BPF_JEQ, BPF_REG_0, 0, out);
   a.move(BPF_REG_8, BPF_REG_0);
   a.move(BPF_REG_1, BPF_REG_6);
   a.move(BPF_REG_2, BPF_REG_8);
@@ -139,8 +109,9 @@ std::vector<bpf_insn> make_program(uint8_t family, int map_fd, int btf_id, uint3
   a.store(BPF_W, BPF_REG_7, kAttrsSize, BPF_REG_0);
   a.move(BPF_REG_1, BPF_REG_8);
   a.call(BPF_FUNC_sk_release);
-  a.finish();
-  return a.code;
+  a.bind(out);
+  a.leave(-1);  // TCX_NEXT: go on as if this were not here
+  return a;
 }
 
 }  // namespace
@@ -211,24 +182,8 @@ void Orphans::load() {
     why_not_ = "BPF_MAP_CREATE: " + errno_text(errno);
     return;
   }
-  const std::vector<bpf_insn> code = make_program(family_, map_.get(), btf_id, mark_);
-  static constexpr char license[] = "GPL";  // asked for by the kernel's functions, of the program
-  std::vector<char> log(65536);
-  attr = {};
-  attr.prog_type = BPF_PROG_TYPE_SCHED_CLS;
-  attr.insns = uint64_t(code.data());
-  attr.insn_cnt = uint32_t(code.size());
-  attr.license = uint64_t(license);
-  program_ = UniqueFd(bpf(BPF_PROG_LOAD, &attr));
-  if (!program_) {
-    const int error = errno;
-    attr.log_buf = uint64_t(log.data());
-    attr.log_size = uint32_t(log.size());
-    attr.log_level = 1;
-    UniqueFd again(bpf(BPF_PROG_LOAD, &attr));
-    why_not_ = "BPF_PROG_LOAD: " + errno_text(error) + ": " + log.data();
-    return;
-  }
+  program_ = make_program(family_, map_.get(), btf_id, mark_).load_classifier(&why_not_);
+  if (!program_) return;
   attr = {};
   attr.link_create.prog_fd = uint32_t(program_.get());
   attr.link_create.target_ifindex = if_nametoindex("lo");

@@ -116,6 +116,7 @@ void install_queue_rules(const GateConfig& config) {
              forward + " -j DROP\n-A " + in + " -m mark --mark " + std::to_string(kForwardMark) + " -j " + forward +
              "\n";
   }
+  rules += "-A " + in + " -m mark --mark " + std::to_string(kAcceptedMark) + " -j RETURN\n";
   auto gate = [&](const std::string& in_port, const std::string& out_port) {
     const std::string to_port = "-A " + in + " -p tcp" + in_port;
     rules += to_port + to_in;

@@ -30,6 +30,8 @@ struct GateConfig {
   // same link. Its kernel gets to see them before the clients have learnt where the VIP is, and they need not be sent again (by a client
   // that waits for its retransmission timer, 200 ms and more). None: such packets are dropped.
   Address forward_to;
+  // Packets of accepted connections do not wait (flows.h).
+  bool flows = false;
   // How long output from the VIP goes on after the lease was last extended; 0: no fence.
   uint32_t lease_ms = 0;
 };
@@ -46,10 +48,14 @@ std::string lifeline_table(const std::string& service);
 inline constexpr uint32_t kForwardMark = 0x05d20001;
 // One with this mark was accepted by the gate.
 inline constexpr uint32_t kAcceptedMark = 0x05d20002;
+// One with this mark belongs to a connection whose packets need not wait (flows.h); while the lifeline stands it is as good as accepted.
+inline constexpr uint32_t kFlowMark = 0x05d20003;
 
 // Packets from the VIP have this bit between the lifeline and the fence, and nowhere else.
 inline constexpr uint32_t kAliveMark = 0x20000000;
 inline constexpr int kFencePriority = 300, kArpFencePriority = 0;
+// Before the gate's queue (-150).
+inline constexpr int kFlowPriority = -155;
 
 // Each throws HostError NET. Installing what is there already replaces it.
 void install_queue_rules(const GateConfig& config);

@@ -56,6 +56,7 @@ GateConfig get_gate(const Napi::Object& o) {
   config.queue_in = uint16_t(get_count(o, "queueIn"));
   config.queue_out = uint16_t(get_count(o, "queueOut"));
   config.lease_ms = uint32_t(get_count(o, "leaseMs"));
+  config.flows = o.Get("flows").ToBoolean();
   if (has(o, "forwardTo")) config.forward_to = Address::parse(get_string(o, "forwardTo"));
   return config;
 }
