@@ -145,14 +145,14 @@ describe('verify', () => {
     const result = run('verify', 'J');
     expect(result.status).toBe(74);
     expect(result.stdout).toMatch(
-      /is damaged at byte 4096: the page's checksum is wrong \(address 0x[0-9a-f]+, in 0x[0-9a-f]+-0x[0-9a-f]+.*, process [0-9]+\)/,
+      /is damaged at byte 4096: the page's checksum is wrong \(address 0x[0-9a-f]+, in 0x[0-9a-f]+-0x[0-9a-f]+.*, (process [0-9]+|of .*)\)/,
     );
     const report = json<Verified>('verify', 'J');
     expect(report.ok).toBe(false);
     // The later ones build upon it.
     expect(report.checkpoints.map((c) => c.ok)).toEqual(seqs.map(() => false));
     expect(report.checkpoints[0]!.damages).toMatchObject([{ part: 'pages', offset: 4096, length: 4096 }]);
-    expect(report.checkpoints[0]!.damages[0]!.page!.pid).toBeGreaterThan(0);
+    expect(report.checkpoints[0]!.damages[0]!.page).toBeDefined();
     // A later one's own page concerns no older one.
     flip(fileOf(0), 4096 + 1000);
     flip(last(), 4096 + 1000);
