@@ -86,6 +86,9 @@ inline u64 text_length(const char* s) {
 inline u64 round_up(u64 v, u64 to) { return (v + to - 1) & ~(to - 1); }
 inline void pause_cpu() { asm volatile("pause" ::: "memory"); }
 
+// Data of the agent's that describes the guest rather than the agent's own doings: a checkpoint keeps it.
+#define US_KEPT __attribute__((section("us_kept"), used))
+
 inline abi::Control& control() { return *(abi::Control*)abi::kControlAddr; }
 inline bool recording() { return control().mode == abi::kModeRecord; }
 

@@ -33,7 +33,8 @@ bool g_snapshot_mapped;
 u64 g_visited[kProbeSteps];  // program counters of the first pass, in order
 GuestRegs g_first;           // registers at the first visit of the chosen one
 bool g_first_known;
-u32 g_turn;  // instructions of the third pass
+u32 g_turn;     // instructions of the third pass
+u32 g_repeats;  // steps within repeated string instructions
 
 // Loops in which threads were found spinning. A copy of all memory, to see what changes in a turn, costs milliseconds; where one has shown
 // that the very same instructions change nothing, the next interruption there does without.
@@ -189,7 +190,20 @@ enum Pass : u8 { kPassNone = 0, kPassCollect = 1, kPassFirst = 2, kPassSecond = 
 
 }  // namespace
 
+bool repeats_at(u64 rip) {
+  u8 code[5] = {};
+  for (u32 i = 0; i < sizeof code && agent_copy_safe(&code[i], (const void*)(rip + i), 1) == 0; ++i) {}
+  bool repeat = false;
+  for (u8 byte : code) {
+    if (byte == 0xf2 || byte == 0xf3) repeat = true;
+    else if (byte != 0x66 && byte != 0x67 && (byte & 0xf0) != 0x40)
+      return repeat && ((byte >= 0xa4 && byte <= 0xa7) || (byte >= 0xaa && byte <= 0xaf) || (byte >= 0x6c && byte <= 0x6f));
+  }
+  return false;
+}
+
 void start_probe(Thread* t, u64 rip) {
+  g_repeats = 0;
   t->probing = kPassCollect;
   t->probe_steps = 0;
   t->probe_rip = rip;
@@ -200,13 +214,14 @@ void start_probe(Thread* t, u64 rip) {
   g_visited[t->probe_steps++] = rip;
 }
 
-bool probe_step(Thread* t, const GuestRegs& regs) {
+ProbeStep probe_step(Thread* t, const GuestRegs& regs) {
+  if (repeats_at(regs.rip)) return ++g_repeats < kReturnSteps ? kProbeOn : kProbeGivenUp;
   bool there = regs.rip == t->probe_rip;
   switch (t->probing) {
     case kPassCollect:
       if (!there && t->probe_steps < kProbeSteps) {
         g_visited[t->probe_steps++] = regs.rip;
-        return false;
+        return kProbeOn;
       }
       note_path(t->probe_steps);
       if (!pick_site(t)) t->probe_rip = regs.rip;
@@ -220,13 +235,13 @@ bool probe_step(Thread* t, const GuestRegs& regs) {
         snapshot(regs.rsp, g_known_path);
         t->probing = kPassSecond;
         t->probe_steps = 0;
-        return false;
+        return kProbeOn;
       }
-      return ++t->probe_steps >= kReturnSteps;
+      return ++t->probe_steps >= kReturnSteps ? kProbeDone : kProbeOn;
     default:
       g_first_known = there;
       g_turn = t->probe_steps;
-      return there || ++t->probe_steps >= kReturnSteps;
+      return there || ++t->probe_steps >= kReturnSteps ? kProbeDone : kProbeOn;
   }
 }
 

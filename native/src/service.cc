@@ -7,6 +7,7 @@
 
 #include <vector>
 
+#include "checkpoint/page_tracker.h"
 #include "probe.h"
 
 namespace understudy::host {
@@ -83,6 +84,11 @@ void Service::handle() {
       case abi::kRpcMapBlob: result = map_blob(); break;
       case abi::kRpcPickSite: result = pick_probe_site(); break;
       case abi::kRpcProbeStub: result = make_probe_stub(); break;
+      case abi::kRpcTrack:
+        result = 0;
+        if (hooks_.track && rpc.a[0] < abi::kMaxProcesses)
+          hooks_.track(uint32_t(rpc.a[0]), caller_, checkpoint::take_descriptor(caller_, int(rpc.a[1])));
+        break;
       case abi::kRpcMessage:
         if (rpc.payload_len <= abi::kRpcSize) {
           hooks_.message(abi::MessageLevel(rpc.a[0]),
