@@ -40,6 +40,8 @@ std::string scratch;
     }                                                                 \
   } while (0)
 
+Tracking wanted(bool yes) { return yes ? Tracking::kTracked : Tracking::kIgnored; }
+
 // What parent and child say to each other; a page that is no part of the checkpoint.
 struct Control {
   uint32_t userfault, hold, held, operations;
@@ -275,7 +277,7 @@ void against_the_truth(uint64_t seed) {
   const pid_t pid = start_child("restless", seed);
   UniqueFd userfault = userfault_of(pid);
   PageTracker tracker(pid, std::move(userfault),
-                      [](const TrackedMapping& m) { return m.name.find("control") == std::string::npos; });
+                      [](const TrackedMapping& m) { return wanted(m.name.find("control") == std::string::npos); });
   std::optional<CheckpointRef> base;
   uint64_t pages_compared = 0, increments = 0, last_pages = 0;
   for (uint64_t seq = 1; seq <= 25; seq++) {
@@ -344,7 +346,7 @@ void executes(uint64_t) {
 
 void execve_is_noticed() {
   const pid_t pid = start_child("executes", 0);
-  PageTracker tracker(pid, userfault_of(pid), [](const TrackedMapping&) { return true; });
+  PageTracker tracker(pid, userfault_of(pid), [](const TrackedMapping&) { return Tracking::kTracked; });
   EXPECT(!tracker.scan().gone, "before execve");
   store_release(control->held, 1u);
   const uint64_t deadline = monotonic_ns() + 10000000000;
@@ -437,7 +439,7 @@ void userfault_by_remote_call() {
       open_files += entry.path().filename() != "" &&
                     std::filesystem::read_symlink(entry).string().find("userfaultfd") != std::string::npos;
     EXPECT(open_files == 0, "the child has it still");
-    PageTracker tracker(pid, std::move(userfault), [](const TrackedMapping& m) { return !m.shared; });
+    PageTracker tracker(pid, std::move(userfault), [](const TrackedMapping& m) { return wanted(!m.shared); });
     EXPECT(tracker.scan().dirty_pages > 10, "nothing to copy");
     ptrace(PTRACE_DETACH, pid, 0, 0);
     usleep(20000);
@@ -477,7 +479,8 @@ void big(uint64_t seed) {
 // Writes all the time, at a rate: a tenth of its pages in a second.
 void busy(uint64_t seed) {
   std::mt19937_64 random(seed);
-  auto* memory = static_cast<char*>(mmap(nullptr, kBigPages * kPageBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  auto* memory = static_cast<char*>(
+      mmap(nullptr, kBigPages * kPageBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   for (uint64_t i = 0; i < kBigPages; i++) *reinterpret_cast<uint64_t*>(memory + i * kPageBytes) = random();
   store_release(control->held, 1u);
   for (;;) {
@@ -492,7 +495,7 @@ void figures_of_checkpoints() {
   const std::string journal = scratch + "/journal";
   std::filesystem::remove_all(journal);
   const pid_t pid = start_child("busy", 1);
-  PageTracker tracker(pid, userfault_of(pid), [](const TrackedMapping& m) { return !m.shared; });
+  PageTracker tracker(pid, userfault_of(pid), [](const TrackedMapping& m) { return wanted(!m.shared); });
   wait_until(&control->held, 1);
   std::optional<CheckpointRef> base;
   for (uint64_t seq = 1; seq <= 5; seq++) {
@@ -510,15 +513,19 @@ void figures_of_checkpoints() {
     Manifest manifest;
     manifest.self.seq = seq;
     Space space{1, Space::kProcess, pid, "busy", {}};
-    for (const TrackedMapping& m : precopy.mappings()) space.regions.push_back({m.start, m.end, m.prot, 0, m.offset, m.name, ""});
+    for (const TrackedMapping& m : precopy.mappings())
+      space.regions.push_back({m.start, m.end, m.prot, 0, m.offset, m.name, ""});
     manifest.spaces.push_back(space);
     base = writer.commit(manifest);
     tracker.saved();
     const PrecopyFigures& f = precopy.figures();
-    printf("1 GiB, 10 %% written to in a second, checkpoint %llu: %.0f MB; before %.0f ms in %d rounds, held %.1f ms (scan %.1f, copy %.1f; %llu "
-           "pages), after %.0f ms\n",
-           (unsigned long long)seq, double(writer.page_bytes()) / 1e6, double(copied - begin) / 1e6, f.rounds, double(released - copied) / 1e6,
-           double(f.scan_ns) / 1e6, double(f.copy_ns) / 1e6, (unsigned long long)f.pages_last, double(monotonic_ns() - released) / 1e6);
+    printf(
+        "1 GiB, 10 %% written to in a second, checkpoint %llu: %.0f MB; before %.0f ms in %d rounds, held %.1f ms "
+        "(scan %.1f, copy %.1f; %llu "
+        "pages), after %.0f ms\n",
+        (unsigned long long)seq, double(writer.page_bytes()) / 1e6, double(copied - begin) / 1e6, f.rounds,
+        double(released - copied) / 1e6, double(f.scan_ns) / 1e6, double(f.copy_ns) / 1e6,
+        (unsigned long long)f.pages_last, double(monotonic_ns() - released) / 1e6);
   }
   end_child(pid);
   uint64_t begin = monotonic_ns();
@@ -533,12 +540,13 @@ void figures_of_checkpoints() {
   begin = monotonic_ns();
   release_before(journal, 5);
   printf("folded in %.0f ms\n", double(monotonic_ns() - begin) / 1e6);
-  EXPECT(StateChain(journal, 5).resolve(1).size() < 200, "%zu runs after folding", StateChain(journal, 5).resolve(1).size());
+  EXPECT(StateChain(journal, 5).resolve(1).size() < 200, "%zu runs after folding",
+         StateChain(journal, 5).resolve(1).size());
 }
 
 void figures_of_a_large_one() {
   const pid_t pid = start_child("big", 1);
-  PageTracker tracker(pid, userfault_of(pid), [](const TrackedMapping& m) { return !m.shared; });
+  PageTracker tracker(pid, userfault_of(pid), [](const TrackedMapping& m) { return wanted(!m.shared); });
   wait_until(&control->held, 1);
   const uint64_t begin = monotonic_ns();
   Scan scan = tracker.scan();

@@ -170,9 +170,11 @@ void PageTracker::register_new(Scan* scan) {
   });
   for (TrackedMapping& m : scan->mappings) {
     // [vvar], [vdso], [vsyscall]: the kernel's, and the same wherever it is the same kernel.
-    if (m.name.starts_with("[v") || !filter_(m)) continue;
-    const bool whole = m.shared || std::find(refused_.begin(), refused_.end(), m.range()) != refused_.end();
-    m.tracking = whole ? Tracking::kWhole : Tracking::kTracked;
+    if (m.name.starts_with("[v")) continue;
+    m.tracking = filter_(m);
+    if (m.tracking == Tracking::kIgnored) continue;
+    if (m.shared || std::find(refused_.begin(), refused_.end(), m.range()) != refused_.end())
+      m.tracking = Tracking::kWhole;
     if (m.tracking == Tracking::kWhole) continue;
     std::vector<Range> fresh;
     pagemap_scan(m.range(), 0, kProtectable, kProtectable, [&](const Range& range) {

@@ -70,8 +70,8 @@ UniqueFd take_descriptor(pid_t pid, int fd);
 
 class PageTracker {
  public:
-  // False leaves a mapping out (the agent's own, for one). Shared ones are asked for too.
-  using Filter = std::function<bool(const TrackedMapping&)>;
+  // What is wanted of a mapping. Of a shared one kTracked becomes kWhole.
+  using Filter = std::function<Tracking(const TrackedMapping&)>;
 
   // Whether this kernel has what it needs; `why` says what not.
   static bool supported(std::string* why);

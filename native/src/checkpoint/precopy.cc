@@ -40,7 +40,8 @@ void Precopy::copy_to_memory(Round* round) {
   for (const Range& range : round->ranges) pages += range.pages();
   reserve(round, pages);
   round->unreadable.clear();
-  copier_.copy_into(round->ranges, round->buffer.get(), [&](const Range& range) { round->unreadable.push_back(range); });
+  copier_.copy_into(round->ranges, round->buffer.get(),
+                    [&](const Range& range) { round->unreadable.push_back(range); });
 }
 
 void Precopy::write_round(Round* round) {
