@@ -97,8 +97,11 @@ void Gate::run() {
   for (;;) {
     if (poll(fds, 4, -1) < 0) continue;
     if (fds[2].revents != 0) return;
-    if (fds[0].revents != 0) take(in, Direction::kIn);
-    if (fds[1].revents != 0) take(out, Direction::kOut);
+    if ((fds[0].revents | fds[1].revents) != 0) {
+      const std::lock_guard taking(taking_);
+      if (fds[0].revents != 0) take(in, Direction::kIn);
+      if (fds[1].revents != 0) take(out, Direction::kOut);
+    }
     if (fds[3].revents == 0) continue;
     eventfd_t unused;
     eventfd_read(more_.get(), &unused);

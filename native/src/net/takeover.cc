@@ -219,8 +219,11 @@ bool Takeover::note_answer(const TcpPacket& packet) {
     c.acknowledge(uint64_t(ack));
     c.established = true;
     c.window = uint32_t(packet.window) << (c.has_window_scale() ? c.remote_options.window_scale : 0);
-    if (c.has_timestamps() && packet.options.timestamps && seq_before(c.remote_tsval, packet.options.tsval))
+    if (c.has_timestamps() && packet.options.timestamps &&
+        (!c.remote_tsval_known || seq_before(c.remote_tsval, packet.options.tsval))) {
       c.remote_tsval = packet.options.tsval;
+      c.remote_tsval_known = true;
+    }
   } else {
     return false;
   }
