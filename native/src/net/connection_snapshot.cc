@@ -58,9 +58,10 @@ std::optional<Endpoint> own_name(int fd) {
   return Endpoint::from(&address, len);
 }
 // Unlike getpeername() it still knows the other end of a connection that has come to its end.
-std::optional<Endpoint> peer_name(int fd) {
+std::optional<Endpoint> peer_name(int fd, int family) {
   sockaddr_storage address;
-  socklen_t len = sizeof address;
+  // More room than it needs is an error.
+  socklen_t len = family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
   if (getsockopt(fd, SOL_SOCKET, SO_PEERNAME, &address, &len) != 0) return std::nullopt;
   return Endpoint::from(&address, len);
 }
@@ -203,10 +204,10 @@ void read_socket(const GuestDescriptor& descriptor, const SnapshotOptions& optio
   if (const auto name = own_name(fd); name && name->port != 0) s->local = *name;
   if (descriptor.type == SOCK_DGRAM) {
     s->kind = SocketState::kDatagram;
-    if (const auto peer = peer_name(fd)) s->remote = *peer;
+    if (const auto peer = peer_name(fd, descriptor.family)) s->remote = *peer;
     return;
   }
-  const std::optional<Endpoint> peer = peer_name(fd);
+  const std::optional<Endpoint> peer = peer_name(fd, descriptor.family);
   if (!peer) {
     int listening = 0;
     must("SO_ACCEPTCONN", get(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening));
