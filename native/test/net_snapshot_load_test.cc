@@ -466,12 +466,10 @@ class Pair {
       table_.import(sockets);
       if (send(control_.get(), "g", 1, 0) != 1) die("go on");
     }
-    for (const auto& s : taken.sockets) printf("DBG kind %d %s %s\n", s.kind, s.local.text().c_str(), s.remote.text().c_str());
-    size_t streams = 0, half_closed = 0, unread = 0, output = 0, waiting = 0, closing = 0;
+    size_t streams = 0, half_closed = 0, unread = 0, output = 0, waiting = 0;
     std::unordered_map<uint64_t, uint64_t> shadows;
     for (const SocketState& s : taken.sockets) {
       waiting += s.kind == SocketState::kWaiting;
-      closing += s.kind == SocketState::kClosing;
       if (s.kind == SocketState::kListener) shadows[s.cookie] = cookie_of(shadow_listener_ = shadow_socket());
       if (s.kind != SocketState::kStream) continue;
       streams++;
@@ -485,9 +483,8 @@ class Pair {
     for (const std::string& why : taken.failed) say_failure(why);
     if (streams != replica_.size()) say_failure("not every connection of the guest is in the snapshot");
     table_.map_cookies([&](uint64_t cookie) { return shadows.contains(cookie) ? shadows[cookie] : 0; });
-    printf("snapshot: %zu connections (%zu half-closed, %zu not accepted, %zu closing), %zu B unread, %zu B unacknowledged "
-           "in %.2f ms, %.1f us each\n",
-           streams, half_closed, waiting, closing, unread, output, double(end_ns - begin_ns) / 1e6,
+    printf("snapshot: %zu connections (%zu half-closed, %zu not accepted), %zu B unread, %zu B unacknowledged in %.2f ms, %.1f us each\n",
+           streams, half_closed, waiting, unread, output, double(end_ns - begin_ns) / 1e6,
            double(end_ns - begin_ns) / 1e3 / double(std::max<size_t>(1, streams)));
   }
 

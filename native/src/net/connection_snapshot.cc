@@ -12,6 +12,8 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "net/urgent.h"
+
 namespace understudy::host {
 namespace {
 
@@ -22,11 +24,9 @@ enum State : uint8_t {
   kSynReceived = 3,
   kFinWait1 = 4,
   kFinWait2 = 5,
-  kTimeWait = 6,
   kClosed = 7,
   kCloseWait = 8,
   kLastAck = 9,
-  kListening = 10,
   kBothClosing = 11,
 };
 // Something may come in between two questions where no gate holds packets back.
@@ -107,12 +107,12 @@ class PeekOffset {
   int fd_, offset_ = -1;
 };
 
-std::vector<uint8_t> peek(int fd, size_t room, const char* what) {
-  std::vector<uint8_t> bytes(room);
-  const ssize_t n = recv(fd, bytes.data(), room, MSG_PEEK | MSG_DONTWAIT);
+// `scratch` is used again and again: room is often far more than what comes.
+std::vector<uint8_t> peek(int fd, size_t room, std::vector<uint8_t>* scratch, const char* what) {
+  if (scratch->size() < room) scratch->resize(room);
+  const ssize_t n = recv(fd, scratch->data(), room, MSG_PEEK | MSG_DONTWAIT);
   if (n < 0) fail(what, errno);
-  bytes.resize(size_t(n));
-  return bytes;
+  return {scratch->begin(), scratch->begin() + n};
 }
 
 uint32_t count_of(int fd, unsigned long request, const char* what) {
@@ -122,13 +122,14 @@ uint32_t count_of(int fd, unsigned long request, const char* what) {
 }
 
 // False: something came in meanwhile.
-bool read_numbers(int fd, const Repair& repair, SocketState* s, tcp_info* info, socklen_t* info_len) {
+bool read_numbers(int fd, const Repair& repair, std::vector<uint8_t>* scratch, SocketState* s, tcp_info* info,
+                  socklen_t* info_len) {
   repair.choose(TCP_RECV_QUEUE);
   const uint32_t received = repair.number(), waiting = count_of(fd, SIOCINQ, "SIOCINQ");
   s->unread.clear();
   if (waiting != 0) {
     const PeekOffset offset(fd);
-    s->unread = peek(fd, waiting, "reading unread input");
+    s->unread = peek(fd, waiting, scratch, "reading unread input");
   }
   must("TCP_INFO", get(fd, IPPROTO_TCP, TCP_INFO, info, info_len));
   if (repair.number() != received || s->unread.size() != waiting) return false;
@@ -143,26 +144,26 @@ bool read_numbers(int fd, const Repair& repair, SocketState* s, tcp_info* info, 
   const uint32_t written = repair.number(), unacknowledged = count_of(fd, SIOCOUTQ, "SIOCOUTQ");
   s->output.clear();
   if (unacknowledged > (s->local_fin && !s->fin_acknowledged ? 1u : 0u))
-    s->output = peek(fd, unacknowledged + kSegmentMax, "reading unacknowledged output");
+    s->output = peek(fd, unacknowledged + kSegmentMax, scratch, "reading unacknowledged output");
   repair.choose(TCP_NO_QUEUE);
   const uint32_t end = written - (s->local_fin ? 1 : 0);
   s->send_seq = end - uint32_t(s->output.size());
   return true;
 }
 
-void read_stream(int fd, SocketState* s) {
+void read_stream(int fd, std::vector<uint8_t>* scratch, SocketState* s) {
   tcp_info info{};
   socklen_t info_len = 0;
   {
     const Repair repair(fd);
-    int attempt = 0;
-    while (!read_numbers(fd, repair, s, &info, &info_len)) {
-      if (++attempt == kAttempts) fail("the connection does not keep still", EAGAIN);
-    }
     int mss = 0;
     // In repair mode: what the other end has said, instead of what is used now.
     must("TCP_MAXSEG", get(fd, IPPROTO_TCP, TCP_MAXSEG, &mss));
     s->mss = uint16_t(std::clamp(mss, 0, 65535));
+    int attempt = 0;
+    while (!read_numbers(fd, repair, scratch, s, &info, &info_len)) {
+      if (++attempt == kAttempts) fail("the connection does not keep still", EAGAIN);
+    }
     if (info_len >= offsetof(tcp_info, tcpi_snd_wnd) + sizeof info.tcpi_snd_wnd) {
       s->window = info.tcpi_snd_wnd;
     } else if (info.tcpi_state != kClosed) {
@@ -170,6 +171,10 @@ void read_stream(int fd, SocketState* s) {
       must("TCP_REPAIR_WINDOW", get(fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, &window));
       s->window = window.snd_wnd;
     }
+  }
+  if (info.tcpi_state == kSynSent || info.tcpi_state == kSynReceived) {
+    s->kind = SocketState::kConnecting;
+    return;
   }
   s->sack = (info.tcpi_options & TCPI_OPT_SACK) != 0;
   s->timestamps = (info.tcpi_options & TCPI_OPT_TIMESTAMPS) != 0;
@@ -199,7 +204,8 @@ void apply_in_flight(const InFlight& calls, SocketState* s) {
   s->send_seq -= s->acknowledged_beyond;
 }
 
-void read_socket(const GuestDescriptor& descriptor, const SnapshotOptions& options, SocketState* s) {
+void read_socket(const GuestDescriptor& descriptor, const SnapshotOptions& options, std::vector<uint8_t>* scratch,
+                 SocketState* s, bool* unaccepted) {
   const int fd = descriptor.fd.get();
   if (const auto name = own_name(fd); name && name->port != 0) s->local = *name;
   if (descriptor.type == SOCK_DGRAM) {
@@ -215,29 +221,22 @@ void read_socket(const GuestDescriptor& descriptor, const SnapshotOptions& optio
     s->kind = SocketState::kListener;
     tcp_info info{};
     must("TCP_INFO", get(fd, IPPROTO_TCP, TCP_INFO, &info));
+    // Of a listener these two count its queue.
     s->backlog = info.tcpi_sacked;
+    *unaccepted |= info.tcpi_unacked != 0;
     return;
   }
   s->remote = *peer;
   s->kind = SocketState::kStream;
   s->gated = options.gated ? options.gated(s->local, s->remote) : s->local.address == options.vip;
-  sockaddr_storage address;
-  socklen_t len = sizeof address;
-  if (getpeername(fd, reinterpret_cast<sockaddr*>(&address), &len) != 0) {
-    tcp_info info{};
-    must("TCP_INFO", get(fd, IPPROTO_TCP, TCP_INFO, &info));
-    if (info.tcpi_state == kSynSent || info.tcpi_state == kSynReceived) {
-      s->kind = SocketState::kConnecting;
-      return;
-    }
-  }
   if (!s->gated) return;
-  read_stream(fd, s);
+  read_stream(fd, scratch, s);
+  if (s->kind != SocketState::kStream) return;
   if (const auto calls = options.in_flight.find(s->cookie); calls != options.in_flight.end())
     apply_in_flight(calls->second, s);
 }
 
-// ---- Connections of which the guest has no descriptor -----------------------------------------------------------------------
+// ---- Connections that the guest has not accepted -----------------------------------------------------------------------
 
 Endpoint endpoint_of(uint8_t family, const uint32_t* address, uint16_t port) {
   sockaddr_storage storage{};
@@ -255,7 +254,7 @@ Endpoint endpoint_of(uint8_t family, const uint32_t* address, uint16_t port) {
   return Endpoint::from(&storage, sizeof in6).value_or(Endpoint{});
 }
 
-void add_without_descriptor(const inet_diag_msg& found, const Address& vip, std::vector<SocketState>* out) {
+void add_unaccepted(const inet_diag_msg& found, const Address& vip, std::vector<SocketState>* out) {
   // A socket that somebody has a descriptor of has an inode.
   if (found.idiag_inode != 0) return;
   SocketState s;
@@ -263,13 +262,11 @@ void add_without_descriptor(const inet_diag_msg& found, const Address& vip, std:
   s.remote = endpoint_of(found.idiag_family, found.id.idiag_dst, found.id.idiag_dport);
   if (s.local.address != vip) return;
   s.family = found.idiag_family;
-  const uint8_t state = found.idiag_state;
-  const bool ours = state == kFinWait1 || state == kLastAck || state == kBothClosing;
-  s.kind = ours ? SocketState::kClosing : SocketState::kWaiting;
+  s.kind = SocketState::kWaiting;
   out->push_back(std::move(s));
 }
 
-void list_without_descriptor(uint8_t family, const Address& vip, std::vector<SocketState>* out) {
+void list_unaccepted(uint8_t family, const Address& vip, std::vector<SocketState>* out) {
   const UniqueFd diag(socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
   struct {
     nlmsghdr header;
@@ -280,7 +277,7 @@ void list_without_descriptor(uint8_t family, const Address& vip, std::vector<Soc
   message.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
   message.request.sdiag_family = family;
   message.request.sdiag_protocol = IPPROTO_TCP;
-  for (const State state : {kEstablished, kSynReceived, kCloseWait, kFinWait1, kLastAck, kBothClosing})
+  for (const State state : {kEstablished, kSynReceived, kCloseWait})
     message.request.idiag_states |= 1u << state;
   if (!diag || send(diag.get(), &message, sizeof message, 0) < 0) fail("cannot ask for the kernel's connections", errno);
   std::vector<uint8_t> buffer(64 * 1024);
@@ -297,7 +294,7 @@ void list_without_descriptor(uint8_t family, const Address& vip, std::vector<Soc
         fail("the kernel does not list its connections", -answer->error);
       }
       if (header->nlmsg_type == SOCK_DIAG_BY_FAMILY && header->nlmsg_len >= NLMSG_LENGTH(sizeof(inet_diag_msg)))
-        add_without_descriptor(*static_cast<const inet_diag_msg*>(NLMSG_DATA(header)), vip, out);
+        add_unaccepted(*static_cast<const inet_diag_msg*>(NLMSG_DATA(header)), vip, out);
     }
   }
 }
@@ -305,7 +302,10 @@ void list_without_descriptor(uint8_t family, const Address& vip, std::vector<Soc
 }  // namespace
 
 ConnectionSnapshot take_snapshot(const std::vector<pid_t>& pids, const SnapshotOptions& options) {
+  const Urgent urgent;  // the guest and its clients wait
   ConnectionSnapshot snapshot;
+  std::vector<uint8_t> scratch;
+  bool unaccepted = false;
   const std::unordered_map<uint64_t, GuestDescriptor> all = collect_sockets(pids, &snapshot.missed);
   for (const auto& [cookie, descriptor] : all) {
     if (descriptor.type != SOCK_STREAM && descriptor.type != SOCK_DGRAM) continue;
@@ -313,16 +313,19 @@ ConnectionSnapshot take_snapshot(const std::vector<pid_t>& pids, const SnapshotO
     s.cookie = cookie;
     s.family = uint8_t(descriptor.family);
     try {
-      read_socket(descriptor, options, &s);
+      read_socket(descriptor, options, &scratch, &s, &unaccepted);
     } catch (const HostError& error) {
       snapshot.failed.push_back("the socket " + s.local.text() + " with " + s.remote.text() + ": " + error.what());
       continue;
     }
     snapshot.sockets.push_back(std::move(s));
   }
-  list_without_descriptor(options.vip.family, options.vip, &snapshot.sockets);
-  // Of an IPv4 address an IPv6 socket may have connections, too.
-  if (options.vip.family == AF_INET) list_without_descriptor(AF_INET6, options.vip, &snapshot.sockets);
+  // The kernel looks through all connections of the host for these, which takes a millisecond.
+  if (unaccepted) {
+    list_unaccepted(options.vip.family, options.vip, &snapshot.sockets);
+    // Of an IPv4 address an IPv6 socket may have connections, too.
+    if (options.vip.family == AF_INET) list_unaccepted(AF_INET6, options.vip, &snapshot.sockets);
+  }
   std::stable_partition(snapshot.sockets.begin(), snapshot.sockets.end(),
                         [](const SocketState& s) { return s.kind == SocketState::kListener; });
   return snapshot;

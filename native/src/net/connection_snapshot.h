@@ -14,6 +14,9 @@
 //  - Taking it disturbs nothing: no byte is taken out of a queue, nothing is sent, options are afterwards as they were.
 //  - Bytes that a call of the guest has moved already, and whose event comes after the pause, are told by the caller (InFlight).
 //
+// What it does not have: the last bytes of a connection that the guest has closed already, and a connection from before the gate that the
+// guest has not accepted yet. Bytes that came behind a gap are not to be had from the kernel; Flows sees to it that they are not acknowledged.
+//
 // Must not: be taken of a guest that runs: repair mode would fail its calls on the socket.
 #pragma once
 #include <unordered_map>
@@ -31,7 +34,6 @@ struct SocketState {
     kUnused = 4,      // a stream socket that is no connection; it may be bound
     kDatagram = 5,
     kWaiting = 6,  // a connection, or the beginning of one, that the guest has not accepted: only its addresses are known
-    kClosing = 7,  // closed by the guest, and not yet by the kernel: likewise
   };
   Kind kind = kUnused;
   uint8_t family = 0;   // of the socket
@@ -79,7 +81,7 @@ struct ConnectionSnapshot {
   std::vector<std::string> failed;
 };
 
-// Of the processes of a guest that is paused. Throws HostError NET when the kernel gives no list of connections.
+// Of the processes of a guest that is paused; raise_descriptor_limit() was called before. Throws HostError NET when the kernel gives no list of connections.
 ConnectionSnapshot take_snapshot(const std::vector<pid_t>& pids, const SnapshotOptions& options);
 
 // One record per socket. decode_socket() throws HostError NET for anything that encode_socket() cannot have made.

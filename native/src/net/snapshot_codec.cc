@@ -132,7 +132,7 @@ SocketState decode_socket(std::span<const uint8_t> record) {
     refuse("version " + std::to_string(version) + " instead of " + std::to_string(kVersion) +
            "; both hosts need the same version of the program");
   const auto kind = r.get<uint8_t>();
-  if (kind < SocketState::kListener || kind > SocketState::kClosing) refuse("kind " + std::to_string(kind));
+  if (kind < SocketState::kListener || kind > SocketState::kWaiting) refuse("kind " + std::to_string(kind));
   s.kind = SocketState::Kind(kind);
   s.family = r.get<uint8_t>();
   if (s.family != AF_INET && s.family != AF_INET6) refuse("socket family " + std::to_string(s.family));
@@ -161,7 +161,7 @@ SocketState decode_socket(std::span<const uint8_t> record) {
   s.unread = r.string();
   s.output = r.string();
   r.end();
-  const bool no_descriptor = s.kind == SocketState::kWaiting || s.kind == SocketState::kClosing;
+  const bool no_descriptor = s.kind == SocketState::kWaiting;
   if (no_descriptor != (s.cookie == 0)) refuse("a cookie where there is no descriptor, or none where there is one");
   const bool two_ends = no_descriptor || s.kind == SocketState::kStream || s.kind == SocketState::kConnecting;
   if (two_ends && (!s.local.address || !s.remote.address)) refuse("a connection without addresses");

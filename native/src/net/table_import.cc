@@ -78,7 +78,7 @@ void ConnectionTable::forget_before_snapshot(const std::vector<SocketState>& soc
     for (const auto& c : flow) {
       // One that was refused, or closed and its port used again, has a newer one behind it.
       const bool last = c.get() == flow.back().get();
-      if (c->cookie == 0 && known(*c) && !(last && waiting.contains(key))) over.push_back(c.get());
+      if (c->cookie == 0 && c->established && !(last && waiting.contains(key))) over.push_back(c.get());
     }
   }
   for (Connection* c : over) retire(c);
@@ -105,7 +105,6 @@ void ConnectionTable::import(const std::vector<SocketState>& sockets) {
       case SocketState::kStream:
       case SocketState::kConnecting: import_connection(s); break;
       case SocketState::kWaiting: import_unaccepted(s); break;
-      case SocketState::kClosing: break;  // nobody knows any more what is on its way
     }
   }
   for (const auto& [cookie, socket] : sockets_)
