@@ -76,7 +76,9 @@ struct SnapshotOptions {
 
 struct ConnectionSnapshot {
   std::vector<SocketState> sockets;  // listeners first
-  uint32_t missed = 0;               // descriptors that could not be had: this process may have too few
+  // The guest's sockets. Closing these takes a while: after the guest goes on, and not much later.
+  std::unordered_map<uint64_t, GuestDescriptor> descriptors;
+  uint32_t missed = 0;  // descriptors that could not be had: this process may have too few
   // Sockets whose state could not be read, and why. The backup will not know them.
   std::vector<std::string> failed;
 };
