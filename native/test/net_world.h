@@ -136,7 +136,8 @@ class World {
     if (forward) config.forward_to = Address::parse(v6 ? "fd00:77::3" : "10.77.0.3");
     config.queue_in = 20;
     config.queue_out = 21;
-    if (with_flows) begin_flows(&config);
+    config.flows = with_flows;
+    config.lease_ms = with_flows ? 60'000 : 0;
     gate = std::make_unique<Gate>(
         config, GateHooks{.mirror_packet = [this](Direction direction, std::span<const uint8_t> packet) -> uint64_t {
                             if (dead) return 0;
@@ -153,14 +154,13 @@ class World {
                           .tick = [this] { if (flows) flows->tick(); },
                           .fin_allowed = {},
                           .report = report});
+    if (with_flows) begin_flows(config);
   }
-  void begin_flows(GateConfig* config) {
-    config->flows = true;
-    config->lease_ms = 60'000;
+  // Before packets come: the gate's thread uses them.
+  void begin_flows(const GateConfig& config) {
     net_area = static_cast<uint8_t*>(
         mmap(nullptr, abi::kNetSize, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
-    Gate::clean_leftovers(config->service);
-    flows = std::make_unique<Flows>(*config, net_area, Flows::Hooks{
+    flows = std::make_unique<Flows>(config, net_area, Flows::Hooks{
         .mirror_packet = [](std::span<const uint8_t>) -> uint64_t { return 1; },
         .want_tick = [this] { gate->wake(); },
         .report = report});
@@ -227,6 +227,7 @@ class World {
   }
 
   void tell(abi::NetKind kind, int fd, uint64_t a = 0, const Bytes& payload = {}) {
+    if (!telling) return;
     abi::NetMessage m{};
     m.kind = kind;
     m.cookie = cookie_of(fd);
@@ -277,6 +278,7 @@ class World {
   }
 
   bool v6, outward, forward, with_flows, dual_stack = false;
+  bool telling = true;  // the replica tells the table
   int family;
   Address vip, client_address;
   Lab lab;
