@@ -150,6 +150,36 @@ void nothing_is_disturbed() {
   CHECK(receive(w.server.get(), 5) == "input");
 }
 
+// The gate is put up between packets of a connection that is in use.
+void gate_comes_later(World::Setup setup) {
+  Late w(setup);
+  w.connect_unseen();
+  std::atomic<bool> over = false;
+  uint64_t longest_ns = 0, rounds = 0;
+  std::thread traffic([&] {
+    while (!over) {
+      const uint64_t begin = monotonic_ns();
+      say(w.client.get(), "question");
+      CHECK(receive(w.server.get(), 8) == "question");
+      say(w.server.get(), "answer");
+      CHECK(receive(w.client.get(), 6) == "answer");
+      longest_ns = std::max(longest_ns, monotonic_ns() - begin);
+      rounds++;
+    }
+  });
+  usleep(100'000);
+  const uint64_t begin = monotonic_ns();
+  w.put_up();
+  const uint64_t end = monotonic_ns();
+  usleep(300'000);
+  over = true;
+  traffic.join();
+  // A lost packet would be repeated after 200 ms.
+  CHECK(longest_ns < 190'000'000);
+  printf("%.1f ms to put up the gate, %llu round trips, the longest %.1f ms\n", double(end - begin) / 1e6,
+         static_cast<unsigned long long>(rounds), double(longest_ns) / 1e6);
+}
+
 // Both directions are full.
 void nobody_reads() {
   Late w({});
@@ -470,6 +500,9 @@ int main(int argc, char** argv) {
        }},
       {"takeover right after it", takeover_right_after_it},
       {"nothing is disturbed", nothing_is_disturbed},
+      {"gate comes later", [] { gate_comes_later({}); }},
+      {"gate comes later, with flows and a fence", [] { gate_comes_later({.flows = true}); }},
+      {"gate comes later, with a way to the backup", [] { gate_comes_later({.forward = true}); }},
       {"nobody reads", nobody_reads},
       {"client had closed its half", client_had_closed_its_half},
       {"server had closed its half", server_had_closed_its_half},

@@ -138,8 +138,10 @@ class World {
     config.queue_out = 21;
     config.flows = with_flows;
     config.lease_ms = with_flows ? 60'000 : 0;
+    standing = false;
     gate = std::make_unique<Gate>(
         config, GateHooks{.mirror_packet = [this](Direction direction, std::span<const uint8_t> packet) -> uint64_t {
+                            while (!standing) usleep(10);
                             if (dead) return 0;
                             table.packet(direction, packet);
                             position++;
@@ -155,8 +157,8 @@ class World {
                           .fin_allowed = {},
                           .report = report});
     if (with_flows) begin_flows(config);
+    standing = true;
   }
-  // Before packets come: the gate's thread uses them.
   void begin_flows(const GateConfig& config) {
     net_area = static_cast<uint8_t*>(
         mmap(nullptr, abi::kNetSize, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
@@ -288,7 +290,8 @@ class World {
   std::unique_ptr<Gate> gate;
   std::unique_ptr<Flows> flows;
   uint8_t* net_area = nullptr;
-  std::atomic<bool> dead = false, hold = false;
+  std::atomic<bool> dead = false, hold = false, standing = false;  // standing: the gate's thread may use what it needs
+
   uint64_t position = 0;
   UniqueFd listener, server, client, shadow, shadow_listener, late_listener;
 };

@@ -33,7 +33,7 @@ Gate::Gate(GateConfig config, GateHooks hooks) : config_(std::move(config)), hoo
   const sched_param urgent{kRealTimePriority};
   pthread_setschedparam(thread_.native_handle(), SCHED_FIFO, &urgent);
   try {
-    // The fence begins closed, so the lease must be kept from the first moment; whoever made the gate is the primary now.
+    // Whoever made the gate is the primary now.
     if (config_.lease_ms != 0) {
       open_fence();
       lease_ = std::make_unique<Lease>(fence_table(config_.service), config_.vip, config_.lease_ms, hooks_.report);
@@ -63,14 +63,16 @@ Gate::~Gate() {
 }
 
 void Gate::open_fence() {
-  install_fence(config_, true);
+  install_fence(config_, false);
   try {
     lifeline_ = std::make_unique<Lifeline>(lifeline_table(config_.service), config_.vip);
   } catch (const HostError& error) {
     hooks_.report(abi::kWarning, std::string(error.what()) + "; packets of the service can leave for up to " +
                                      std::to_string(config_.lease_ms) + " ms after its daemon was killed");
-    install_fence(config_, false);
+    return;
   }
+  // Not before the marks are there: nothing would leave until then.
+  install_fence(config_, true);
 }
 
 void Gate::clean_leftovers(const std::string& service) {
