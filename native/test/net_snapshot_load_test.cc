@@ -254,13 +254,14 @@ class Pair {
   }
 
   int run() {
-    const int quarter = options_.run_ms / 4;
+    const int quarter = options_.run_ms / 6;
     usleep(useconds_t(100 + random_() % uint64_t(quarter)) * 1000);
     put_up_gate();
     // Who had connected before the gate was there has been accepted by then, however busy this machine is.
     follow(250 + int(random_() % uint64_t(quarter)));
     snapshot();
-    follow(20 + int(random_() % uint64_t(quarter)));
+    // A connection that the guest had closed, and whose end its client had not heard yet, is over by then.
+    follow(200 + int(random_() % uint64_t(quarter)));
     die_and_take_over();
     int status = 0;
     Server& server = *server_;
@@ -574,7 +575,7 @@ int main(int argc, char** argv) {
   options.address_a = net + "2";
   options.address_b = net + "3";
   options.vip = options.v6 ? net + "100" : net + "100";
-  options.run_ms = 2000;
+  options.run_ms = 3000;
   for (int i = 0; i < runs; i++, options.seed++) {
     printf("seed %llu\n", static_cast<unsigned long long>(options.seed));
     try {
