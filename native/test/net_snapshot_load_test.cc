@@ -219,7 +219,8 @@ class Pair {
     };
     lab_.in("b", [&] {
       takeover_ = std::make_unique<Takeover>(
-          TakeoverConfig{.service = "snapshot", .vip = vip_, .prefix = uint8_t(options.v6 ? 128 : 32), .interface = "eth0"},
+          TakeoverConfig{
+              .service = "snapshot", .vip = vip_, .prefix = uint8_t(options.v6 ? 128 : 32), .interface = "eth0"},
           report);
     });
     net_area_ = static_cast<uint8_t*>(
@@ -306,19 +307,22 @@ class Pair {
       };
       standing_ = false;
       gate_ = std::make_unique<Gate>(
-          config, GateHooks{.mirror_packet =
-                                [this, mirror](Direction direction, std::span<const uint8_t> packet) -> uint64_t {
-                                  while (!standing_) usleep(10);
-                                  return mirror(direction, packet);
-                                },
-                            .flush = {},
-                            .passed =
-                                [this](Direction direction, const TcpPacket& packet, uint64_t position) {
-                                  if (flows_) flows_->packet(direction, packet, position);
-                                },
-                            .tick = [this] { if (flows_) flows_->tick(); },
-                            .fin_allowed = {},
-                            .report = report});
+          config,
+          GateHooks{.mirror_packet = [this, mirror](Direction direction, std::span<const uint8_t> packet) -> uint64_t {
+                      while (!standing_) usleep(10);
+                      return mirror(direction, packet);
+                    },
+                    .flush = {},
+                    .passed =
+                        [this](Direction direction, const TcpPacket& packet, uint64_t position) {
+                          if (flows_) flows_->packet(direction, packet, position);
+                        },
+                    .tick =
+                        [this] {
+                          if (flows_) flows_->tick();
+                        },
+                    .fin_allowed = {},
+                    .report = report});
       if (with_flows_) {
         Flows::Hooks hooks;
         hooks.mirror_packet = [mirror](std::span<const uint8_t> packet) { return mirror(Direction::kIn, packet); };
@@ -365,8 +369,7 @@ class Pair {
   Bytes ends(const sockaddr_storage& remote, socklen_t remote_len) const {
     Bytes payload(2 * kNetAddressBytes);
     sockaddr_storage local;
-    const uint32_t lens[2] = {uint32_t(remote_len),
-                              Endpoint{vip_, kPort}.to(&local, options_.v6 ? AF_INET6 : AF_INET)};
+    const uint32_t lens[2] = {uint32_t(remote_len), Endpoint{vip_, kPort}.to(&local, options_.v6 ? AF_INET6 : AF_INET)};
     const sockaddr_storage* addresses[2] = {&remote, &local};
     for (size_t i = 0; i < 2; i++) {
       memcpy(&payload[i * kNetAddressBytes], &lens[i], 4);
@@ -489,9 +492,11 @@ class Pair {
     for (const std::string& why : taken.failed) say_failure(why);
     if (streams != replica_.size()) say_failure("not every connection of the guest is in the snapshot");
     table_.map_cookies([&](uint64_t cookie) { return shadows.contains(cookie) ? shadows[cookie] : 0; });
-    printf("snapshot: %zu connections (%zu half-closed, %zu not accepted), %zu B unread, %zu B unacknowledged in %.2f ms, %.1f us each\n",
-           streams, half_closed, waiting, unread, output, double(end_ns - begin_ns) / 1e6,
-           double(end_ns - begin_ns) / 1e3 / double(std::max<size_t>(1, streams)));
+    printf(
+        "snapshot: %zu connections (%zu half-closed, %zu not accepted), %zu B unread, %zu B unacknowledged in %.2f ms, "
+        "%.1f us each\n",
+        streams, half_closed, waiting, unread, output, double(end_ns - begin_ns) / 1e6,
+        double(end_ns - begin_ns) / 1e3 / double(std::max<size_t>(1, streams)));
   }
 
   void die_and_take_over() {
@@ -503,10 +508,12 @@ class Pair {
     while (next_event(50, &event, &payload)) apply(event, payload);
     TakeoverResult result;
     lab_.in("b", [&] { result = takeover_->run(table_, {getpid()}); });
-    printf("takeover: %u connections (%u finishing, %u orphans), %u of %u answered, %llu B unread, %llu B resent, lost %zu\n",
-           result.connections, result.finishing, result.orphans, result.answered, result.asked,
-           static_cast<unsigned long long>(result.unread_bytes), static_cast<unsigned long long>(result.resent_bytes),
-           result.lost.size());
+    printf(
+        "takeover: %u connections (%u finishing, %u orphans), %u of %u answered, %llu B unread, %llu B resent, lost "
+        "%zu\n",
+        result.connections, result.finishing, result.orphans, result.answered, result.asked,
+        static_cast<unsigned long long>(result.unread_bytes), static_cast<unsigned long long>(result.resent_bytes),
+        result.lost.size());
     if (flows_) {
       const Flows::Stats stats = flows_->stats();
       printf("flows: %llu, acknowledgements %llu, late %llu\n", static_cast<unsigned long long>(stats.flows),

@@ -45,13 +45,12 @@ class Late : public World {
   std::vector<SocketState> snapshot(std::unordered_map<uint64_t, InFlight> in_flight = {}) {
     ConnectionSnapshot taken;
     const auto none_passes = gate->hold();
-    lab.in("a", [&] {
-      taken = take_snapshot({getpid()}, {.vip = vip, .gated = {}, .in_flight = std::move(in_flight)});
-    });
+    lab.in("a",
+           [&] { taken = take_snapshot({getpid()}, {.vip = vip, .gated = {}, .in_flight = std::move(in_flight)}); });
     std::vector<SocketState> mine;
     for (const SocketState& s : taken.sockets) {
-      const bool guests = s.cookie == 0 || s.cookie == cookie_of(server.get()) || s.cookie == cookie_of(listener.get()) ||
-                          s.cookie == cookie_of(datagram.get());
+      const bool guests = s.cookie == 0 || s.cookie == cookie_of(server.get()) ||
+                          s.cookie == cookie_of(listener.get()) || s.cookie == cookie_of(datagram.get());
       if (guests) mine.push_back(decode_socket(encode_socket(s)));
     }
     CHECK(taken.failed.empty() && taken.missed == 0);
@@ -463,7 +462,8 @@ void damaged_records_are_refused() {
       return false;
     } catch (const HostError& error) { return error.code == "NET"; }
   };
-  for (size_t size = 0; size < record.size(); size++) CHECK(refused({record.begin(), record.begin() + ptrdiff_t(size)}));
+  for (size_t size = 0; size < record.size(); size++)
+    CHECK(refused({record.begin(), record.begin() + ptrdiff_t(size)}));
   Bytes longer = record;
   longer.push_back(0);
   CHECK(refused(longer));
@@ -516,7 +516,8 @@ int main(int argc, char** argv) {
       {"opened by the guest", [] { opened_by_the_guest(false); }},
       {"opened by the guest, IPv6", [] { opened_by_the_guest(true); }},
       {"datagram sockets are bound", datagram_sockets_are_bound},
-      {"nothing is acknowledged that the backup has not", [] { nothing_is_acknowledged_that_the_backup_has_not(false); }},
+      {"nothing is acknowledged that the backup has not",
+       [] { nothing_is_acknowledged_that_the_backup_has_not(false); }},
       {"nothing is acknowledged that the backup has not, IPv6",
        [] { nothing_is_acknowledged_that_the_backup_has_not(true); }},
   };

@@ -153,7 +153,10 @@ class World {
                               [this](Direction direction, const TcpPacket& packet, uint64_t at) {
                                 if (flows) flows->packet(direction, packet, at);
                               },
-                          .tick = [this] { if (flows) flows->tick(); },
+                          .tick =
+                              [this] {
+                                if (flows) flows->tick();
+                              },
                           .fin_allowed = {},
                           .report = report});
     if (with_flows) begin_flows(config);
@@ -162,10 +165,11 @@ class World {
   void begin_flows(const GateConfig& config) {
     net_area = static_cast<uint8_t*>(
         mmap(nullptr, abi::kNetSize, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
-    flows = std::make_unique<Flows>(config, net_area, Flows::Hooks{
-        .mirror_packet = [](std::span<const uint8_t>) -> uint64_t { return 1; },
-        .want_tick = [this] { gate->wake(); },
-        .report = report});
+    flows = std::make_unique<Flows>(
+        config, net_area,
+        Flows::Hooks{.mirror_packet = [](std::span<const uint8_t>) -> uint64_t { return 1; },
+                     .want_tick = [this] { gate->wake(); },
+                     .report = report});
   }
   void bind_to(int fd, const Endpoint& where) const {
     const Bytes address = sockaddr_bytes(where, family);

@@ -59,10 +59,10 @@ struct Connection {
   bool fin_acknowledged = false, local_reset = false;
 
   // ---- Timestamps --------------------------------------------------------------------------------------------------------------
-  uint32_t remote_tsval = 0;    // latest of the remote end's
+  uint32_t remote_tsval = 0;       // latest of the remote end's
   bool remote_tsval_known = true;  // not at first, of a connection that a snapshot has told of
-  uint32_t local_tsval = 0;     // latest of ours that is known to have been sent
-  uint64_t local_tsval_ns = 0;  // when it was learnt (CLOCK_MONOTONIC of this host)
+  uint32_t local_tsval = 0;        // latest of ours that is known to have been sent
+  uint64_t local_tsval_ns = 0;     // when it was learnt (CLOCK_MONOTONIC of this host)
 
   // ---- The guest -----------------------------------------------------------------------------------------------------------------
   uint64_t cookie = 0;  // of the shadow socket; 0: not accepted yet

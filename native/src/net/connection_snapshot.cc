@@ -277,9 +277,9 @@ void list_unaccepted(uint8_t family, const Address& vip, std::vector<SocketState
   message.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
   message.request.sdiag_family = family;
   message.request.sdiag_protocol = IPPROTO_TCP;
-  for (const State state : {kEstablished, kSynReceived, kCloseWait})
-    message.request.idiag_states |= 1u << state;
-  if (!diag || send(diag.get(), &message, sizeof message, 0) < 0) fail("cannot ask for the kernel's connections", errno);
+  for (const State state : {kEstablished, kSynReceived, kCloseWait}) message.request.idiag_states |= 1u << state;
+  if (!diag || send(diag.get(), &message, sizeof message, 0) < 0)
+    fail("cannot ask for the kernel's connections", errno);
   std::vector<uint8_t> buffer(64 * 1024);
   for (;;) {
     const ssize_t n = recv(diag.get(), buffer.data(), buffer.size(), 0);

@@ -33,25 +33,27 @@ struct SocketState {
     kConnecting = 3,  // the guest has begun to open it, and nobody has answered
     kUnused = 4,      // a stream socket that is no connection; it may be bound
     kDatagram = 5,
-    kWaiting = 6,  // a connection, or the beginning of one, that the guest has not accepted: only its addresses are known
+    kWaiting =
+        6,  // a connection, or the beginning of one, that the guest has not accepted: only its addresses are known
   };
   Kind kind = kUnused;
-  uint8_t family = 0;   // of the socket
-  uint64_t cookie = 0;  // 0: the guest has no descriptor of it
+  uint8_t family = 0;      // of the socket
+  uint64_t cookie = 0;     // 0: the guest has no descriptor of it
   Endpoint local, remote;  // no address (family 0): none
 
   // ---- kListener ----
   uint32_t backlog = 0;
 
   // ---- kStream ----
-  bool gated = false;  // its packets pass the gate; of one that has others nothing more is here
+  bool gated = false;        // its packets pass the gate; of one that has others nothing more is here
   uint32_t receive_seq = 0;  // of the first byte of `unread`
   std::vector<uint8_t> unread;
   bool remote_fin = false;  // behind the last byte of `unread`
   bool remote_reset = false;
   uint32_t send_seq = 0;  // of the first byte of `output`
   std::vector<uint8_t> output;
-  uint32_t acknowledged_beyond = 0;  // bytes behind `output` that the other end has already, and the guest's write() has not told of
+  uint32_t acknowledged_beyond =
+      0;  // bytes behind `output` that the other end has already, and the guest's write() has not told of
   bool local_fin = false, fin_acknowledged = false;
   bool shut_read = false;
   uint16_t mss = 0;                            // of the other end

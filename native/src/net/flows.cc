@@ -166,7 +166,12 @@ void Flows::look(std::vector<std::vector<uint8_t>>* notes) {
     }
     const uint64_t held = std::max(flow->read, flow->mirrored_held);
     const bool both_ends = flow->remote_fin && held >= *flow->remote_fin && load(entry->owed) == 0;
-    if (flow->local_fin && (both_ends || now - flow->local_fin_ns > kForgetNs)) over.push_back(flow);
+    if (flow->local_fin && (both_ends || now - flow->local_fin_ns > kForgetNs)) {
+      // The backup keeps the connection until it knows that the guest's end was acknowledged. If it was not yet, that comes by the queue.
+      flow->noted_ns = 0;
+      if (std::optional<std::vector<uint8_t>> note = note_to_backup(*flow, now)) notes->push_back(std::move(*note));
+      over.push_back(flow);
+    }
   }
   for (const Shared& flow : over) end(flow);
   next_tick_ns_ = now + (busy ? kBusyTickNs : kIdleTickNs);

@@ -108,7 +108,8 @@ void ConnectionTable::import(const std::vector<SocketState>& sockets) {
     }
   }
   for (const auto& [cookie, socket] : sockets_)
-    if (socket.connection != nullptr) socket.connection->outward |= !listening.contains(socket.connection->key.local.port);
+    if (socket.connection != nullptr)
+      socket.connection->outward |= !listening.contains(socket.connection->key.local.port);
   forget_before_snapshot(sockets);
 }
 
