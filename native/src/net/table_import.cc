@@ -122,7 +122,7 @@ void ConnectionTable::map_cookies(const std::function<uint64_t(uint64_t)>& shado
     if (socket.connection != nullptr) socket.connection->cookie = shadow;
     if (shadow == 0) continue;
     socket.cookie = shadow;
-    mapped[shadow] = std::move(socket);
+    mapped[shadow] = socket;
   }
   sockets_ = std::move(mapped);
 }
