@@ -40,3 +40,10 @@ export function parseSeconds(text: string): number {
   if (!/^\d+(\.\d+)?$/.test(text)) throw new BadArgument('Give seconds, such as 12 or 0.5.');
   return Number(text);
 }
+
+/** Seconds, to the millisecond, and more than none. */
+export function parseInterval(text: string): number {
+  const seconds = parseSeconds(text);
+  if (seconds < 0.001) throw new BadArgument('Give seconds, such as 10 or 0.5.');
+  return Math.round(seconds * 1000) / 1000;
+}
