@@ -4,16 +4,15 @@
 #include <fcntl.h>
 #include <linux/netfilter.h>
 #include <netinet/tcp.h>
-#include <pthread.h>
 
 #include "net/repair.h"
 #include "net/rules.h"
+#include "net/urgent.h"
 
 namespace understudy::host {
 namespace {
 
 constexpr int kProbeRounds = 2;
-constexpr int kPriority = 30;
 constexpr size_t kCapturedMax = 32u << 20;  // bytes; what does not fit is sent again by its sender
 
 int get_int(int fd, int level, int option) {
@@ -53,28 +52,6 @@ Takeover::~Takeover() {
 }
 
 void Takeover::stage(const char* name) { result_.stages.push_back({name, monotonic_ns()}); }
-
-namespace {
-
-// While clients wait, nothing on this host is more urgent than the thread that lets them go on.
-class Urgent {
- public:
-  Urgent() {
-    pthread_getschedparam(pthread_self(), &policy_, &param_);
-    const sched_param urgent{kPriority};
-    changed_ = pthread_setschedparam(pthread_self(), SCHED_FIFO, &urgent) == 0;
-  }
-  ~Urgent() {
-    if (changed_) pthread_setschedparam(pthread_self(), policy_, &param_);
-  }
-
- private:
-  int policy_ = 0;
-  sched_param param_{};
-  bool changed_ = false;
-};
-
-}  // namespace
 
 TakeoverResult Takeover::run(ConnectionTable& table, const std::vector<pid_t>& pids) {
   const Urgent urgent;
@@ -234,8 +211,11 @@ bool Takeover::note_answer(const TcpPacket& packet) {
     c.acknowledge(uint64_t(ack));
     c.established = true;
     c.window = uint32_t(packet.window) << (c.has_window_scale() ? c.remote_options.window_scale : 0);
-    if (c.has_timestamps() && packet.options.timestamps && seq_before(c.remote_tsval, packet.options.tsval))
+    if (c.has_timestamps() && packet.options.timestamps &&
+        (!c.remote_tsval_known || seq_before(c.remote_tsval, packet.options.tsval))) {
       c.remote_tsval = packet.options.tsval;
+      c.remote_tsval_known = true;
+    }
   } else {
     return false;
   }
