@@ -27,8 +27,6 @@ namespace {
 
 constexpr u64 kPage = 4096, kCloexec = 02000000;
 constexpr u32 kNone = ~0u;
-// Shorter runs are read into place: a mapping of its own costs more than copying some pages, and there may be only so many.
-constexpr u64 kMapFrom = 256 << 10;
 // clang-format off
 constexpr u64 kThreadFlags = 0x100 | 0x200 | 0x400 | 0x800 | 0x10000 | 0x40000 | 0x200000;  // VM FS FILES SIGHAND THREAD SYSVSEM CHILD_CLEARTID
 // clang-format on
@@ -97,7 +95,7 @@ void map_region(const abi::RestoreRegion& r) {
 
 void fill(const abi::RestoreCopy& c, i64 pages) {
   if (c.file == kNone) return fill_bytes((void*)c.addr, 0, c.len);
-  if (c.len >= kMapFrom) {
+  if (c.mapped) {
     i64 r = sys(kSysMmap, c.addr, c.len, kProtRead | kProtWrite, kMapPrivate | kMapFixed, pages, c.file_offset);
     if (r != (i64)c.addr) fail("pages of the checkpoint cannot be mapped");
     return;

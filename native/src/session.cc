@@ -56,7 +56,8 @@ RecordSession::RecordSession(const RecordOptions& options, EmitEvent emit)
     control.flags |= abi::kFlagCheckpoints;
     if (checkpoint::PageTracker::supported(&cannot_track)) control.flags |= abi::kFlagTrack;
     else
-      emit_(message(abi::kWarning, "each checkpoint copies all memory while the program stands still: " + cannot_track));
+      emit_(
+          message(abi::kWarning, "each checkpoint copies all memory while the program stands still: " + cannot_track));
   }
   launcher_ = std::make_unique<Launcher>(
       memory_, enclosure_, [this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); });

@@ -348,7 +348,8 @@ bool Warden::pause(uint64_t timeout_ns, const std::atomic<bool>& given_up, const
     if ((holder & kStealable) != 0) {
       // As agents do: one that only lacks a processor may have its data out already, and another's must not be journalled before.
       if (waits)
-        have = __atomic_compare_exchange_n(&control.baton, &holder, kHostBaton, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+        have = __atomic_compare_exchange_n(&control.baton, &holder, kHostBaton, false, __ATOMIC_SEQ_CST,
+                                           __ATOMIC_RELAXED);
     } else if (waits && load_acquire(control.rpc.state) == abi::kRpcIdle) {
       const pid_t tid = enclosure_.host_pid(thread.tid);
       have = frozen_ = freezer.freeze(tid);

@@ -178,6 +178,14 @@ describe('verify', () => {
     expect(result.status).toBe(74);
     expect(result.stderr).toContain('is damaged at byte 5000');
   });
+
+  it('is done by a replay, before anything runs', () => {
+    flip(last(), 4096 + 1000);
+    const result = spawnSync(command, ['replay', '--from', 'last', 'J'], { cwd: dir, encoding: 'utf8' });
+    expect(result.stdout).toBe('');
+    expect(result.status).toBe(74);
+    expect(result.stderr).toMatch(/is damaged at byte 4096: the page's checksum is wrong \(address 0x/);
+  });
 });
 
 describe('rm', () => {

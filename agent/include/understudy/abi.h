@@ -386,7 +386,8 @@ struct RestoreRegion {
 };
 struct RestoreCopy {
   uint64_t addr, len, file_offset;
-  uint32_t file, pad;  // kRestorePagesName and this number; ~0: zeros
+  uint32_t file;    // kRestorePagesName and this number; ~0: zeros
+  uint32_t mapped;  // it is mapped from there; otherwise read
 };
 struct RestoreBlock {
   uint64_t addr, bytes;  // bytes: offset of kThreadBytes

@@ -184,9 +184,8 @@ void PageTracker::register_new(Scan* scan) {
     for (const Range& range : fresh) {
       scan->voided.push_back(range);
       if (protect(range)) continue;
-      // Unmapped meanwhile is no refusal: the next scan does not find it any more.
-      if (errno == ENOENT || errno == ENOMEM) continue;
-      refused_.push_back(m.range());
+      // Unmapped meanwhile, or no memory for it now, is no refusal: the next scan tries again.
+      if (errno != ENOENT && errno != ENOMEM) refused_.push_back(m.range());
       m.tracking = Tracking::kWhole;
       break;
     }
@@ -197,7 +196,16 @@ void PageTracker::register_new(Scan* scan) {
 void PageTracker::void_unmapped(Scan* scan) {
   uint64_t at = 0;
   const auto gap = [&](uint64_t end) {
-    for (const PageRun& run : known_.runs_in(at, end - at)) scan->voided.push_back(range_of(run));
+    for (const PageRun& run : known_.runs_in(at, end - at)) {
+      // The maps are not read at one moment: a mapping that was split or joined meanwhile may be missing. Where there are pages there is
+      // one, and the next scan says whose they are.
+      PageMap gone;
+      gone.assign(run.page, run.count, {Place::kVoid});
+      const auto there = [&](const Range& range) { gone.erase(range.start / kPageBytes, range.pages()); };
+      pagemap_scan(range_of(run), 0, 0, kPresent, there);
+      pagemap_scan(range_of(run), 0, 0, kSwapped, there);
+      for (const PageRun& left : gone.runs()) scan->voided.push_back(range_of(left));
+    }
   };
   for (const TrackedMapping& m : scan->mappings) {
     if (m.tracking != Tracking::kTracked) continue;
