@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 
-import { Lines } from '../../bench/lib/lines.js';
 import { Capture } from '../harness/capture.js';
 import { Client } from '../harness/client.js';
 import { findProgram } from '../harness/find-program.js';
