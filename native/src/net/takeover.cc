@@ -112,6 +112,7 @@ TakeoverResult Takeover::run(ConnectionTable& table, const std::vector<pid_t>& p
   stage("resume");
   open_datagrams();
   open_vip();
+  ask_again();
   // Once more: the first time may have been lost, and those who asked meanwhile had no answer.
   vip_.announce();
   replay_captured();
@@ -197,6 +198,20 @@ void Takeover::send_probes(bool insist) {
     if (item.answered) continue;  // it has said something of its own accord
     TcpPacket probe = to_remote(c, kAck, c.local_seq(c.acknowledged) - 1);
     if (insist) probe.payload = {&any, 1};
+    sender_.send(probe);
+  }
+}
+
+// Those whose answer was lost, or who come late: the kernel hears it from here on.
+void Takeover::ask_again() {
+  static constexpr uint8_t any = 0;
+  for (const Item& item : items_) {
+    if (!item.repaired || item.answered) continue;
+    const Connection& c = *item.connection;
+    TcpPacket probe = to_remote(c, kAck, c.local_seq(c.acknowledged) - 1);
+    probe.payload = {&any, 1};
+    // Never older than what the socket itself has said by now.
+    probe.options.tsval = uint32_t(get_int(item.fd, SOL_TCP, TCP_TIMESTAMP));
     sender_.send(probe);
   }
 }
@@ -383,15 +398,21 @@ void Takeover::repair(Item& item) {
 
 void Takeover::resume(Item& item) {
   Connection& c = *item.connection;
-  const std::string error = end_repair(item.fd, item.reuse_address);
+  std::span<const uint8_t> rest = c.output.view();
+  // Where the client has not told how far it is, it may have more than is known here.
+  const bool uncertain = !item.answered && !rest.empty();
+  std::string error = uncertain ? restore_sent(item.fd, rest) : "";
+  const std::string end_error = end_repair(item.fd, item.reuse_address);
+  if (error.empty()) error = end_error;
   if (!error.empty()) {
     c.lost = error;
     item.repaired = false;
     return;
   }
   result_.connections++;
-  std::span<const uint8_t> rest = c.output.view();
-  if (!rest.empty()) {
+  if (uncertain) {
+    result_.resent_bytes += rest.size();
+  } else if (!rest.empty()) {
     reserve_buffer(item.fd, true, rest.size());
     const ssize_t n = send(item.fd, rest.data(), rest.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     if (n != ssize_t(rest.size())) {
