@@ -72,7 +72,8 @@ class Checkpointer {
   };
   std::optional<CheckpointRef> base() const;
   void copy_ahead(StateWriter* writer);
-  Followed* followed(uint32_t slot);
+  // Null: not this address space. It stays while it is used, also when its process has another one by then.
+  std::shared_ptr<Followed> followed(uint32_t slot);
   Taken take_one();
   void release_old(uint64_t seq);
   // Between pause() and resume(): what is there. False: not now.
@@ -107,7 +108,7 @@ class Checkpointer {
   std::vector<Capture> captures_;  // while one is being taken
   std::map<std::string, SharedObject> shared_;
   std::mutex followed_mutex_;  // the map; what is in it is the checkpointing thread's
-  std::map<uint32_t, Followed> followed_;
+  std::map<uint32_t, std::shared_ptr<Followed>> followed_;
   std::optional<CheckpointRef> last_;
   uint32_t increments_ = 0;  // since the last complete one
   std::map<std::string, uint32_t> spaces_;
