@@ -9,11 +9,13 @@
 #include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 
 namespace understudy::host::checkpoint {
 namespace {
+constexpr int kReapRounds = 5000;
 constexpr size_t kXsaveMax = 16 << 10;  // AMX included
 // What the kernel leaves in rax of a call that it was interrupted in, before it is decided what becomes of it.
 constexpr int64_t kRestartSys = -512, kRestartNoIntr = -513, kRestartNoHand = -514, kRestartBlock = -516;
@@ -69,7 +71,8 @@ void Tracer::detach(pid_t tid) {
   if (tracee == nullptr) return;
   if (!tracee->stopped && !wait(tid)) return;
   tracee = find(tid);
-  ptrace(PTRACE_DETACH, tid, 0, tracee->signal);
+  // Killed while it stood: its end is told to its tracer, and to nobody else before that.
+  if (ptrace(PTRACE_DETACH, tid, 0, tracee->signal) != 0) killed_.push_back(tid);
   tracees_.erase(tracees_.begin() + (tracee - tracees_.data()));
 }
 
@@ -79,6 +82,15 @@ void Tracer::detach_all() {
     detach(tid);
     // One that cannot be detached is dead.
     if (Tracee* left = find(tid)) tracees_.erase(tracees_.begin() + (left - tracees_.data()));
+  }
+  // In rounds: a process's first thread ends after all others.
+  for (int round = 0; !killed_.empty() && round < kReapRounds; round++) {
+    std::erase_if(killed_, [](pid_t tid) {
+      int status = 0;
+      const pid_t r = waitpid(tid, &status, __WALL | WNOHANG);
+      return (r == tid && !WIFSTOPPED(status)) || (r < 0 && errno == ECHILD);
+    });
+    if (!killed_.empty()) usleep(1000);
   }
 }
 

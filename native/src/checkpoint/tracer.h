@@ -49,6 +49,7 @@ class Tracer {
   };
   Tracee* find(pid_t tid);
   std::vector<Tracee> tracees_;
+  std::vector<pid_t> killed_;  // to be waited for
 };
 
 }  // namespace understudy::host::checkpoint
