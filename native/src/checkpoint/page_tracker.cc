@@ -268,6 +268,18 @@ void PageTracker::scan_discarded(Scan* scan) {
   }
 }
 
+// Pages that were told of as void while the process ran, and are there: told of again, so that the last word, while it is held, is right.
+void PageTracker::recheck_voided(Scan* scan) {
+  for (const TrackedMapping& m : scan->mappings) {
+    if (m.tracking != Tracking::kTracked) continue;
+    for (const PageRun& run : unsaved_.runs_in(m.start / kPageBytes, m.range().pages())) {
+      if (run.place.kind != Place::kVoid) continue;
+      const auto there = [&](const Range& range) { scan->dirty.push_back(range); };
+      pagemap_scan(range_of(run), 0, m.of_file() ? kFile : 0, m.of_file() ? kPresent | kFile : kPresent, there);
+    }
+  }
+}
+
 // What a checkpoint that came to nothing had, as far as there is still something mapped.
 void PageTracker::tell_again(Scan* scan) {
   for (const PageRun& run : unsaved_.runs())
@@ -292,6 +304,7 @@ Scan PageTracker::scan() {
   scan_written(&out);
   // Afterwards: what is discarded between the two is told of by the next scan.
   scan_discarded(&out);
+  recheck_voided(&out);
   if (rewound_) tell_again(&out);
   join(&out.voided);
   join(&out.dirty);
