@@ -461,7 +461,7 @@ Taken Checkpointer::take() {
     }
   };
   try {
-    const Taken taken = take_one();
+    Taken taken = take_one();
     if (taken.existed) each([](Followed& space) { space.tracker->rewind(); });
     else each([](Followed& space) { space.tracker->saved(); });
     if (!taken.existed) release_old(taken.seq);

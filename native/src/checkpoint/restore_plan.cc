@@ -14,6 +14,12 @@
 namespace understudy::host::checkpoint {
 namespace {
 
+std::string scratch_file(std::string path, const std::string& name) {
+  path += '/';
+  path += name;
+  return path;
+}
+
 constexpr uint32_t kZeros = ~0u;
 // Of vm.max_map_count, 65530 by default, each mapping costs two, and the guest needs some too.
 constexpr size_t kMappedMax = 20'000;
@@ -142,10 +148,10 @@ void Restore::write_shared(const std::string& scratch_dir) const {
     std::string own = object.kind == SharedState::kFile   ? "file-" + hex16(object.dev) + hex16(object.ino)
                       : object.kind == SharedState::kSysV ? "shm-" + hex16(object.ino)
                                                           : "";
-    const std::string path = scratch_dir + "/" + (own.empty() ? name : own);
+    const std::string path = scratch_file(scratch_dir, own.empty() ? name : own);
     UniqueFd file = create(path);
     if (ftruncate(file.get(), off_t(object.bytes)) != 0) cannot_write(path);
-    if (!own.empty() && symlink(own.c_str(), (scratch_dir + "/" + name).c_str()) != 0) cannot_write(path);
+    if (!own.empty() && symlink(own.c_str(), scratch_file(scratch_dir, name).c_str()) != 0) cannot_write(path);
     for (const PageRun& run : chain_.resolve(object.space)) {
       if (run.place.kind != Place::kSlot) continue;
       for (uint64_t done = 0; done < run.count;) {
@@ -252,10 +258,10 @@ void Restore::write_plan(const std::string& scratch_dir) const {
 void Restore::link_pages(const std::string& scratch_dir, std::vector<Bind>* binds) const {
   for (uint32_t i = 0; i < chain_.size(); i++) {
     const std::string name = abi::kRestorePagesName + std::to_string(i);
-    const std::string path = scratch_dir + "/" + name, file = std::filesystem::absolute(chain_.file(i).path());
+    const std::string path = scratch_file(scratch_dir, name), file = std::filesystem::absolute(chain_.file(i).path());
     if (binds != nullptr) {
       create(path);
-      binds->push_back({file, std::string(kStageScratch) + "/" + name, true});
+      binds->push_back({file, scratch_file(kStageScratch, name), true});
     } else if (symlink(file.c_str(), path.c_str()) != 0) {
       cannot_write(path);
     }
