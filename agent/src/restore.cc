@@ -95,11 +95,7 @@ void map_region(const abi::RestoreRegion& r) {
 
 void fill(const abi::RestoreCopy& c, i64 pages) {
   if (c.file == kNone) return fill_bytes((void*)c.addr, 0, c.len);
-  if (c.mapped) {
-    i64 r = sys(kSysMmap, c.addr, c.len, kProtRead | kProtWrite, kMapPrivate | kMapFixed, pages, c.file_offset);
-    if (r != (i64)c.addr) fail("pages of the checkpoint cannot be mapped");
-    return;
-  }
+  // Read, not mapped: a region that consisted of several mappings would not be one for mremap.
   for (u64 done = 0; done < c.len;) {
     i64 n = sys(kSysPread, pages, c.addr + done, c.len - done, c.file_offset + done);
     if (n == -kEINTR) continue;

@@ -14,7 +14,7 @@
 namespace understudy::abi {
 
 inline constexpr uint32_t kMagic = 0x55445359;  // "UDSY"
-inline constexpr uint32_t kAbiVersion = 11;
+inline constexpr uint32_t kAbiVersion = 12;
 
 // ---- Address layout in every guest process -------------------------------------------------------------
 // One reserved stretch far from where the kernel, glibc, Go, ASan and TSan place things. The agent's ELF file is
@@ -386,8 +386,8 @@ struct RestoreRegion {
 };
 struct RestoreCopy {
   uint64_t addr, len, file_offset;
-  uint32_t file;    // kRestorePagesName and this number; ~0: zeros
-  uint32_t mapped;  // it is mapped from there; otherwise read
+  uint32_t file;  // kRestorePagesName and this number; ~0: zeros
+  uint32_t pad;
 };
 struct RestoreBlock {
   uint64_t addr, bytes;  // bytes: offset of kThreadBytes

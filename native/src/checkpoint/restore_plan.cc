@@ -21,23 +21,6 @@ std::string scratch_file(std::string path, const std::string& name) {
 }
 
 constexpr uint32_t kZeros = ~0u;
-// Of vm.max_map_count, 65530 by default, each mapping costs two, and the guest needs some too.
-constexpr size_t kMappedMax = 20'000;
-// Shorter runs are read: a mapping, and its faults later, cost more than copying some pages.
-constexpr uint64_t kMappedBytesMin = 32 << 10;
-
-// The longest are mapped.
-void choose_mapped(std::vector<abi::RestoreCopy>* copies) {
-  std::vector<uint64_t> lengths;
-  for (const abi::RestoreCopy& c : *copies)
-    if (c.file != kZeros && c.len >= kMappedBytesMin) lengths.push_back(c.len);
-  uint64_t from = kMappedBytesMin;
-  if (lengths.size() > kMappedMax) {
-    std::nth_element(lengths.begin(), lengths.begin() + kMappedMax, lengths.end(), std::greater<>());
-    from = lengths[kMappedMax] + 1;
-  }
-  for (abi::RestoreCopy& c : *copies) c.mapped = c.file != kZeros && c.len >= from ? 1 : 0;
-}
 
 [[noreturn]] void cannot_read(const std::string& path, const std::string& why) {
   throw HostError("CHECKPOINT_READ", EINVAL, path, path + ": " + why);
@@ -217,7 +200,6 @@ void Restore::write_plan(const std::string& scratch_dir) const {
     }
     p.region_count = uint32_t(regions.size());
     p.regions = out.put(regions);
-    choose_mapped(&copies);
     p.copy_count = uint32_t(copies.size());
     p.copies = out.put(copies);
     std::vector<abi::RestoreThread> threads;

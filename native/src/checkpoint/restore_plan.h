@@ -3,7 +3,7 @@
 //
 // Invariants:
 //  - The state file is checked before anything is made of it; its pages' checksums as far as they are copied here, the others by
-//    `checkpoint verify` only: they are mapped, and mostly never touched.
+//    `checkpoint verify` only: there are many.
 //
 // Must not: start anything.
 #pragma once
