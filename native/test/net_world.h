@@ -119,8 +119,8 @@ class World {
   ~World() {
     lab.in("b", [&] { takeover.reset(); });
     lab.in("a", [&] {
+      gate.reset();  // its thread uses the flows
       flows.reset();
-      gate.reset();
     });
     if (net_area != nullptr) munmap(net_area, abi::kNetSize);
   }

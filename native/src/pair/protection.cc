@@ -24,9 +24,9 @@ Protection::Protection(const ProtectionOptions& options, MemoryFile& memory, con
   if (options.gate) make_gate(*options.gate, enclosure);
 }
 
+// The mirror's thread uses gate and flows, the gate's thread mirror and flows: threads end before anything of what they use.
 Protection::~Protection() {
-  standing_gate_ = nullptr;
-  standing_flows_ = nullptr;
+  sender_->halt();
   gate_.reset();
 }
 
@@ -206,7 +206,7 @@ void Protection::fence(const std::string& reason, bool release) {
       gate_->divert();
     }
   }
-  if (release && sender_ != nullptr && !opened_) {
+  if (release && !opened_) {
     const iovec part{const_cast<char*>(reason.data()), reason.size()};
     sender_->append(uint32_t(PairRecord::Release), 0, &part, 1, true);
   }
