@@ -149,6 +149,11 @@ void PageTracker::pagemap_scan(const Range& range, uint64_t flags, uint64_t inve
   while (argument.start < argument.end) {
     const long found = ioctl(pagemap_.get(), kPagemapScan, &argument);
     if (found < 0 && errno == EINTR) continue;
+    // It has ended, or executed another program, since its maps were read.
+    if (found < 0 && errno == ESRCH) {
+      gone_ = true;
+      return;
+    }
     if (found < 0) fail(errno, "look at its page tables");
     for (long i = 0; i < found; i++) f(Range{regions_[size_t(i)].start, regions_[size_t(i)].end});
     if (argument.walk_end <= argument.start) return;
@@ -163,7 +168,18 @@ bool PageTracker::protect(const Range& range) {
   return ioctl(userfault_.get(), UFFDIO_REGISTER, &request) == 0;
 }
 
+// Marks that a mapping had before it was registered say nothing, because without registration no write takes them away. mremap leaves such:
+// where the kernel makes the moved mapping and its neighbour one, it takes the registration from both and leaves the neighbour's marks
+// (and before Linux 6.13 those of what was moved). Without marks everything that is there counts as written to.
+bool PageTracker::clear_marks(const Range& range) {
+  uffdio_writeprotect request{};
+  request.range = {range.start, range.end - range.start};
+  return ioctl(userfault_.get(), UFFDIO_WRITEPROTECT, &request) == 0;
+}
+
 void PageTracker::register_new(Scan* scan) {
+  std::vector<Range> stale;
+  stale.swap(stale_);
   std::erase_if(refused_, [&](const Range& range) {
     return std::none_of(scan->mappings.begin(), scan->mappings.end(),
                         [&](const TrackedMapping& m) { return m.range() == range; });
@@ -181,9 +197,17 @@ void PageTracker::register_new(Scan* scan) {
       if (!fresh.empty() && fresh.back().end == range.start) fresh.back().end = range.end;
       else fresh.push_back(range);
     });
+    for (const Range& range : stale)
+      if (const Range both{std::max(range.start, m.start), std::min(range.end, m.end)}; both.start < both.end)
+        fresh.push_back(both);
+    join(&fresh);
     for (const Range& range : fresh) {
       scan->voided.push_back(range);
-      if (protect(range)) continue;
+      if (protect(range)) {
+        // Changed meanwhile: again with the next scan. While the process is held nothing changes.
+        if (!clear_marks(range)) stale_.push_back(range);
+        continue;
+      }
       // Unmapped meanwhile, or no memory for it now, is no refusal: the next scan tries again.
       if (errno != ENOENT && errno != ENOMEM) refused_.push_back(m.range());
       m.tracking = Tracking::kWhole;
@@ -230,7 +254,7 @@ void PageTracker::scan_written(Scan* scan) {
               mappings[i].start == range.end;
          i++)
       range.end = mappings[i].end;
-    // What was mapped anew since the maps were read is passed over silently, and found by the next scan. PM_SCAN_CHECK_WPASYNC would
+    // What was mapped anew since the maps were read is found by the next scan (clear_marks). PM_SCAN_CHECK_WPASYNC would
     // have it answered with EPERM, and what was protected again until there would be lost: no count comes with an error.
     if (!file) {
       // The kernel has a shorter way when nothing but this is asked for. It counts pages that were never touched as written to, where
@@ -295,16 +319,18 @@ void PageTracker::tell_again(Scan* scan) {
 Scan PageTracker::scan() {
   settle();
   Scan out;
-  if (!read_mappings(&out.mappings)) {
-    out.gone = true;
-    return out;
-  }
+  gone_ = !read_mappings(&out.mappings);
   register_new(&out);
   void_unmapped(&out);
   scan_written(&out);
   // Afterwards: what is discarded between the two is told of by the next scan.
   scan_discarded(&out);
   recheck_voided(&out);
+  if (gone_) {
+    Scan nothing;
+    nothing.gone = true;
+    return nothing;
+  }
   if (rewound_) tell_again(&out);
   join(&out.voided);
   join(&out.dirty);
