@@ -47,6 +47,7 @@ export async function pauses(bench: Bench, mib: number, percent: number, checkpo
   });
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
   const out: Pauses = { pausesMs: [], tookMs: [], pageBytes: [], gapsUs: [] };
+  let status: number | null;
   try {
     await ready;
     ready.catch(() => undefined);
@@ -68,10 +69,10 @@ export async function pauses(bench: Bench, mib: number, percent: number, checkpo
     }
   } finally {
     if (out.pausesMs.length < checkpoints) child.kill('SIGKILL');
-    const status = await ended;
+    status = await ended;
     clearTimeout(timer);
-    if (status !== 0 && out.pausesMs.length === checkpoints) throw new Error(`the recording ended with ${status}`);
   }
+  if (status !== 0) throw new Error(`the recording ended with ${status}`);
   const report = JSON.parse(said.slice('ready\n'.length)) as { gapsUs: number[] };
   out.gapsUs = report.gapsUs.sort((a, b) => a - b);
   return out;

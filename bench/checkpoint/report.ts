@@ -1,6 +1,6 @@
 // The figures of checkpoints, as tables.
 import { machineText, type Machine } from '../lib/document.js';
-import { figure, table } from '../lib/markdown.js';
+import { figure, mark, table } from '../lib/markdown.js';
 import { quantile, summarise } from '../lib/stats.js';
 import type { Pauses, Throughput } from './measure.js';
 
@@ -13,7 +13,7 @@ export interface Results {
 }
 
 const ascending = (values: number[]): number[] => [...values].sort((a, b) => a - b);
-const mark = (reached: boolean, text: string): string => `${text} ${reached ? '✓' : '✗'}`;
+const judged = (reached: boolean, text: string): string => `${text} ${mark(reached)}`;
 
 export function markdown(results: Results): string {
   const rows: string[][] = [];
@@ -24,19 +24,19 @@ export function markdown(results: Results): string {
   };
   for (const { percent, measured, restoreMs } of results.pauses) {
     const of = `${results.mib} MiB, ${percent} % written to in a second`;
-    const most5 = (m: number): string => mark(m <= 5, '≤ 5');
+    const most5 = (m: number): string => judged(m <= 5, '≤ 5');
     row(`${of}: pause (ms)`, measured.pausesMs, percent === 10 ? most5 : undefined);
     row(`${of}: time of a checkpoint (ms)`, measured.tookMs);
     const megabytes = measured.pageBytes.map((b) => b / 1e6);
     row(`${of}: its pages (MB)`, megabytes);
-    row(`${of}: restored to its first event, whole command (ms)`, restoreMs, (m) => mark(m <= 500, '≤ 500'));
+    row(`${of}: restored to its first event, whole command (ms)`, restoreMs, (m) => judged(m <= 500, '≤ 500'));
   }
   if (results.redis.length > 0) {
     const ratio = (f: (t: Throughput) => number): number[] => results.redis.map((r) => f(r.with) / f(r.without));
     row(
       'redis SET, 1 GiB of data: rate with a checkpoint each second / without',
       ratio((t) => t.perSecond),
-      (m) => mark(m >= 0.9, '≥ 0.90'),
+      (m) => judged(m >= 0.9, '≥ 0.90'),
     );
     row(
       'the same: CPU of a request, guest',
