@@ -248,8 +248,8 @@ class Pair {
     waitpid(guest_, nullptr, 0);
     lab_.in("b", [&] { takeover_.reset(); });
     lab_.in("a", [&] {
+      gate_.reset();  // its thread uses the flows
       flows_.reset();
-      gate_.reset();
     });
     munmap(net_area_, abi::kNetSize);
   }
@@ -302,7 +302,7 @@ class Pair {
         if (dead_) return 0;
         table_.packet(direction, packet);
         const uint64_t position = ++position_;
-        gate_->release(position);
+        standing_gate_->release(position);
         return position;
       };
       standing_ = false;
@@ -323,10 +323,11 @@ class Pair {
                         },
                     .fin_allowed = {},
                     .report = report});
+      standing_gate_ = gate_.get();
       if (with_flows_) {
         Flows::Hooks hooks;
         hooks.mirror_packet = [mirror](std::span<const uint8_t> packet) { return mirror(Direction::kIn, packet); };
-        hooks.want_tick = [this] { gate_->wake(); };
+        hooks.want_tick = [this] { standing_gate_->wake(); };
         hooks.report = report;
         flows_ = std::make_unique<Flows>(config, net_area_, std::move(hooks));
       }
@@ -538,6 +539,7 @@ class Pair {
   ConnectionTable table_;
   std::unique_ptr<Takeover> takeover_;
   std::unique_ptr<Gate> gate_;
+  Gate* standing_gate_ = nullptr;  // for its own thread, which still runs when `gate_` is empty already
   std::unique_ptr<Flows> flows_;
   std::unique_ptr<Server> server_;
   uint8_t* net_area_ = nullptr;

@@ -171,7 +171,7 @@ class World {
                             if (dead) return 0;
                             table.packet(direction, packet);
                             position++;
-                            if (!hold) gate->release(position);
+                            if (!hold) standing_gate->release(position);
                             return position;
                           },
                           .flush = {},
@@ -185,6 +185,7 @@ class World {
                               },
                           .fin_allowed = {},
                           .report = report});
+    standing_gate = gate.get();
     if (with_flows) begin_flows(config);
     standing = true;
   }
@@ -194,7 +195,7 @@ class World {
     flows = std::make_unique<Flows>(
         config, net_area,
         Flows::Hooks{.mirror_packet = [](std::span<const uint8_t>) -> uint64_t { return 1; },
-                     .want_tick = [this] { gate->wake(); },
+                     .want_tick = [this] { standing_gate->wake(); },
                      .report = report});
   }
   void bind_to(int fd, const Endpoint& where) const {
@@ -334,6 +335,7 @@ class World {
   std::unique_ptr<Takeover> takeover;
   std::unique_ptr<Vip> vip_a;
   std::unique_ptr<Gate> gate;
+  Gate* standing_gate = nullptr;  // for its own thread, which still runs when `gate` is empty already
   std::unique_ptr<Flows> flows;
   uint8_t* net_area = nullptr;
   std::atomic<bool> dead = false, hold = false, standing = false;  // standing: the gate's thread may use what it needs

@@ -83,7 +83,9 @@ void Protection::begin_flows(const GateConfig& config) {
   if (!config.flows || !gate_->has_lifeline()) return;
   Flows::Hooks hooks;
   hooks.mirror_packet = [this](std::span<const uint8_t> packet) { return mirror_packet(Direction::kIn, packet); };
-  hooks.want_tick = [this] { gate_->wake(); };
+  hooks.want_tick = [this] {
+    if (Gate* gate = standing_gate_) gate->wake();
+  };
   hooks.report = [this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); };
   try {
     flows_ = std::make_unique<Flows>(config, memory_.net(), std::move(hooks));
