@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "descriptor_plan.h"
 #include "sha256.h"
 #include "state_chain.h"
 
@@ -177,6 +178,53 @@ bool Checkpointer::find_members(std::vector<Member>* members) const {
   return !members->empty();
 }
 
+// The journal has no event of a thread's call while the thread is in it, and the call is made again from the checkpoint. What the kernel
+// has done for it already would be done twice: so it has to be one that was interrupted before it did anything, or changes nothing.
+bool Checkpointer::is_settled(const Member& member, const abi::ThreadSlot& thread, const ThreadRegisters& at) const {
+  if (thread.resume != abi::kResumeCall || Tracer::is_interrupted(at, memory_.control().entry)) return true;
+  uint64_t nr = 0;
+  if (!ProcessMemory(member.pid).read_all(thread.block + abi::kGsRax, reinterpret_cast<uint8_t*>(&nr), sizeof nr))
+    return false;
+  switch (nr) {
+    case SYS_futex:
+    case SYS_nanosleep:
+    case SYS_clock_nanosleep:
+    case SYS_poll:
+    case SYS_ppoll:
+    case SYS_select:
+    case SYS_pselect6:
+    case SYS_epoll_wait:
+    case SYS_epoll_pwait:
+    case SYS_epoll_pwait2:
+    case SYS_pause:
+    case SYS_rt_sigsuspend:
+    case SYS_rt_sigtimedwait:
+    case SYS_wait4:
+    case SYS_waitid:
+    case SYS_sched_yield:
+    case SYS_fsync:
+    case SYS_fdatasync: return true;
+    default: return false;
+  }
+}
+
+KernelObjects Checkpointer::read_kernel(const std::vector<Member>& members) const {
+  std::vector<pid_t> pids;
+  for (const Member& member : members) pids.push_back(member.pid);
+  KernelObjects objects = describe(pids, *standard_);
+  // From the host's numbers to those that the group knows.
+  const auto inside = [&](int64_t pid) -> int64_t {
+    for (const Member& member : members)
+      if (member.pid == pid) return member.threads.front()->pid;
+    return -1;
+  };
+  for (Descriptor& d : objects.descriptors) d.pid = inside(d.pid);
+  for (ProcessAttributes& a : objects.processes) a.pid = inside(a.pid);
+  for (OpenFile& file : objects.files)
+    if (file.kind == OpenFile::kPidfd && file.target_pid > 0) file.target_pid = inside(file.target_pid);
+  return objects;
+}
+
 // Stops all of them at once, and then waits for each.
 bool Checkpointer::read_threads(const std::vector<Member>& members, bool last_try, GroupState* group) {
   for (const Member& member : members)
@@ -196,6 +244,7 @@ bool Checkpointer::read_threads(const std::vector<Member>& members, bool last_tr
       // In the agent's signal handler the kernel has put the floating-point registers aside.
       const uint64_t handlers = thread->block + kHandlerStack;
       if (at.rsp - handlers < kHandlerStackBytes) return false;
+      if (standard_ && !is_settled(member, *thread, at)) return false;
       ThreadState& state = group->threads.emplace_back();
       state.gtid = thread->gtid;
       state.process = member.slot;
@@ -551,6 +600,8 @@ Taken Checkpointer::take_one() {
   for (const Member& member : members) read_agent_data(member, &group);
   if (enclosure_.has_pids()) find_ended(members, &group);
   for (Member& member : members) read_process(member, &group, &manifest, &writer);
+  std::optional<KernelObjects> kernel;
+  if (standard_) kernel = read_kernel(members);
   group.agent_sha = agent_sha_;
   group.guest_fd = control.guest_fd;
   group.last_gtid = control.last_gtid;
@@ -579,6 +630,7 @@ Taken Checkpointer::take_one() {
     group.shared.push_back(object.state);
   }
   manifest.sections = encode_group(group);
+  if (kernel) manifest.sections.push_back({kKernelSection, encode_objects(*kernel)});
   taken.page_bytes = writer.page_bytes();
   taken.incremental = base.has_value();
   last_ = writer.commit(std::move(manifest));

@@ -38,6 +38,8 @@ class Tracer {
   bool registers(pid_t tid, ThreadRegisters* out);
   void detach(pid_t tid);
   void detach_all();
+  // In a call of the guest's that has done nothing and will be made again.
+  static bool is_interrupted(const ThreadRegisters& at, const abi::Entry& entry);
   // Stops a thread that is in a system call of the guest's, if it stands in it and can begin it again.
   bool freeze(pid_t tid, const abi::Entry& entry);
 
