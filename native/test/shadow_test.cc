@@ -3,6 +3,7 @@
 // rest of the journal from the checkpoint to several places, goes live there, and the guest has to come to the same end.
 //
 // usage: shadow-test AGENT STUB INIT GUEST
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
