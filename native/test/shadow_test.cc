@@ -241,12 +241,15 @@ void check_comparison(const KernelObjects& was, const KernelObjects& is, int gue
     failed("nothing lies in any pipe or socket");
     return (list.front().*member).emplace_back();
   };
+  const auto numbered = [](KernelObjects& o, int fd) -> Descriptor& {
+    return *std::find_if(o.descriptors.begin(), o.descriptors.end(), [&](const Descriptor& d) { return d.fd == fd; });
+  };
   const std::pair<const char*, std::function<void(KernelObjects&)>> changes[] = {
       {"position", [&](KernelObjects& o) { of_kind(o, OpenFile::kFile).position++; }},
       {"flags", [&](KernelObjects& o) { of_kind(o, OpenFile::kFile).flags ^= O_APPEND; }},
-      {"close on exec", [&](KernelObjects& o) { o.descriptors.back().cloexec ^= true; }},
-      {"a number", [&](KernelObjects& o) { o.descriptors.back().fd += 1000; }},
-      {"sharing", [&](KernelObjects& o) { o.descriptors.back().file = o.descriptors[o.descriptors.size() - 2].file; }},
+      {"close on exec", [&](KernelObjects& o) { numbered(o, 77).cloexec ^= true; }},
+      {"a number", [&](KernelObjects& o) { numbered(o, 77).fd += 1000; }},
+      {"sharing", [&](KernelObjects& o) { numbered(o, 77).file = numbered(o, 120).file; }},
       {"a pipe's contents", [&](KernelObjects& o) { filled(o.pipes, &Pipe::contents)[0] ^= 1; }},
       {"a pipe's capacity", [&](KernelObjects& o) { o.pipes.back().capacity *= 2; }},
       {"a socket's contents", [&](KernelObjects& o) { filled(o.unix_sockets, &UnixSocket::received)[0] ^= 1; }},
