@@ -1,4 +1,5 @@
-// Birth and death of the group's threads and processes.
+// Birth and death of the group's threads and processes: clone.cc, exit.cc; exec.cc for a process that becomes another program. Where their
+// blocks of memory lie: thread_blocks.h.
 #pragma once
 #include "ring.h"
 

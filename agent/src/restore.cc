@@ -30,6 +30,7 @@ namespace {
 
 constexpr u64 kPage = 4096, kCloexec = 02000000;
 constexpr u32 kNone = ~0u;
+constexpr u64 kMadeAtOnce = 1 << 20;
 // clang-format off
 constexpr u64 kThreadFlags = 0x100 | 0x200 | 0x400 | 0x800 | 0x10000 | 0x40000 | 0x200000;  // VM FS FILES SIGHAND THREAD SYSVSEM CHILD_CLEARTID
 // clang-format on
@@ -96,31 +97,59 @@ void map_region(const abi::RestoreRegion& r) {
   if (fd >= 0) sys(kSysClose, fd);
 }
 
-void fill(const abi::RestoreCopy& c, i64 pages) {
+// The checkpoint's files, some of them open while a process is filled: neighbouring runs of pages are in different ones.
+class PageFiles {
+ public:
+  ~PageFiles() {
+    for (const Slot& slot : slots_)
+      if (slot.fd >= 0) sys(kSysClose, slot.fd);
+  }
+  i64 open(u32 file) {
+    Slot& slot = slots_[file % kSlots];
+    if (slot.fd >= 0 && slot.file == file) return slot.fd;
+    if (slot.fd >= 0) sys(kSysClose, slot.fd);
+    slot = {file, (i32)open_pages(file)};
+    return slot.fd;
+  }
+
+ private:
+  static constexpr u32 kSlots = 32;
+  struct Slot {
+    u32 file = 0;
+    i32 fd = -1;
+  };
+  Slot slots_[kSlots];
+};
+
+void fill(const abi::RestoreCopy& c, PageFiles& files) {
   if (c.file == kNone) return fill_bytes((void*)c.addr, 0, c.len);
   // Read, not mapped: a region that consisted of several mappings would not be one for mremap.
   for (u64 done = 0; done < c.len;) {
-    i64 n = sys(kSysPread, pages, c.addr + done, c.len - done, c.file_offset + done);
+    i64 n = sys(kSysPread, files.open(c.file), c.addr + done, c.len - done, c.file_offset + done);
     if (n == -kEINTR) continue;
     if (n <= 0) fail("pages of the checkpoint cannot be read");
     done += (u64)n;
   }
 }
 
+// Pages that are about to be filled, made at once: a fault for each costs more than the copy. Some at a time, so that they are in the
+// cache still when they are filled. A kernel before 5.14 refuses: then they are made one by one.
+void make_pages(u64 begin, u64 end) { sys(kSysMadvise, begin, end - begin, 23 /* MADV_POPULATE_WRITE */); }
+
 void map_regions(const abi::RestoreProcess& p) {
   const abi::RestoreRegion* regions = at<abi::RestoreRegion>(p.regions);
   for (u32 i = 0; i < p.region_count; ++i) map_region(regions[i]);
   const abi::RestoreCopy* copies = at<abi::RestoreCopy>(p.copies);
-  i64 pages = -1;
-  u32 open = kNone;
-  for (u32 i = 0; i < p.copy_count; ++i) {
-    if (copies[i].file != kNone && copies[i].file != open) {
-      if (pages >= 0) sys(kSysClose, pages);
-      pages = open_pages(open = copies[i].file);
-    }
-    fill(copies[i], pages);
+  PageFiles files;
+  for (u32 i = 0; i < p.copy_count;) {
+    u32 after = i + 1;
+    const u64 begin = copies[i].addr;
+    u64 end = begin + copies[i].len;
+    for (; after < p.copy_count && copies[after].addr == end && end - begin < kMadeAtOnce; ++after)
+      end += copies[after].len;
+    for (u64 at = begin; at < end; at += kMadeAtOnce) make_pages(at, at + kMadeAtOnce < end ? at + kMadeAtOnce : end);
+    for (; i < after; ++i) fill(copies[i], files);
   }
-  if (pages >= 0) sys(kSysClose, pages);
   for (u32 i = 0; i < p.region_count; ++i) {
     const abi::RestoreRegion& r = regions[i];
     if (!r.filled || r.prot == (kProtRead | kProtWrite)) continue;

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include <filesystem>
+#include <future>
 
 #include "session_parts.h"
 
@@ -286,12 +287,15 @@ ReplaySession::ReplaySession(const ReplayOptions& options, EmitEvent emit)
     throw HostError("JOURNAL_DIR", errno, options.journal_dir,
                     options.journal_dir + " is not a journal: " + errno_text(errno));
   std::vector<Bind> page_binds;
+  std::future<void> verified;
   if (options.from_seq != 0) {
     const bool staged = isolation && isolation->mount;
     restore_ = std::make_unique<checkpoint::Restore>(options.journal_dir, options.from_seq);
     if (((restore_->group().flags & abi::kFlagPidNamespace) != 0) != (isolation && isolation->pid) && isolation &&
         isolation->pid)
       throw HostError("CHECKPOINT_READ", EINVAL, options.journal_dir, "the checkpoint was taken without isolation");
+    // Beside the agent, which fills the memory meanwhile: nothing of it runs before there are events.
+    verified = std::async(std::launch::async, [this] { restore_->verify(); });
     restore_->prepare(memory_, blobs_, options.agent_path, staged ? scratch_dir + "/open" : scratch_dir,
                       staged ? &page_binds : nullptr);
   }
@@ -320,6 +324,16 @@ ReplaySession::ReplaySession(const ReplayOptions& options, EmitEvent emit)
   std::optional<Namespaces> bound = isolation;
   if (bound) bound->binds.insert(bound->binds.end(), page_binds.begin(), page_binds.end());
   pid_ = launcher_->start(spawn, bound);
+  if (verified.valid()) {
+    try {
+      verified.get();
+    } catch (...) {
+      ::kill(-pid_, SIGKILL);
+      ::kill(pid_, SIGKILL);  // before it leads a group
+      waitpid(pid_, nullptr, __WALL);
+      throw;
+    }
+  }
   emit_({{"type", "started"}, {"pid", int(pid_)}});
   // Before this the stub's agent waits for the first event.
   auto on_end = [this](const Cut& cut) {

@@ -8,18 +8,6 @@
 
 namespace {
 
-std::string text_of(size_t size) {
-  std::string text(size, 'x');
-  for (size_t i = 0; i < size; i++) text[i] = char('a' + i * 7919 % 26);
-  return text;
-}
-int option(int fd, int level, int name) {
-  int value = -1;
-  socklen_t len = sizeof value;
-  getsockopt(fd, level, name, &value, &len);
-  return value;
-}
-
 // A service without a backup, and what is done when it gets one.
 class Late : public World {
  public:
@@ -28,8 +16,7 @@ class Late : public World {
   // A connection that nobody watches.
   void connect_unseen(bool accepted = true) {
     shadow_listener = shadow_socket();
-    const int one = 1;
-    setsockopt(shadow_listener.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    set_option(shadow_listener.get(), SOL_SOCKET, SO_REUSEADDR, 1);
     client = client_socket();
     CHECK(connect_to(client.get(), {vip, kPort}) == 0);
     if (accepted) accept_unseen();
@@ -99,11 +86,7 @@ void stream_goes_on(World::Setup setup, bool dual_stack = false) {
   CHECK(receive(w.shadow.get(), 18) == "tion 3, question 4");
   say(w.shadow.get(), "answer 4");
   CHECK(receive(w.client.get(), 8) == "answer 4");
-  UniqueFd second = w.client_socket();
-  CHECK(w.connect_to(second.get(), {w.vip, kPort}) == 0);
-  const UniqueFd accepted(accept(w.shadow_listener.get(), nullptr, nullptr));
-  say(second.get(), "hello");
-  CHECK(receive(accepted.get(), 5) == "hello");
+  w.check_new_client_is_served();
 }
 
 void takeover_right_after_it() {
@@ -123,9 +106,8 @@ void takeover_right_after_it() {
 void nothing_is_disturbed() {
   Late w({});
   w.connect_unseen();
-  const int one = 1, peek = 2;
-  setsockopt(w.server.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-  setsockopt(w.server.get(), SOL_SOCKET, SO_PEEK_OFF, &peek, sizeof peek);
+  set_option(w.server.get(), SOL_SOCKET, SO_REUSEADDR, 1);
+  set_option(w.server.get(), SOL_SOCKET, SO_PEEK_OFF, 2);
   const int peek_before = option(w.server.get(), SOL_SOCKET, SO_PEEK_OFF);
   say(w.client.get(), "input");
   const std::string text = text_of(8'000'000);
@@ -252,8 +234,7 @@ void client_had_reset() {
   w.connect_unseen();
   say(w.client.get(), "last words");
   usleep(50'000);
-  const linger hard{1, 0};
-  setsockopt(w.client.get(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+  reset_on_close(w.client.get());
   w.client.reset();
   usleep(50'000);
   w.begin_backup();
@@ -304,7 +285,7 @@ void begun_and_not_accepted() {
   w.kill_primary();
   const TakeoverResult result = w.take_over();
   CHECK(result.orphans == 1 && result.lost.empty());
-  const UniqueFd fd(accept(w.shadow_listener.get(), nullptr, nullptr));
+  const UniqueFd fd = w.accept_at_replica();
   CHECK(receive(fd.get(), 7) == "anyone?");
   say(fd.get(), "yes");
   CHECK(receive(w.client.get(), 3) == "yes");
@@ -376,21 +357,10 @@ void datagram_sockets_are_bound() {
   w.table.map_cookies([&](uint64_t cookie) { return cookie == original ? cookie_of(shadow.get()) : cookie; });
   w.kill_primary();
   CHECK(w.take_over().datagrams == 1);
-  UniqueFd fd;
-  w.lab.in("c", [&] { fd = UniqueFd(socket(w.family, SOCK_DGRAM, 0)); });
-  CHECK(w.connect_to(fd.get(), {w.vip, 5353}) == 0);
-  say(fd.get(), "datagram");
-  CHECK(receive(shadow.get(), 8) == "datagram");
+  w.check_datagram_arrives(shadow, 5353);
 }
 
 // ---- Flows -------------------------------------------------------------------------------------------------------------------------
-
-uint32_t unacknowledged(int fd) {
-  tcp_info info{};
-  socklen_t len = sizeof info;
-  getsockopt(fd, SOL_TCP, TCP_INFO, &info, &len);
-  return info.tcpi_unacked;
-}
 
 void nothing_is_acknowledged_that_the_backup_has_not(bool v6) {
   Late w({.v6 = v6, .flows = true});
@@ -488,51 +458,38 @@ int main(int argc, char** argv) {
     printf("skipped: network namespaces need root\n");
     return failures == 0 ? 77 : 1;
   }
-  const std::string only = argc > 1 ? argv[1] : "";
-  const std::pair<const char*, std::function<void()>> all[] = {
-      {"stream goes on", [] { stream_goes_on({}); }},
-      {"stream goes on, IPv6", [] { stream_goes_on({.v6 = true}); }},
-      {"stream goes on, dual stack", [] { stream_goes_on({}, true); }},
-      {"stream goes on, plain TCP",
-       [] {
-         stream_goes_on(
-             {.client_sysctl = "net.ipv4.tcp_timestamps=0 net.ipv4.tcp_sack=0 net.ipv4.tcp_window_scaling=0"});
-       }},
-      {"takeover right after it", takeover_right_after_it},
-      {"nothing is disturbed", nothing_is_disturbed},
-      {"gate comes later", [] { gate_comes_later({}); }},
-      {"gate comes later, with flows and a fence", [] { gate_comes_later({.flows = true}); }},
-      {"gate comes later, with a way to the backup", [] { gate_comes_later({.forward = true}); }},
-      {"nobody reads", nobody_reads},
-      {"client had closed its half", client_had_closed_its_half},
-      {"server had closed its half", server_had_closed_its_half},
-      {"both had closed", both_had_closed},
-      {"client had reset", client_had_reset},
-      {"begun before the snapshot", begun_before_the_snapshot},
-      {"begun and ended before the snapshot", begun_and_ended_before_the_snapshot},
-      {"begun and not accepted", begun_and_not_accepted},
-      {"not accepted and not seen", not_accepted_and_not_seen},
-      {"calls in flight", calls_in_flight},
-      {"opened by the guest", [] { opened_by_the_guest(false); }},
-      {"opened by the guest, IPv6", [] { opened_by_the_guest(true); }},
-      {"datagram sockets are bound", datagram_sockets_are_bound},
-      {"nothing is acknowledged that the backup has not",
-       [] { nothing_is_acknowledged_that_the_backup_has_not(false); }},
-      {"nothing is acknowledged that the backup has not, IPv6",
-       [] { nothing_is_acknowledged_that_the_backup_has_not(true); }},
-  };
-  for (const auto& [name, run] : all) {
-    scenario = name;
-    if (scenario.find(only) == std::string::npos) continue;
-    const int before = failures;
-    try {
-      run();
-    } catch (const HostError& error) {
-      printf("%s: %s\n", name, error.what());
-      failures++;
-    }
-    printf("%s: %s\n", failures == before ? "ok" : "FAILED", name);
-    fflush(stdout);
-  }
-  return failures == 0 ? 0 : 1;
+  return run_scenarios(
+      argc, argv,
+      {
+          {"stream goes on", [] { stream_goes_on({}); }},
+          {"stream goes on, IPv6", [] { stream_goes_on({.v6 = true}); }},
+          {"stream goes on, dual stack", [] { stream_goes_on({}, true); }},
+          {"stream goes on, plain TCP",
+           [] {
+             stream_goes_on(
+                 {.client_sysctl = "net.ipv4.tcp_timestamps=0 net.ipv4.tcp_sack=0 net.ipv4.tcp_window_scaling=0"});
+           }},
+          {"takeover right after it", takeover_right_after_it},
+          {"nothing is disturbed", nothing_is_disturbed},
+          {"gate comes later", [] { gate_comes_later({}); }},
+          {"gate comes later, with flows and a fence", [] { gate_comes_later({.flows = true}); }},
+          {"gate comes later, with a way to the backup", [] { gate_comes_later({.forward = true}); }},
+          {"nobody reads", nobody_reads},
+          {"client had closed its half", client_had_closed_its_half},
+          {"server had closed its half", server_had_closed_its_half},
+          {"both had closed", both_had_closed},
+          {"client had reset", client_had_reset},
+          {"begun before the snapshot", begun_before_the_snapshot},
+          {"begun and ended before the snapshot", begun_and_ended_before_the_snapshot},
+          {"begun and not accepted", begun_and_not_accepted},
+          {"not accepted and not seen", not_accepted_and_not_seen},
+          {"calls in flight", calls_in_flight},
+          {"opened by the guest", [] { opened_by_the_guest(false); }},
+          {"opened by the guest, IPv6", [] { opened_by_the_guest(true); }},
+          {"datagram sockets are bound", datagram_sockets_are_bound},
+          {"nothing is acknowledged that the backup has not",
+           [] { nothing_is_acknowledged_that_the_backup_has_not(false); }},
+          {"nothing is acknowledged that the backup has not, IPv6",
+           [] { nothing_is_acknowledged_that_the_backup_has_not(true); }},
+      });
 }

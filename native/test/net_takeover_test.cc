@@ -24,8 +24,7 @@ void stream_goes_on(World::Setup setup, bool dual_stack) {
   CHECK(receive(w.client.get(), 10) == "answer 1, ");
   say(w.client.get(), "question 2, ");  // received, acknowledged, and not read
   CHECK(w.table_has(24));
-  const int one = 1;
-  setsockopt(w.shadow.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+  set_option(w.shadow.get(), SOL_SOCKET, SO_REUSEADDR, 1);
   w.kill_primary();
   say(w.client.get(), "question 3");  // into the void
   const TakeoverResult result = w.take_over();
@@ -35,17 +34,9 @@ void stream_goes_on(World::Setup setup, bool dual_stack) {
   CHECK(receive(w.shadow.get(), 22) == "question 2, question 3");
   say(w.shadow.get(), "answer 3");
   CHECK(receive(w.client.get(), 8) == "answer 3");
-  int reuse = 0, transparent = 1;
-  socklen_t len = sizeof reuse;
-  getsockopt(w.shadow.get(), SOL_SOCKET, SO_REUSEADDR, &reuse, &len);
-  getsockopt(w.shadow.get(), SOL_IP, IP_TRANSPARENT, &transparent, &len);
-  CHECK(reuse == 1 && transparent == 0);
-  // A new client.
-  UniqueFd second = w.client_socket();
-  CHECK(w.connect_to(second.get(), {w.vip, kPort}) == 0);
-  const UniqueFd accepted(accept(w.shadow_listener.get(), nullptr, nullptr));
-  say(second.get(), "hello");
-  CHECK(receive(accepted.get(), 5) == "hello");
+  CHECK(option(w.shadow.get(), SOL_SOCKET, SO_REUSEADDR) == 1);
+  CHECK(option(w.shadow.get(), SOL_IP, IP_TRANSPARENT) == 0);
+  w.check_new_client_is_served();
 }
 
 void client_had_closed_its_half() {
@@ -97,8 +88,7 @@ void client_had_reset() {
   w.connect_client();
   say(w.client.get(), "last words");
   CHECK(w.table_has(10));
-  const linger hard{1, 0};
-  setsockopt(w.client.get(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+  reset_on_close(w.client.get());
   const FlowKey key{World::name_of(w.client.get()), {w.vip, kPort}};
   w.client.reset();
   CHECK(eventually([&] {
@@ -132,7 +122,7 @@ void not_accepted_yet(bool v6) {
   w.kill_primary();
   const TakeoverResult result = w.take_over();
   CHECK(result.orphans == 1 && result.lost.empty());
-  const UniqueFd fd(accept(w.shadow_listener.get(), nullptr, nullptr));
+  const UniqueFd fd = w.accept_at_replica();
   CHECK(fd && World::name_of(fd.get()) == (Endpoint{w.vip, kPort}));
   CHECK(receive(fd.get(), 7) == "anyone?");
   say(fd.get(), "yes");
@@ -142,8 +132,7 @@ void not_accepted_yet(bool v6) {
 void much_not_accepted_yet() {
   World w({});
   w.connect_client(false);
-  std::string text(3'000'000, 'x');
-  for (size_t i = 0; i < text.size(); i++) text[i] = char('a' + i * 7919 % 26);
+  const std::string text = text_of(3'000'000);
   const timeval second{1, 0};
   setsockopt(w.client.get(), SOL_SOCKET, SO_SNDTIMEO, &second, sizeof second);
   // As much as the primary's kernel takes without anyone reading.
@@ -152,7 +141,7 @@ void much_not_accepted_yet() {
   w.kill_primary();
   const TakeoverResult result = w.take_over();
   CHECK(result.orphans == 1 && result.lost.empty());
-  const UniqueFd fd(accept(w.shadow_listener.get(), nullptr, nullptr));
+  const UniqueFd fd = w.accept_at_replica();
   CHECK(receive(fd.get(), size_t(sent)) == text.substr(0, size_t(sent)));
 }
 
@@ -210,8 +199,7 @@ void replica_that_lags_is_not_believed() {
 void client_that_does_not_read() {
   World w({});
   w.connect_client();
-  std::string text(8'000'000, 'x');
-  for (size_t i = 0; i < text.size(); i++) text[i] = char('a' + i * 7919 % 26);
+  const std::string text = text_of(8'000'000);
   const ssize_t sent = send(w.server.get(), text.data(), text.size(), MSG_DONTWAIT);
   CHECK(sent > 0);
   usleep(300'000);  // until its window is closed
@@ -228,11 +216,7 @@ void datagram_sockets_are_bound() {
   w.tell(abi::kNetBind, shadow.get(), SOCK_DGRAM, sockaddr_bytes({w.vip, 5353}, w.family));
   w.kill_primary();
   CHECK(w.take_over().datagrams == 1);
-  UniqueFd fd;
-  w.lab.in("c", [&] { fd = UniqueFd(socket(w.family, SOCK_DGRAM, 0)); });
-  CHECK(w.connect_to(fd.get(), {w.vip, 5353}) == 0);
-  say(fd.get(), "datagram");
-  CHECK(receive(shadow.get(), 8) == "datagram");
+  w.check_datagram_arrives(shadow, 5353);
 }
 
 void fenced_host_sends_packets_on(bool v6) {
@@ -260,10 +244,7 @@ void nothing_is_acknowledged_before_the_backup_has_it() {
   say(w.client.get(), "held");
   pollfd p{w.server.get(), POLLIN, 0};
   CHECK(poll(&p, 1, 150) == 0);
-  tcp_info info{};
-  socklen_t len = sizeof info;
-  getsockopt(w.client.get(), SOL_TCP, TCP_INFO, &info, &len);
-  CHECK(info.tcpi_unacked == 1);
+  CHECK(unacknowledged(w.client.get()) == 1);
   CHECK(w.gate->stats().held >= 1);
   w.hold = false;
   w.gate->release(w.position);
@@ -309,50 +290,80 @@ bool vip_answers(World& w) {
   return refused;
 }
 
+// A gate that is there for its lease only: it has nothing to mirror.
+GateConfig leased_gate(const World& w, uint32_t lease_ms) {
+  GateConfig config;
+  config.service = "scenario";
+  config.vip = w.vip;
+  config.tcp_ports = {kPort};
+  config.queue_in = 30;
+  config.queue_out = 31;
+  config.lease_ms = lease_ms;
+  return config;
+}
+GateHooks idle_hooks(std::function<void(abi::MessageLevel, const std::string&)> report) {
+  return {.mirror_packet = [](Direction, std::span<const uint8_t>) -> uint64_t { return 0; },
+          .flush = {},
+          .fin_allowed = {},
+          .report = std::move(report)};
+}
+
+// Host A as a process of its own, with a gate in the place of the world's: it can be stopped, and killed.
+class OtherHost {
+ public:
+  using Ready = std::function<void()>;
+  // `live` must say when it is ready, and must not return.
+  OtherHost(World& w, uint32_t lease_ms, const std::function<void(Gate&, const Ready&)>& live) {
+    w.lab.in("a", [&] { w.gate.reset(); });
+    int words[2];
+    CHECK(pipe(words) == 0);
+    pid_ = fork();
+    if (pid_ == 0) {
+      w.lab.enter("a");
+      auto* gate = new Gate(leased_gate(w, lease_ms), idle_hooks([](abi::MessageLevel, const std::string& text) {
+                              printf("%s\n", text.c_str());
+                            }));
+      live(*gate, [&] {
+        const char byte = 1;
+        if (write(words[1], &byte, 1) != 1) _exit(1);
+      });
+      _exit(1);
+    }
+    ready_ = UniqueFd(words[0]);
+    word_ = UniqueFd(words[1]);
+    char byte;
+    CHECK(read(ready_.get(), &byte, 1) == 1);
+  }
+  void signal(int number) const { kill(pid_, number); }
+  void wait() const { waitpid(pid_, nullptr, 0); }
+
+ private:
+  pid_t pid_ = -1;
+  UniqueFd ready_, word_;
+};
+
 void frozen_host_falls_silent(bool v6) {
   World w({.v6 = v6});
-  w.lab.in("a", [&] { w.gate.reset(); });
-  int words[2];
-  CHECK(pipe(words) == 0);
-  const pid_t pid = fork();
-  if (pid == 0) {
-    w.lab.enter("a");
-    GateConfig config;
-    config.service = "scenario";
-    config.vip = w.vip;
-    config.tcp_ports = {kPort};
-    config.queue_in = 30;
-    config.queue_out = 31;
-    config.lease_ms = 40;
-    auto* gate = new Gate(
-        config, GateHooks{.mirror_packet = [](Direction, std::span<const uint8_t>) -> uint64_t { return 0; },
-                          .flush = {},
-                          .fin_allowed = {},
-                          .report = [](abi::MessageLevel, const std::string& text) { printf("%s\n", text.c_str()); }});
-    char byte = 1;
-    if (write(words[1], &byte, 1) != 1) _exit(1);
+  OtherHost host(w, 40, [](Gate& gate, const OtherHost::Ready& ready) {
+    ready();
     for (;;) {
-      gate->extend_lease_until(monotonic_ns() + 40'000'000);
+      gate.extend_lease_until(monotonic_ns() + 40'000'000);
       // A host that comes back finds that it has not been heard for long, and does not go on.
       const uint64_t before = monotonic_ns();
       usleep(5000);
       if (monotonic_ns() - before > 200'000'000) pause();
     }
-  }
-  char byte;
-  CHECK(read(words[0], &byte, 1) == 1);
+  });
   CHECK(vip_answers(w));
-  kill(pid, SIGSTOP);
+  host.signal(SIGSTOP);
   usleep(60'000);
   CHECK(!vip_answers(w));
   usleep(150'000);
-  kill(pid, SIGCONT);
+  host.signal(SIGCONT);
   usleep(20'000);
   CHECK(!vip_answers(w));
-  kill(pid, SIGKILL);
-  waitpid(pid, nullptr, 0);
-  close(words[0]);
-  close(words[1]);
+  host.signal(SIGKILL);
+  host.wait();
   // What it left behind is found by the service's name alone.
   const std::string family = v6 ? "ip6tables" : "iptables";
   CHECK(w.lab.run("a", family + "-save -t mangle").find("NFQUEUE") != std::string::npos);
@@ -368,42 +379,20 @@ void frozen_host_falls_silent(bool v6) {
 // Its lease has long to go, and its memory takes the kernel long to take apart.
 void killed_host_falls_silent_at_once(bool v6) {
   World w({.v6 = v6});
-  w.lab.in("a", [&] { w.gate.reset(); });
-  int words[2];
-  CHECK(pipe(words) == 0);
-  const pid_t pid = fork();
-  if (pid == 0) {
-    w.lab.enter("a");
-    GateConfig config;
-    config.service = "scenario";
-    config.vip = w.vip;
-    config.tcp_ports = {kPort};
-    config.queue_in = 30;
-    config.queue_out = 31;
-    config.lease_ms = 10'000;
-    auto* gate = new Gate(
-        config, GateHooks{.mirror_packet = [](Direction, std::span<const uint8_t>) -> uint64_t { return 0; },
-                          .flush = {},
-                          .fin_allowed = {},
-                          .report = [](abi::MessageLevel, const std::string& text) { printf("%s\n", text.c_str()); }});
-    gate->keep_lease(true);
+  OtherHost host(w, 10'000, [](Gate& gate, const OtherHost::Ready& ready) {
+    gate.keep_lease(true);
     constexpr size_t kMemory = 1u << 30;
     void* memory = mmap(nullptr, kMemory, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     madvise(memory, kMemory, MADV_NOHUGEPAGE);
     memset(memory, 1, kMemory);
-    const char byte = 1;
-    if (write(words[1], &byte, 1) != 1) _exit(1);
+    ready();
     for (;;) pause();
-  }
-  char byte;
-  CHECK(read(words[0], &byte, 1) == 1);
+  });
   CHECK(vip_answers(w));
-  kill(pid, SIGKILL);
+  host.signal(SIGKILL);
   usleep(5000);
   CHECK(!vip_answers(w));
-  waitpid(pid, nullptr, 0);
-  close(words[0]);
-  close(words[1]);
+  host.wait();
   w.lab.in("a", [] { Gate::clean_leftovers("scenario"); });
   CHECK(w.lab.run("a", "nft list tables").find("understudy") == std::string::npos);
   CHECK(vip_answers(w));
@@ -411,20 +400,9 @@ void killed_host_falls_silent_at_once(bool v6) {
 
 void lease_ends_at_once() {
   World w({});
-  w.lab.in("a", [&] { w.gate.reset(); });
   w.lab.in("a", [&] {
-    GateConfig config;
-    config.service = "scenario";
-    config.vip = w.vip;
-    config.tcp_ports = {kPort};
-    config.queue_in = 30;
-    config.queue_out = 31;
-    config.lease_ms = 1000;
-    w.gate = std::make_unique<Gate>(
-        config, GateHooks{.mirror_packet = [](Direction, std::span<const uint8_t>) -> uint64_t { return 0; },
-                          .flush = {},
-                          .fin_allowed = {},
-                          .report = report});
+    w.gate.reset();
+    w.gate = std::make_unique<Gate>(leased_gate(w, 1000), idle_hooks(report));
   });
   CHECK(vip_answers(w));
   w.gate->drop_lease();
@@ -461,56 +439,44 @@ int main(int argc, char** argv) {
     printf("skipped: network namespaces need root\n");
     return 77;
   }
-  const std::string only = argc > 1 ? argv[1] : "";
-  const std::pair<const char*, std::function<void()>> all[] = {
-      {"stream goes on", [] { stream_goes_on({}, false); }},
-      {"stream goes on, IPv6", [] { stream_goes_on({.v6 = true}, false); }},
-      {"stream goes on, dual stack", [] { stream_goes_on({}, true); }},
-      {"stream goes on, plain TCP",
-       [] {
-         stream_goes_on(
-             {.client_sysctl = "net.ipv4.tcp_timestamps=0 net.ipv4.tcp_sack=0 net.ipv4.tcp_window_scaling=0"}, false);
-       }},
-      {"client had closed its half", client_had_closed_its_half},
-      {"server had closed its half", server_had_closed_its_half},
-      {"guest had closed with bytes on the way", guest_had_closed_with_bytes_on_the_way},
-      {"client had reset", client_had_reset},
-      {"client is gone at the takeover", client_is_gone_at_the_takeover},
-      {"not accepted yet", [] { not_accepted_yet(false); }},
-      {"not accepted yet, IPv6", [] { not_accepted_yet(true); }},
-      {"much not accepted yet", much_not_accepted_yet},
-      {"opened by the guest", [] { opened_by_the_guest(false); }},
-      {"opened by the guest, IPv6", [] { opened_by_the_guest(true); }},
-      {"being opened by the guest", being_opened_by_the_guest},
-      {"unknown connection is reset", unknown_connection_is_reset},
-      {"replica that lags is not believed", replica_that_lags_is_not_believed},
-      {"client that does not read", client_that_does_not_read},
-      {"datagram sockets are bound", datagram_sockets_are_bound},
-      {"fenced host sends packets on", [] { fenced_host_sends_packets_on(false); }},
-      {"fenced host sends packets on, IPv6", [] { fenced_host_sends_packets_on(true); }},
-      {"nothing is acknowledged before the backup has it", nothing_is_acknowledged_before_the_backup_has_it},
-      {"lost mirror holds until told otherwise", lost_mirror_holds_until_told_otherwise},
-      {"firewall rules still count", firewall_rules_still_count},
-      {"frozen host falls silent", [] { frozen_host_falls_silent(false); }},
-      {"frozen host falls silent, IPv6", [] { frozen_host_falls_silent(true); }},
-      {"killed host falls silent at once", [] { killed_host_falls_silent_at_once(false); }},
-      {"killed host falls silent at once, IPv6", [] { killed_host_falls_silent_at_once(true); }},
-      {"lease ends at once", lease_ends_at_once},
-      {"neighbours learn where the VIP is", [] { neighbours_learn_where_the_vip_is(false); }},
-      {"neighbours learn where the VIP is, IPv6", [] { neighbours_learn_where_the_vip_is(true); }},
-  };
-  for (const auto& [name, run] : all) {
-    scenario = name;
-    if (scenario.find(only) == std::string::npos) continue;
-    const int before = failures;
-    try {
-      run();
-    } catch (const HostError& error) {
-      printf("%s: %s\n", name, error.what());
-      failures++;
-    }
-    printf("%s: %s\n", failures == before ? "ok" : "FAILED", name);
-    fflush(stdout);
-  }
-  return failures == 0 ? 0 : 1;
+  return run_scenarios(
+      argc, argv,
+      {
+          {"stream goes on", [] { stream_goes_on({}, false); }},
+          {"stream goes on, IPv6", [] { stream_goes_on({.v6 = true}, false); }},
+          {"stream goes on, dual stack", [] { stream_goes_on({}, true); }},
+          {"stream goes on, plain TCP",
+           [] {
+             stream_goes_on(
+                 {.client_sysctl = "net.ipv4.tcp_timestamps=0 net.ipv4.tcp_sack=0 net.ipv4.tcp_window_scaling=0"},
+                 false);
+           }},
+          {"client had closed its half", client_had_closed_its_half},
+          {"server had closed its half", server_had_closed_its_half},
+          {"guest had closed with bytes on the way", guest_had_closed_with_bytes_on_the_way},
+          {"client had reset", client_had_reset},
+          {"client is gone at the takeover", client_is_gone_at_the_takeover},
+          {"not accepted yet", [] { not_accepted_yet(false); }},
+          {"not accepted yet, IPv6", [] { not_accepted_yet(true); }},
+          {"much not accepted yet", much_not_accepted_yet},
+          {"opened by the guest", [] { opened_by_the_guest(false); }},
+          {"opened by the guest, IPv6", [] { opened_by_the_guest(true); }},
+          {"being opened by the guest", being_opened_by_the_guest},
+          {"unknown connection is reset", unknown_connection_is_reset},
+          {"replica that lags is not believed", replica_that_lags_is_not_believed},
+          {"client that does not read", client_that_does_not_read},
+          {"datagram sockets are bound", datagram_sockets_are_bound},
+          {"fenced host sends packets on", [] { fenced_host_sends_packets_on(false); }},
+          {"fenced host sends packets on, IPv6", [] { fenced_host_sends_packets_on(true); }},
+          {"nothing is acknowledged before the backup has it", nothing_is_acknowledged_before_the_backup_has_it},
+          {"lost mirror holds until told otherwise", lost_mirror_holds_until_told_otherwise},
+          {"firewall rules still count", firewall_rules_still_count},
+          {"frozen host falls silent", [] { frozen_host_falls_silent(false); }},
+          {"frozen host falls silent, IPv6", [] { frozen_host_falls_silent(true); }},
+          {"killed host falls silent at once", [] { killed_host_falls_silent_at_once(false); }},
+          {"killed host falls silent at once, IPv6", [] { killed_host_falls_silent_at_once(true); }},
+          {"lease ends at once", lease_ends_at_once},
+          {"neighbours learn where the VIP is", [] { neighbours_learn_where_the_vip_is(false); }},
+          {"neighbours learn where the VIP is, IPv6", [] { neighbours_learn_where_the_vip_is(true); }},
+      });
 }

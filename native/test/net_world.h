@@ -11,7 +11,9 @@
 #include <sys/socket.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
+#include <vector>
 
 #include "net/flows.h"
 #include "net/gate.h"
@@ -73,6 +75,30 @@ uint64_t cookie_of(int fd) {
   socklen_t len = sizeof cookie;
   getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len);
   return cookie;
+}
+// Bytes of which no two stretches are alike.
+std::string text_of(size_t size) {
+  std::string text(size, 'x');
+  for (size_t i = 0; i < size; i++) text[i] = char('a' + i * 7919 % 26);
+  return text;
+}
+int option(int fd, int level, int name) {
+  int value = -1;
+  socklen_t len = sizeof value;
+  getsockopt(fd, level, name, &value, &len);
+  return value;
+}
+void set_option(int fd, int level, int name, int value) { setsockopt(fd, level, name, &value, sizeof value); }
+// Its end is a reset, not a FIN.
+void reset_on_close(int fd) {
+  const linger hard{1, 0};
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+}
+uint32_t unacknowledged(int fd) {
+  tcp_info info{};
+  socklen_t len = sizeof info;
+  getsockopt(fd, SOL_TCP, TCP_INFO, &info, &len);
+  return info.tcpi_unacked;
 }
 Bytes sockaddr_bytes(const Endpoint& endpoint, int family) {
   sockaddr_storage address;
@@ -203,8 +229,7 @@ class World {
   int shadow_family() const { return dual_stack ? AF_INET6 : family; }
   void shadow_listener_socket() {
     shadow_listener = shadow_socket();
-    const int one = 1;
-    setsockopt(shadow_listener.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    set_option(shadow_listener.get(), SOL_SOCKET, SO_REUSEADDR, 1);
     Endpoint bound{vip, kPort};
     if (dual_stack) bound.address = Address::parse("::");
     tell(abi::kNetListen, shadow_listener.get(), 100, sockaddr_bytes(bound, shadow_family()));
@@ -283,6 +308,23 @@ class World {
     return result;
   }
 
+  // ---- After the takeover ----
+  UniqueFd accept_at_replica() const { return UniqueFd(accept(shadow_listener.get(), nullptr, nullptr)); }
+  void check_new_client_is_served() {
+    const UniqueFd second = client_socket();
+    CHECK(connect_to(second.get(), {vip, kPort}) == 0);
+    const UniqueFd accepted = accept_at_replica();
+    say(second.get(), "hello");
+    CHECK(receive(accepted.get(), 5) == "hello");
+  }
+  void check_datagram_arrives(const UniqueFd& at, uint16_t port) {
+    UniqueFd fd;
+    lab.in("c", [&] { fd = UniqueFd(socket(family, SOCK_DGRAM, 0)); });
+    CHECK(connect_to(fd.get(), {vip, port}) == 0);
+    say(fd.get(), "datagram");
+    CHECK(receive(at.get(), 8) == "datagram");
+  }
+
   bool v6, outward, forward, with_flows, dual_stack = false;
   bool telling = true;  // the replica tells the table
   int family;
@@ -299,5 +341,28 @@ class World {
   uint64_t position = 0;
   UniqueFd listener, server, client, shadow, shadow_listener, late_listener;
 };
+
+struct Scenario {
+  const char* name;
+  std::function<void()> run;
+};
+// Those whose name contains the program's first argument. The result is the program's.
+int run_scenarios(int argc, char** argv, const std::vector<Scenario>& all) {
+  const std::string only = argc > 1 ? argv[1] : "";
+  for (const auto& [name, run] : all) {
+    scenario = name;
+    if (scenario.find(only) == std::string::npos) continue;
+    const int before = failures;
+    try {
+      run();
+    } catch (const HostError& error) {
+      printf("%s: %s\n", name, error.what());
+      failures++;
+    }
+    printf("%s: %s\n", failures == before ? "ok" : "FAILED", name);
+    fflush(stdout);
+  }
+  return failures == 0 ? 0 : 1;
+}
 
 }  // namespace

@@ -41,8 +41,7 @@ class Reader {
     const uint64_t have = r_.array();
     if (!r_.ok() || have < sizeof...(values)) return false;
     const bool ok = (get(values) && ...);
-    for (uint64_t i = sizeof...(values); i < have && r_.ok(); i++) r_.skip();
-    return ok && r_.ok();
+    return r_.skip_appended(have, sizeof...(values)) && ok;
   }
 
  private:
@@ -150,8 +149,7 @@ std::string encode_objects(const KernelObjects& objects) {
 }
 
 bool decode_objects(std::string_view bytes, KernelObjects* out) {
-  const auto* p = reinterpret_cast<const uint8_t*>(bytes.data());
-  MsgpackReader r(p, p + bytes.size());
+  MsgpackReader r(bytes);
   Reader reader(&r);
   return visit(reader, *out);
 }

@@ -102,6 +102,7 @@ class PageTracker {
   void void_unmapped(Scan* scan);
   void scan_written(Scan* scan);
   void scan_discarded(Scan* scan);
+  std::vector<Range> without_tables(const std::vector<PageRun>& runs);
   void recheck_voided(Scan* scan);
   void tell_again(Scan* scan);
   // Calls f(range) for all pages in [range) of which (categories ^ inverted) & mask == mask.

@@ -24,6 +24,9 @@ class Restore {
   // Throws HostError CHECKPOINT_*.
   Restore(const std::string& journal_dir, uint64_t seq);
   uint64_t seq() const { return chain_.manifest().self.seq; }
+  // Reads all pages. Before anything runs on them: a flipped bit in memory would come out as a divergence, or as nothing at all. Any thread.
+  // Throws DamageError.
+  void verify() const { chain_.verify(); }
   const GroupState& group() const { return group_; }
   uint64_t first_pid() const { return uint64_t(group_.processes.front().pid); }
 
