@@ -82,6 +82,7 @@ void note_descriptors(Process& process, const abi::RestoreProcess& p) {
   // Cookies are those of the recording's sockets, and a plain recording does not keep kinds.
   fill_bytes(process.cookies, 0, sizeof process.cookies);
   fill_bytes(process.fd_kind, kFdUnknown, sizeof process.fd_kind);
+  copy_bytes(&process.timers, at<Timers>(p.timers), sizeof process.timers);
   const abi::RestoreDescriptor* descriptors = at<abi::RestoreDescriptor>(p.descriptors);
   for (u32 i = 0; i < p.descriptor_count; ++i)
     if (descriptors[i].pipe && (u32)descriptors[i].fd < kFdFlags) process.fd_kind[descriptors[i].fd] = kFdPipe;

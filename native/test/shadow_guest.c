@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/timerfd.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -218,6 +219,14 @@ int main(int argc, char** argv) {
   const int wd = inotify_add_watch(notify, path, IN_CREATE | IN_DELETE);
   MUST(wd > 1);
 
+  // What the checkpoint has to keep of timers: one is far away, one is set and comes after it.
+  timer_t far_away, soon_enough;
+  struct sigevent with = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR2, .sigev_value = {.sival_int = 99}};
+  MUST(timer_create(CLOCK_MONOTONIC, &with, &far_away) == 0 && timer_create(CLOCK_REALTIME, NULL, &soon_enough) == 0);
+  MUST(timer_delete(soon_enough) == 0 && timer_settime(far_away, 0, &hour, NULL) == 0);
+  const struct itimerval in_a_day = {{7, 0}, {86400, 0}};
+  MUST(setitimer(ITIMER_REAL, &in_a_day, NULL) == 0);
+
   int pidfd;
   const pid_t child = fork();
   MUST(child >= 0);
@@ -293,6 +302,11 @@ int main(int argc, char** argv) {
   MUST(timerfd_gettime(timer, &left) == 0);
   say("timer", left.it_value.tv_sec > 3000 && left.it_value.tv_sec <= 3600 && left.it_interval.tv_sec == 5);
   say_read("expired", expired);
+  MUST(timer_gettime(far_away, &left) == 0);
+  say("timer of a signal", left.it_value.tv_sec > 3000 && left.it_value.tv_sec <= 3600 && left.it_interval.tv_sec == 5);
+  struct itimerval day;
+  MUST(getitimer(ITIMER_REAL, &day) == 0);
+  say("interval timer", day.it_value.tv_sec > 86000 && day.it_interval.tv_sec == 7);
   raise(SIGUSR2);
   struct signalfd_siginfo info;
   say("signal", read(signals, &info, sizeof info) == sizeof info ? (long)info.ssi_signo : -1);

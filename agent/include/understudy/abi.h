@@ -379,6 +379,7 @@ struct RestoreProcess {
   // With kFlagShadow: what it has open, and what makes the rest of what the kernel knows of it.
   uint64_t descriptors, steps;  // RestoreDescriptor[], RestoreStep[]
   uint32_t descriptor_count, step_count;
+  uint64_t timers;  // RestoreTimers
   uint8_t fd_emit[1024];                      // FdFlag bits by descriptor: which mean the standard output or error
 };
 // A system call. Every open file of the group is made once, under a number that none of its processes uses; all of them inherit it, and
@@ -399,6 +400,17 @@ struct RestoreStep {
   uint32_t cloexec;  // of what is made
   int64_t expected;
   uint64_t text;  // what could not be done, ends with a zero byte
+};
+// What a hot replica arms when it goes live (agent/src/timers.h): the layout is the agent's.
+struct RestoreTimers {
+  struct Interval {  // struct itimerval
+    int64_t interval[2], value[2];
+  } interval[3];
+  struct Posix {
+    int32_t used, id, clock, has_event, set, flags;
+    uint8_t event[64];  // struct sigevent
+    int64_t spec[4];    // struct itimerspec
+  } posix[16];
 };
 struct RestoreDescriptor {
   int32_t fd, number;  // number: what it is a duplicate of

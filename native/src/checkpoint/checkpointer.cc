@@ -212,6 +212,15 @@ KernelObjects Checkpointer::read_kernel(const std::vector<Member>& members) cons
   std::vector<pid_t> pids;
   for (const Member& member : members) pids.push_back(member.pid);
   KernelObjects objects = describe(pids, *standard_);
+  // Nobody makes a request while the host has the baton: the area for them is free.
+  for (const Member& member : members)
+    for (ProcessAttributes& a : objects.processes) {
+      if (a.pid != member.pid) continue;
+      const pid_t tid = enclosure_.host_pid(member.threads.front()->tid);
+      const std::string wrong = read_timers(tid, memory_.control().entry.window_end[0] - 2, abi::kRpcAddr,
+                                            memory_.rpc_payload(), &a);
+      if (!wrong.empty()) objects.missing.push_back(wrong);
+    }
   // From the host's numbers to those that the group knows.
   const auto inside = [&](int64_t pid) -> int64_t {
     for (const Member& member : members)
@@ -219,7 +228,11 @@ KernelObjects Checkpointer::read_kernel(const std::vector<Member>& members) cons
     return -1;
   };
   for (Descriptor& d : objects.descriptors) d.pid = inside(d.pid);
-  for (ProcessAttributes& a : objects.processes) a.pid = inside(a.pid);
+  for (ProcessAttributes& a : objects.processes) {
+    a.pid = inside(a.pid);
+    for (PosixTimer& t : a.timers)
+      if (t.target > 0) t.target = enclosure_.has_pids() ? enclosure_.inside_pid(pid_t(t.target)) : t.target;
+  }
   for (OpenFile& file : objects.files)
     if (file.kind == OpenFile::kPidfd && file.target_pid > 0) file.target_pid = inside(file.target_pid);
   return objects;

@@ -116,6 +116,14 @@ struct InetSocket {
   std::vector<SocketOption> options;  // those that are not as of a new socket
 };
 
+// Of timer_create.
+struct PosixTimer {
+  int32_t id = 0, clock = 0, signal = 0, notify = 0;  // notify: SIGEV_
+  int64_t target = 0;                                 // the thread that gets the signal, of SIGEV_THREAD_ID
+  uint64_t value = 0;                                 // what the signal carries
+  std::vector<int64_t> spec;                          // struct itimerspec: interval, what is left
+};
+
 // What the kernel knows of a process beside its descriptors and memory.
 struct ProcessAttributes {
   int64_t pid = 0;  // as given
@@ -123,6 +131,9 @@ struct ProcessAttributes {
   uint32_t umask = 022;
   std::vector<uint64_t> limits;  // soft and hard of each RLIMIT_, in their order; ~0: none
   std::vector<uint32_t> users, groups, further_groups;  // real, effective, saved, file system's; supplementary
+  // Not by describe(), which only looks: the process itself has to be asked (read_timers).
+  std::vector<int64_t> intervals;  // struct itimerval of each ITIMER_, in their order
+  std::vector<PosixTimer> timers;
 };
 
 struct SemaphoreSet {
@@ -164,6 +175,10 @@ inline constexpr uint64_t kContentsMax = 64 << 20;
 // `pids`: the host's numbers of all members. Throws HostError CHECKPOINT_READ when a member cannot be looked at at all.
 // `standard`: descriptors of the caller's that mean what the group has as its standard input, output, error.
 KernelObjects describe(const std::vector<pid_t>& pids, const std::vector<int>& standard = {});
+
+// Its timers. `tid`: a thread of the process that the caller has stopped with ptrace; `instruction`: see remote_call.h; `scratch`: memory that both
+// have, where the process finds it and where the caller does. "" or what could not be found out.
+std::string read_timers(pid_t tid, uint64_t instruction, uint64_t scratch, const void* scratch_here, ProcessAttributes* out);
 
 // Msgpack, for a section of the state file.
 std::string encode_objects(const KernelObjects& objects);

@@ -101,9 +101,14 @@ template <class C, class S>
 bool visit(C& c, S& s) requires std::is_same_v<std::remove_const_t<S>, InetSocket> {
   return c.fields(s.ino, s.family, s.type, s.protocol, s.state, s.local, s.remote, s.cookie, s.backlog, s.options);
 }
+template <class C, class T>
+bool visit(C& c, T& t) requires std::is_same_v<std::remove_const_t<T>, PosixTimer> {
+  return c.fields(t.id, t.clock, t.signal, t.notify, t.target, t.value, t.spec);
+}
 template <class C, class A>
 bool visit(C& c, A& a) requires std::is_same_v<std::remove_const_t<A>, ProcessAttributes> {
-  return c.fields(a.pid, a.directory, a.root, a.umask, a.limits, a.users, a.groups, a.further_groups);
+  return c.fields(a.pid, a.directory, a.root, a.umask, a.limits, a.users, a.groups, a.further_groups,
+                  a.intervals, a.timers);
 }
 template <class C, class S>
 bool visit(C& c, S& s) requires std::is_same_v<std::remove_const_t<S>, SharedSegment> {

@@ -5,11 +5,13 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
 #include <algorithm>
 
 #include "describe_parts.h"
+#include "remote_call.h"
 
 namespace understudy::host::checkpoint {
 namespace {
@@ -113,6 +115,50 @@ void describe_attributes(pid_t pid, KernelObjects* out) {
     a.limits.push_back(values.size() < 2 ? ~0ull : values[1]);
   }
   out->processes.push_back(std::move(a));
+}
+
+std::string read_timers(pid_t tid, uint64_t instruction, uint64_t scratch, const void* scratch_here,
+                        ProcessAttributes* out) {
+  const auto ask = [&](long number, uint64_t which, std::vector<int64_t>* to) {
+    const int64_t r = remote_call(tid, instruction, uint64_t(number), which, scratch);
+    int64_t value[4];
+    memcpy(value, scratch_here, sizeof value);
+    if (r == 0) to->insert(to->end(), value, value + 4);
+    return r;
+  };
+  for (uint64_t which = 0; which < 3; which++)
+    if (const int64_t r = ask(SYS_getitimer, which, &out->intervals); r != 0)
+      return "the timers of thread " + std::to_string(tid) + " cannot be asked for: " + errno_text(int(-r));
+  std::string text;
+  // Without this file (CONFIG_CHECKPOINT_RESTORE) nobody knows which there are.
+  if (!read_file(proc(tid, "timers"), &text))
+    return "the timers of thread " + std::to_string(tid) + " cannot be listed: " + errno_text(errno);
+  for (size_t at = 0; (at = text.find("ID: ", at)) != std::string::npos;) {
+    size_t end = text.find("\nID: ", at);
+    if (end == std::string::npos) end = text.size();
+    PosixTimer t;
+    unsigned long long value = 0;
+    char how[32] = "";
+    if (sscanf(text.substr(at, end - at).c_str(), "ID: %d signal: %d/%llx notify: %31s ClockID: %d", &t.id, &t.signal, &value,
+               how, &t.clock) != 5)
+      return "a timer of thread " + std::to_string(tid) + " is told of in an unknown way";
+    t.value = value;
+    // "signal/tid.12", "none/pid.3", "thread/pid.3"
+    const std::string notify = how;
+    const size_t dot = notify.find('.');
+    if (notify.starts_with("none")) t.notify = 1;
+    else if (notify.starts_with("thread")) t.notify = 2;
+    if (notify.find("/tid.") != std::string::npos && dot != std::string::npos) {
+      t.notify |= 4;
+      t.target = strtoll(notify.c_str() + dot + 1, nullptr, 10);
+    }
+    if (const int64_t r = ask(SYS_timer_gettime, uint64_t(t.id), &t.spec); r != 0)
+      return "timer " + std::to_string(t.id) + " of thread " + std::to_string(tid) +
+             " cannot be asked for: " + errno_text(int(-r));
+    out->timers.push_back(std::move(t));
+    at = end;
+  }
+  return "";
 }
 
 }  // namespace understudy::host::checkpoint

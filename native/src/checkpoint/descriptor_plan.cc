@@ -54,7 +54,10 @@ class Planner {
     for (size_t i = 0; i < o_.files.size(); i++)
       if (number_[i] >= 0 && o_.files[i].kind == OpenFile::kEpoll) watch(i);
     for (const Descriptor& d : o_.descriptors) place(d);
-    for (const ProcessAttributes& a : o_.processes) attributes(a);
+    for (const ProcessAttributes& a : o_.processes) {
+      attributes(a);
+      timers(a);
+    }
     raise_limit();
   }
 
@@ -556,6 +559,29 @@ class Planner {
     add(&steps, "set the user" + whose, SYS_setresuid, {a.users[0], a.users[1], a.users[2]}, abi::kStepMust);
     // A change of credentials makes it undumpable, and nobody could look at it any more.
     add(&steps, "stay open to its host" + whose, SYS_prctl, {4 /* PR_SET_DUMPABLE */, 1}, abi::kStepMust);
+  }
+
+  // Armed when the replica goes live, for what was left.
+  void timers(const ProcessAttributes& a) {
+    abi::RestoreTimers& out = out_.processes[a.pid].timers;
+    for (size_t i = 0; i < 3 && a.intervals.size() == 12; i++) memcpy(&out.interval[i], &a.intervals[i * 4], sizeof out.interval[i]);
+    size_t at = 0;
+    for (const PosixTimer& t : a.timers) {
+      if (at == std::size(out.posix))
+        throw HostError("CHECKPOINT_UNSUPPORTED", ENOTSUP, "",
+                        "the checkpoint cannot become a replica: process " + std::to_string(a.pid) + " has " +
+                            std::to_string(a.timers.size()) + " timers, more than " + std::to_string(at));
+      auto& to = out.posix[at++];
+      to.used = to.has_event = 1;
+      to.id = t.id;
+      to.clock = t.clock;
+      // struct sigevent: value, signal, how, thread.
+      const int32_t words[3] = {t.signal, t.notify, int32_t(t.target)};
+      memcpy(to.event, &t.value, 8);
+      memcpy(to.event + 8, words, sizeof words);
+      if (t.spec.size() == 4) memcpy(to.spec, t.spec.data(), sizeof to.spec);
+      to.set = to.spec[2] != 0 || to.spec[3] != 0;
+    }
   }
 
   // At the end, when it is known how many there are; it is made first.

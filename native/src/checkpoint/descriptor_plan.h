@@ -29,6 +29,7 @@ inline constexpr char kKernelSection[] = "kernel";
 struct ProcessDescriptors {
   std::vector<abi::RestoreDescriptor> descriptors;
   std::vector<abi::RestoreStep> steps;
+  abi::RestoreTimers timers{};
 };
 
 struct DescriptorPlan {

@@ -175,6 +175,7 @@ void Restore::write_plan(const abi::Control& control, const std::string& scratch
       p.descriptor_count = uint32_t(open->second.descriptors.size());
       p.steps = out.put(open->second.steps);
       p.step_count = uint32_t(open->second.steps.size());
+      p.timers = out.put(&open->second.timers, sizeof open->second.timers, 16);
     }
     std::vector<abi::RestoreRegion> regions;
     std::vector<abi::RestoreCopy> copies;
