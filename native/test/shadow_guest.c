@@ -28,12 +28,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MUST(condition)                                                              \
-  do {                                                                               \
-    if (!(condition)) {                                                              \
+#define MUST(condition)                                                                   \
+  do {                                                                                    \
+    if (!(condition)) {                                                                   \
       fprintf(stderr, "guest, line %d: %s: %s\n", __LINE__, #condition, strerror(errno)); \
-      exit(1);                                                                       \
-    }                                                                                \
+      exit(1);                                                                            \
+    }                                                                                     \
   } while (0)
 
 static char lines[65536];
@@ -46,7 +46,8 @@ static void say_read(const char* what, int fd) {
   const ssize_t n = read(fd, text, sizeof text);
   unsigned long sum = 0;
   for (ssize_t i = 0; i < n; i++) sum = sum * 31 + (unsigned char)text[i];
-  length += (size_t)snprintf(lines + length, sizeof lines - length, "%s %zd %lu\n", what, n < 0 ? -(ssize_t)errno : n, sum);
+  length += (size_t)snprintf(lines + length, sizeof lines - length, "%s %zd %lu\n", what, n < 0 ? -(ssize_t)errno : n,
+                             sum);
 }
 // To its end, or to where it would wait: one that is recorded for a backup may be given less by a call than it asks for.
 static void say_all(const char* what, int fd) {

@@ -55,7 +55,8 @@ std::string read_text(const std::string& path) {
 // Numbers of processes are those that the group knows in both.
 class Comparison {
  public:
-  Comparison(const KernelObjects& was, const KernelObjects& is, int guest_fd) : was_(was), is_(is), guest_fd_(guest_fd) {}
+  Comparison(const KernelObjects& was, const KernelObjects& is, int guest_fd)
+      : was_(was), is_(is), guest_fd_(guest_fd) {}
 
   std::vector<std::string> run() {
     match_descriptors();
@@ -103,8 +104,8 @@ class Comparison {
       if (theirs->second != d.file) differences_.push_back(name + " is shared with what it was not");
     }
     for (const auto& [key, d] : is)
-      differences_.push_back("descriptor " + std::to_string(key.second) + " of " + std::to_string(key.first) + " is new: " +
-                             is_.files[d->file].path);
+      differences_.push_back("descriptor " + std::to_string(key.second) + " of " + std::to_string(key.first) +
+                             " is new: " + is_.files[d->file].path);
   }
 
   void file(size_t i, size_t j) {
@@ -129,7 +130,8 @@ class Comparison {
     equal(name + ", interval", a.interval_ns, b.interval_ns);
     equal(name + ", armed", a.value_ns != 0, b.value_ns != 0);
     // Time passes, some, and only forwards.
-    if (b.value_ns > a.value_ns || a.value_ns - b.value_ns > 30'000'000'000) equal(name + ", left", a.value_ns, b.value_ns);
+    if (b.value_ns > a.value_ns || a.value_ns - b.value_ns > 30'000'000'000)
+      equal(name + ", left", a.value_ns, b.value_ns);
     equal(name + ", signals", a.signals, b.signals);
     equal(name + ", target", a.target_pid, b.target_pid);
     equal(name + ", seals", a.seals, b.seals);
@@ -152,7 +154,8 @@ class Comparison {
       equal(name + ", capacity", p.capacity, q.capacity);
       equal_bytes(name, p.contents, q.contents);
     }
-    if (a.kind == OpenFile::kUnix) unix_socket(name, was_.unix_sockets[size_t(a.object)], is_.unix_sockets[size_t(b.object)]);
+    if (a.kind == OpenFile::kUnix)
+      unix_socket(name, was_.unix_sockets[size_t(a.object)], is_.unix_sockets[size_t(b.object)]);
     if (a.kind == OpenFile::kInet) inet(name, was_.inet_sockets[size_t(a.object)], is_.inet_sockets[size_t(b.object)]);
   }
 
@@ -160,10 +163,12 @@ class Comparison {
     equal(name + ", watched", a.watched.size(), b.watched.size());
     const auto key = [](const Watched& w) { return std::make_tuple(w.fd, w.data, w.events); };
     for (const Watched& w : a.watched) {
-      const auto same = std::find_if(b.watched.begin(), b.watched.end(), [&](const Watched& v) { return key(v) == key(w); });
+      const auto same = std::find_if(b.watched.begin(), b.watched.end(),
+                                     [&](const Watched& v) { return key(v) == key(w); });
       const std::string which = name + ", entry of " + std::to_string(w.fd);
       if (same == b.watched.end()) differences_.push_back(which + " is missing or another");
-      else if (w.file >= 0) equal(which, file_.contains(size_t(w.file)) ? int64_t(file_[size_t(w.file)]) : -1, same->file);
+      else if (w.file >= 0)
+        equal(which, file_.contains(size_t(w.file)) ? int64_t(file_[size_t(w.file)]) : -1, same->file);
     }
   }
 
@@ -201,7 +206,8 @@ class Comparison {
       const bool same = std::any_of(b.options.begin(), b.options.end(), [&](const SocketOption& o) {
         return o.level == option.level && o.name == option.name && o.value == option.value;
       });
-      if (!same) differences_.push_back(name + ", option " + std::to_string(option.level) + "/" + std::to_string(option.name));
+      if (!same)
+        differences_.push_back(name + ", option " + std::to_string(option.level) + "/" + std::to_string(option.name));
     }
   }
 
@@ -256,8 +262,14 @@ void check_comparison(const KernelObjects& was, const KernelObjects& is, int gue
       {"a pipe's contents", [&](KernelObjects& o) { filled(o.pipes, &Pipe::contents)[0] ^= 1; }},
       {"a pipe's capacity", [&](KernelObjects& o) { o.pipes.back().capacity *= 2; }},
       {"a socket's contents", [&](KernelObjects& o) { filled(o.unix_sockets, &UnixSocket::received)[0] ^= 1; }},
-      {"a peer", [&](KernelObjects& o) { for (UnixSocket& s : o.unix_sockets) s.peer = 0; }},
-      {"waiting", [&](KernelObjects& o) { for (UnixSocket& s : o.unix_sockets) s.waiting = 0; }},
+      {"a peer",
+       [&](KernelObjects& o) {
+         for (UnixSocket& s : o.unix_sockets) s.peer = 0;
+       }},
+      {"waiting",
+       [&](KernelObjects& o) {
+         for (UnixSocket& s : o.unix_sockets) s.waiting = 0;
+       }},
       {"count", [&](KernelObjects& o) { of_kind(o, OpenFile::kEventfd).count++; }},
       {"interval", [&](KernelObjects& o) { of_kind(o, OpenFile::kTimerfd).interval_ns++; }},
       {"signals", [&](KernelObjects& o) { of_kind(o, OpenFile::kSignalfd).signals ^= 1; }},
@@ -267,7 +279,11 @@ void check_comparison(const KernelObjects& was, const KernelObjects& is, int gue
       {"a watch", [&](KernelObjects& o) { of_kind(o, OpenFile::kInotify).watches.at(0).wd++; }},
       {"seals", [&](KernelObjects& o) { of_kind(o, OpenFile::kMemfd).seals ^= 1; }},
       {"memory", [&](KernelObjects& o) { of_kind(o, OpenFile::kMemfd).contents.at(0).second[0] ^= 1; }},
-      {"a local address", [&](KernelObjects& o) { for (InetSocket& s : o.inet_sockets) if (s.local.size() > 3) s.local[3] ^= 1; }},
+      {"a local address",
+       [&](KernelObjects& o) {
+         for (InetSocket& s : o.inet_sockets)
+           if (s.local.size() > 3) s.local[3] ^= 1;
+       }},
       {"directory", [&](KernelObjects& o) { o.processes.back().directory += "x"; }},
       {"umask", [&](KernelObjects& o) { o.processes.back().umask ^= 1; }},
       {"limit", [&](KernelObjects& o) { o.processes.back().limits[2 * RLIMIT_NOFILE]++; }},
@@ -346,7 +362,7 @@ Recorded record_guest(const Paths& paths, std::vector<std::string> command, int 
   record.epoch = 1;
   record.kick_after_ms = 2;
   record.isolation = isolation_of(paths);
-  record.checkpoint_kernel = getenv("NOKERNEL") == nullptr;
+  record.checkpoint_kernel = true;
   record.checkpoint_every_ms = uint64_t(every_ms);
   Watcher w;
   Recorded out;
@@ -413,7 +429,8 @@ void compare_restored(const Replica& replica, int guest_fd) {
 }
 
 // A replica from the checkpoint at `seq`, which follows to `cut` and goes live there.
-void follow(const Paths& paths, const Recorded& recorded, int number, uint64_t seq, size_t cut, bool compare, bool wake) {
+void follow(const Paths& paths, const Recorded& recorded, int number, uint64_t seq, size_t cut, bool compare,
+            bool wake) {
   const std::string journal = paths.dir + "/replica-" + std::to_string(number);
   fs::create_directories(journal + "/scratch");
   for (const char* part : {"/blobs", "/checkpoints"})
@@ -438,7 +455,8 @@ void follow(const Paths& paths, const Recorded& recorded, int number, uint64_t s
     std::lock_guard lock(w.mutex);
     for (auto& [key, value] : event) {
       if (auto* text = std::get_if<std::string>(&value.value)) w.trouble += key + "=" + *text + " ";
-      if (auto* number = std::get_if<double>(&value.value)) w.trouble += key + "=" + std::to_string(int64_t(*number)) + " ";
+      if (auto* number = std::get_if<double>(&value.value))
+        w.trouble += key + "=" + std::to_string(int64_t(*number)) + " ";
     }
     w.over = true;
     w.changed.notify_all();
@@ -482,9 +500,7 @@ void follow(const Paths& paths, const Recorded& recorded, int number, uint64_t s
                         have.substr(from) != recorded.output.substr(from)))
       why = "another result:\n" + have + "instead of\n" + recorded.output;
     if (why.empty() && w.status != recorded.status) why = "status " + std::to_string(w.status);
-  } catch (const HostError& error) {
-    why = error.what();
-  }
+  } catch (const HostError& error) { why = error.what(); }
   if (!why.empty()) failed(which + why);
 }
 
@@ -511,7 +527,9 @@ int main(int argc, char** argv) {
     const uint64_t seq = recorded.checkpoints[recorded.checkpoints.size() * size_t(i) / size_t(replicas)];
     // The first goes live without any event after the checkpoint.
     const size_t rest = recorded.events.size() - seq;
-    const size_t cut = i == 0 ? seq : recorded.cut_at(seq + (busy ? rest * size_t(i % 4) / 4 : rest * size_t(i) / size_t(replicas)));
+    const size_t cut = i == 0 ? seq
+                              : recorded.cut_at(
+                                    seq + (busy ? rest * size_t(i % 4) / 4 : rest * size_t(i) / size_t(replicas)));
     fs::remove(paths.out);
     // A guest that had it open finds it in its folder, which is not as it was then.
     if (busy) std::ofstream(paths.out) << std::string(recorded.output.size(), '?');

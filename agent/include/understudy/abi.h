@@ -379,8 +379,8 @@ struct RestoreProcess {
   // With kFlagShadow: what it has open, and what makes the rest of what the kernel knows of it.
   uint64_t descriptors, steps;  // RestoreDescriptor[], RestoreStep[]
   uint32_t descriptor_count, step_count;
-  uint64_t timers;  // RestoreTimers
-  uint8_t fd_emit[1024];                      // FdFlag bits by descriptor: which mean the standard output or error
+  uint64_t timers;        // RestoreTimers
+  uint8_t fd_emit[1024];  // FdFlag bits by descriptor: which mean the standard output or error
 };
 // A system call. Every open file of the group is made once, under a number that none of its processes uses; all of them inherit it, and
 // each gives its own descriptors their true numbers. So what was shared is shared again.
@@ -413,7 +413,7 @@ struct RestoreTimers {
   } posix[16];
 };
 struct RestoreDescriptor {
-  int32_t fd, number;  // number: what it is a duplicate of
+  int32_t fd, number;      // number: what it is a duplicate of
   uint32_t cloexec, pipe;  // pipe: both ends are in the group
 };
 enum RestoreKind : uint32_t {

@@ -96,7 +96,8 @@ bool read_contents(int fd, OpenFile* file) {
   if (!in) return false;
   uint64_t total = 0;
   for (off_t at = 0; (at = lseek(in.get(), at, SEEK_DATA)) >= 0 && uint64_t(at) < file->bytes;) {
-    const auto from = uint64_t(at), to = std::min(uint64_t(std::max<off_t>(lseek(in.get(), at, SEEK_HOLE), at)), file->bytes);
+    const auto from = uint64_t(at),
+               to = std::min(uint64_t(std::max<off_t>(lseek(in.get(), at, SEEK_HOLE), at)), file->bytes);
     if (to <= from || (total += to - from) > kContentsMax) return false;
     std::string& bytes = file->contents.emplace_back(int64_t(from), std::string(to - from, '\0')).second;
     if (pread(in.get(), bytes.data(), bytes.size(), off_t(from)) != ssize_t(bytes.size())) return false;

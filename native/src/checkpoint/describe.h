@@ -109,10 +109,10 @@ struct SocketOption {
 struct InetSocket {
   uint64_t ino = 0;
   uint32_t family = 0, type = 0, protocol = 0;
-  uint32_t state = 0;         // TCP's
-  std::string local, remote;  // sockaddr, as the kernel gives it
-  uint64_t cookie = 0;        // SO_COOKIE
-  uint32_t backlog = 0;       // of a listener
+  uint32_t state = 0;                 // TCP's
+  std::string local, remote;          // sockaddr, as the kernel gives it
+  uint64_t cookie = 0;                // SO_COOKIE
+  uint32_t backlog = 0;               // of a listener
   std::vector<SocketOption> options;  // those that are not as of a new socket
 };
 
@@ -129,7 +129,7 @@ struct ProcessAttributes {
   int64_t pid = 0;  // as given
   std::string directory, root;
   uint32_t umask = 022;
-  std::vector<uint64_t> limits;  // soft and hard of each RLIMIT_, in their order; ~0: none
+  std::vector<uint64_t> limits;                         // soft and hard of each RLIMIT_, in their order; ~0: none
   std::vector<uint32_t> users, groups, further_groups;  // real, effective, saved, file system's; supplementary
   // Not by describe(), which only looks: the process itself has to be asked (read_timers).
   std::vector<int64_t> intervals;  // struct itimerval of each ITIMER_, in their order
@@ -178,7 +178,8 @@ KernelObjects describe(const std::vector<pid_t>& pids, const std::vector<int>& s
 
 // Its timers. `tid`: a thread of the process that the caller has stopped with ptrace; `instruction`: see remote_call.h; `scratch`: memory that both
 // have, where the process finds it and where the caller does. "" or what could not be found out.
-std::string read_timers(pid_t tid, uint64_t instruction, uint64_t scratch, const void* scratch_here, ProcessAttributes* out);
+std::string read_timers(pid_t tid, uint64_t instruction, uint64_t scratch, const void* scratch_here,
+                        ProcessAttributes* out);
 
 // Msgpack, for a section of the state file.
 std::string encode_objects(const KernelObjects& objects);

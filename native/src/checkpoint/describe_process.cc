@@ -70,7 +70,8 @@ UniqueFd open_handle(pid_t pid, uint64_t dev, const std::string& handle_bytes) {
     unsigned major_number = 0, minor_number = 0;
     char point[4096];
     // "id parent major:minor root mount-point …"
-    if (sscanf(mounts.substr(at, end - at).c_str(), "%*d %*d %u:%u %*s %4095s", &major_number, &minor_number, point) == 3 &&
+    if (sscanf(mounts.substr(at, end - at).c_str(), "%*d %*d %u:%u %*s %4095s", &major_number, &minor_number, point) ==
+            3 &&
         (uint64_t(major_number) << 20 | minor_number) == dev) {
       const UniqueFd mount(open(proc(pid, std::string("root") + point).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
       UniqueFd file(mount ? open_by_handle_at(mount.get(), handle, O_PATH | O_CLOEXEC) : -1);
@@ -139,8 +140,8 @@ std::string read_timers(pid_t tid, uint64_t instruction, uint64_t scratch, const
     PosixTimer t;
     unsigned long long value = 0;
     char how[32] = "";
-    if (sscanf(text.substr(at, end - at).c_str(), "ID: %d signal: %d/%llx notify: %31s ClockID: %d", &t.id, &t.signal, &value,
-               how, &t.clock) != 5)
+    if (sscanf(text.substr(at, end - at).c_str(), "ID: %d signal: %d/%llx notify: %31s ClockID: %d", &t.id, &t.signal,
+               &value, how, &t.clock) != 5)
       return "a timer of thread " + std::to_string(tid) + " is told of in an unknown way";
     t.value = value;
     // "signal/tid.12", "none/pid.3", "thread/pid.3"

@@ -24,10 +24,10 @@ namespace {
 
 constexpr uint32_t kSettable = O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME;  // by F_SETFL
 constexpr uint32_t kOnce = O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC;
-constexpr uint32_t kListen = 10;                        // TCP_LISTEN
-constexpr uint32_t kClosed = 7;                         // TCP_CLOSE
-constexpr uint64_t kSetNextWatch = 0x40044900;          // INOTIFY_IOC_SETNEXTWD
-constexpr uint64_t kSetTicks = 0x40085400;              // TFD_IOC_SET_TICKS
+constexpr uint32_t kListen = 10;                // TCP_LISTEN
+constexpr uint32_t kClosed = 7;                 // TCP_CLOSE
+constexpr uint64_t kSetNextWatch = 0x40044900;  // INOTIFY_IOC_SETNEXTWD
+constexpr uint64_t kSetTicks = 0x40085400;      // TFD_IOC_SET_TICKS
 constexpr uint32_t kDefaultPipe = 65536;
 
 class Planner {
@@ -87,8 +87,9 @@ class Planner {
   // "PATH (descriptor 5 of process 12)"
   std::string name_of(size_t file) const {
     const OpenFile& f = o_.files[file];
-    static const char* const kinds[] = {"",        "a pipe",  "a unix socket", "a socket", "an eventfd", "a timerfd",
-                                        "a signalfd", "an epoll set", "an inotify", "a pidfd", "memfd ", ""};
+    static const char* const kinds[] = {"",           "a pipe",    "a unix socket", "a socket",
+                                        "an eventfd", "a timerfd", "a signalfd",    "an epoll set",
+                                        "an inotify", "a pidfd",   "memfd ",        ""};
     std::string text = kinds[f.kind];
     if (f.kind == OpenFile::kFile || f.kind == OpenFile::kMemfd || f.kind == OpenFile::kOther) text += f.path;
     for (const Descriptor& d : o_.descriptors)
@@ -205,8 +206,8 @@ class Planner {
       open_path(number_[i], "open " + name_of(i), f.path, flags | O_NOCTTY);
     }
     if ((S_ISREG(f.mode) || S_ISDIR(f.mode)) && f.position != 0)
-      must("position " + name_of(i), SYS_lseek, {n(i), uint64_t(f.position), SEEK_SET}, abi::kStepExactly).expected =
-          f.position;
+      must("position " + name_of(i), SYS_lseek, {n(i), uint64_t(f.position), SEEK_SET}, abi::kStepExactly)
+          .expected = f.position;
   }
 
   void make_pipe(size_t first) {
@@ -282,7 +283,8 @@ class Planner {
   void make_memfd(size_t i) {
     const OpenFile& f = o_.files[i];
     point(makes(number_[i], "make " + name_of(i), SYS_memfd_create,
-                {0, uint64_t(MFD_CLOEXEC) | ((f.seals & F_SEAL_SEAL) != 0 && f.seals == F_SEAL_SEAL ? 0 : MFD_ALLOW_SEALING)}),
+                {0, uint64_t(MFD_CLOEXEC) |
+                        ((f.seals & F_SEAL_SEAL) != 0 && f.seals == F_SEAL_SEAL ? 0 : MFD_ALLOW_SEALING)}),
           0, f.path.c_str(), f.path.size() + 1);
     if (f.bytes != 0) must("size " + name_of(i), SYS_ftruncate, {n(i), f.bytes});
     for (const auto& [at, bytes] : f.contents) {
@@ -564,7 +566,8 @@ class Planner {
   // Armed when the replica goes live, for what was left.
   void timers(const ProcessAttributes& a) {
     abi::RestoreTimers& out = out_.processes[a.pid].timers;
-    for (size_t i = 0; i < 3 && a.intervals.size() == 12; i++) memcpy(&out.interval[i], &a.intervals[i * 4], sizeof out.interval[i]);
+    for (size_t i = 0; i < 3 && a.intervals.size() == 12; i++)
+      memcpy(&out.interval[i], &a.intervals[i * 4], sizeof out.interval[i]);
     size_t at = 0;
     for (const PosixTimer& t : a.timers) {
       if (at == std::size(out.posix))
@@ -605,7 +608,7 @@ class Planner {
   const DescriptorOptions& options_;
   PlanBytes& bytes_;
   DescriptorPlan& out_;
-  std::vector<int32_t> number_;  // of each file, -1: only the agent has it
+  std::vector<int32_t> number_;    // of each file, -1: only the agent has it
   std::vector<bool> done_, made_;  // taken care of; made, and not opened with its flags
   std::map<size_t, int32_t> peer_number_;
   std::vector<size_t> waiting_;

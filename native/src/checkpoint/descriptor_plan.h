@@ -41,8 +41,8 @@ struct DescriptorPlan {
 };
 
 struct DescriptorOptions {
-  int32_t guest_fd = 0;  // the agent's
-  int64_t root_pid = 0;  // whose user the replica's first process has
+  int32_t guest_fd = 0;      // the agent's
+  int64_t root_pid = 0;      // whose user the replica's first process has
   std::string shared_paths;  // abi::Control::shared_paths
   bool true_pids = false;    // processes have the numbers that they had
 };

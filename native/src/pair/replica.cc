@@ -205,8 +205,7 @@ void Replica::kill() {
 }
 
 bool Replica::is_restored() const {
-  return restore_ == nullptr ||
-         load_acquire(memory_.control().restored) >= uint32_t(restore_->group().threads.size());
+  return restore_ == nullptr || load_acquire(memory_.control().restored) >= uint32_t(restore_->group().threads.size());
 }
 
 uint64_t Replica::shadow_cookie(uint64_t cookie) const {
