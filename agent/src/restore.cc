@@ -165,7 +165,7 @@ void restore_blocks(const abi::RestoreProcess& p) {
     copy_bytes(t, at<u8>(blocks[i].bytes), sizeof *t);
     // What the record had under way is nobody's business here: signals come from the journal.
     t->kernel_tid = 0;
-    t->pending_sig = 0;
+    if (!shadowing() || (t->pending_sig && (signal_bit((int)t->pending_sig) & kReservedMask))) t->pending_sig = 0;
     t->probing = t->stepping = t->break_on = 0;
     t->stub_addr = 0;
     t->spawner = nullptr;
@@ -333,6 +333,11 @@ void restore_thread(Thread* t) {
   t->slot->pid = c.processes[t->process->slot].pid = (i32)sys(kSysGetpid);
   sys(kSysPrctl, 0x59616d61 /* PR_SET_PTRACER */, -1);
   block_all_signals();
+  if (t->pending_sig) {
+    // A replica's: the journal did not have it yet. It waits in the kernel until the journal has, or for going live.
+    sys(kSysRtTgsigqueueinfo, sys(kSysGetpid), t->kernel_tid, t->pending_sig, &t->pending);
+    t->pending_sig = 0;
+  }
   arm_thread(t);
   u32 lo, hi;
   asm volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));

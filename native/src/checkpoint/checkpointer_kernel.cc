@@ -49,6 +49,10 @@ KernelObjects Checkpointer::read_kernel(const std::vector<Member>& members) cons
       const std::string wrong = read_timers(tid, memory_.control().entry.window_end[0] - 2, abi::kRpcAddr,
                                             memory_.rpc_payload(), &a);
       if (!wrong.empty()) objects.missing.push_back(wrong);
+      // One that was about to be delivered when its thread was stopped waits nowhere any more.
+      for (const abi::ThreadSlot* thread : member.threads)
+        if (const int signal = tracer_.taken_signal(enclosure_.host_pid(thread->tid)); signal > 0 && signal <= 64)
+          a.pending |= 1ull << (signal - 1);
     }
   // From the host's numbers to those that the group knows.
   const auto inside = [&](int64_t pid) -> int64_t {

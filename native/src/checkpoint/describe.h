@@ -134,6 +134,7 @@ struct ProcessAttributes {
   // Not by describe(), which only looks: the process itself has to be asked (read_timers).
   std::vector<int64_t> intervals;  // struct itimerval of each ITIMER_, in their order
   std::vector<PosixTimer> timers;
+  uint64_t pending = 0;  // signals that wait for the process or its first thread: bit n - 1 is signal n
 };
 
 struct SemaphoreSet {

@@ -108,7 +108,7 @@ bool visit(C& c, T& t) requires std::is_same_v<std::remove_const_t<T>, PosixTime
 template <class C, class A>
 bool visit(C& c, A& a) requires std::is_same_v<std::remove_const_t<A>, ProcessAttributes> {
   return c.fields(a.pid, a.directory, a.root, a.umask, a.limits, a.users, a.groups, a.further_groups, a.intervals,
-                  a.timers);
+                  a.timers, a.pending);
 }
 template <class C, class S>
 bool visit(C& c, S& s) requires std::is_same_v<std::remove_const_t<S>, SharedSegment> {

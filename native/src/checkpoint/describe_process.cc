@@ -103,6 +103,8 @@ void describe_attributes(pid_t pid, KernelObjects* out) {
     return;
   }
   a.umask = uint32_t(strtoul(line_of(status, "Umask:").c_str(), nullptr, 8));
+  a.pending = strtoull(line_of(status, "SigPnd:").c_str(), nullptr, 16) |
+              strtoull(line_of(status, "ShdPnd:").c_str(), nullptr, 16);
   a.users = numbers_of<uint32_t>(line_of(status, "Uid:"));
   a.groups = numbers_of<uint32_t>(line_of(status, "Gid:"));
   a.further_groups = numbers_of<uint32_t>(line_of(status, "Groups:"));

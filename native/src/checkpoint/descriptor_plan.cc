@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -547,6 +548,14 @@ class Planner {
                                    abi::kStepMust);
       point(step, 2, &limit, sizeof limit);
     }
+    // They stay pending: everything is blocked until the replica goes live or the journal has them. The agent's own are the agent's business.
+    constexpr uint64_t kReserved = 1ull << (SIGSYS - 1) | 1ull << (SIGTRAP - 1) | 1ull << (SIGSEGV - 1) |
+                                   1ull << (SIGBUS - 1) | 1ull << (SIGILL - 1) | 1ull << (SIGFPE - 1) |
+                                   1ull << (SIGKILL - 1) | 1ull << (SIGSTOP - 1);
+    for (uint64_t signal = 1; signal <= 64 && options_.true_pids; signal++)
+      if ((a.pending & ~kReserved & 1ull << (signal - 1)) != 0)
+        add(&steps, "send signal " + std::to_string(signal) + whose, SYS_kill, {uint64_t(a.pid), signal},
+            abi::kStepMust);
     // Last: there may be no right to anything afterwards.
     const ProcessAttributes* root = nullptr;
     for (const ProcessAttributes& other : o_.processes)

@@ -66,6 +66,12 @@ bool Tracer::registers(pid_t tid, ThreadRegisters* out) {
   return io.iov_len >= 576;
 }
 
+int Tracer::taken_signal(pid_t tid) const {
+  for (const Tracee& t : tracees_)
+    if (t.tid == tid) return t.signal;
+  return 0;
+}
+
 void Tracer::detach(pid_t tid) {
   Tracee* tracee = find(tid);
   if (tracee == nullptr) return;

@@ -36,6 +36,8 @@ class Tracer {
   // Waits until it stands; false when it is gone.
   bool wait(pid_t tid);
   bool registers(pid_t tid, ThreadRegisters* out);
+  // The signal that it was about to get when it was stopped, and gets when it goes on; 0: none.
+  int taken_signal(pid_t tid) const;
   void detach(pid_t tid);
   void detach_all();
   // In a call of the guest's that has done nothing and will be made again.
