@@ -2,10 +2,11 @@
 //
 // Order in each process (each step says why it precedes the next):
 //   1. the processes that it makes are forked, while its memory is still nearly empty;
-//   2. everything but the agent is unmapped, then the regions are mapped, filled and given their protection;
-//   3. the agent's blocks and data are put back: they refer to the memory;
-//   4. threads are made, with the numbers they have in the group;
-//   5. each waits until all are there, then for its turn.
+//   2. a hot replica's descriptors get their numbers (the first process has made them all before the others: restore_descriptors.h);
+//   3. everything but the agent is unmapped, then the regions are mapped, filled and given their protection;
+//   4. the agent's blocks and data are put back: they refer to the memory;
+//   5. threads are made, with the numbers they have in the group;
+//   6. each waits until all are there, then for its turn.
 #include "restore.h"
 
 #include "async.h"
@@ -17,6 +18,8 @@
 #include "pids.h"
 #include "process.h"
 #include "report.h"
+#include "restore_descriptors.h"
+#include "shadow.h"
 #include "signals.h"
 
 namespace understudy {
@@ -162,7 +165,7 @@ void restore_blocks(const abi::RestoreProcess& p) {
     copy_bytes(t, at<u8>(blocks[i].bytes), sizeof *t);
     // What the record had under way is nobody's business here: signals come from the journal.
     t->kernel_tid = 0;
-    t->pending_sig = 0;
+    if (!shadowing() || (t->pending_sig && (signal_bit((int)t->pending_sig) & kReservedMask))) t->pending_sig = 0;
     t->probing = t->stepping = t->break_on = 0;
     t->stub_addr = 0;
     t->spawner = nullptr;
@@ -184,6 +187,7 @@ void restore_blocks(const abi::RestoreProcess& p) {
   }
   Process& process = *(Process*)p.process_block;
   copy_bytes(process.fd_flags, p.fd_emit, sizeof process.fd_flags);
+  if (shadowing()) note_descriptors(process, p);
   copy_bytes((void*)control().entry.kept_begin, at<u8>(p.kept), p.kept_bytes);
 }
 
@@ -259,6 +263,7 @@ void restore_process(u32 index) {
   if (true_processes()) join_group(p);
   if (p.thread_count == 0)
     for (;;) sys(kSysExitGroup, 0);
+  if (shadowing()) place_descriptors(p);
   clear_image();
   map_regions(p);
   restore_blocks(p);
@@ -312,6 +317,7 @@ void restore_group() {
   // Who has ended and was not waited for must stay to be waited for.
   SigAction keep{0, 0, 0, 0};
   if (true_processes()) sys(kSysRtSigaction, kSigChld, &keep, 0, 8);
+  if (shadowing()) make_files(plan());
   restore_process(0);
 }
 
@@ -327,6 +333,11 @@ void restore_thread(Thread* t) {
   t->slot->pid = c.processes[t->process->slot].pid = (i32)sys(kSysGetpid);
   sys(kSysPrctl, 0x59616d61 /* PR_SET_PTRACER */, -1);
   block_all_signals();
+  if (t->pending_sig) {
+    // A replica's: the journal did not have it yet. It waits in the kernel until the journal has, or for going live.
+    sys(kSysRtTgsigqueueinfo, sys(kSysGetpid), t->kernel_tid, t->pending_sig, &t->pending);
+    t->pending_sig = 0;
+  }
   arm_thread(t);
   u32 lo, hi;
   asm volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));

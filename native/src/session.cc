@@ -90,6 +90,8 @@ RecordSession::RecordSession(const RecordOptions& options, EmitEvent emit)
   checkpointer_ = std::make_unique<checkpoint::Checkpointer>(memory_, *warden_, *pump_, blobs_, enclosure_,
                                                              options.journal_dir, options.agent_path, options.epoch,
                                                              options.checkpoint_keep);
+  // The guest has inherited these three.
+  if (options.checkpoint_kernel) checkpointer_->for_replicas({0, 1, 2});
   service_ = std::make_unique<Service>(
       memory_, blobs_, sites_, *warden_, launcher_.get(), enclosure_,
       Service::Hooks{[this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); },

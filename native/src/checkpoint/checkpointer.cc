@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "descriptor_plan.h"
 #include "sha256.h"
 #include "state_chain.h"
 
@@ -196,6 +197,7 @@ bool Checkpointer::read_threads(const std::vector<Member>& members, bool last_tr
       // In the agent's signal handler the kernel has put the floating-point registers aside.
       const uint64_t handlers = thread->block + kHandlerStack;
       if (at.rsp - handlers < kHandlerStackBytes) return false;
+      if (standard_ && !is_settled(member, *thread, at)) return false;
       ThreadState& state = group->threads.emplace_back();
       state.gtid = thread->gtid;
       state.process = member.slot;
@@ -551,6 +553,8 @@ Taken Checkpointer::take_one() {
   for (const Member& member : members) read_agent_data(member, &group);
   if (enclosure_.has_pids()) find_ended(members, &group);
   for (Member& member : members) read_process(member, &group, &manifest, &writer);
+  std::optional<KernelObjects> kernel;
+  if (standard_) kernel = read_kernel(members);
   group.agent_sha = agent_sha_;
   group.guest_fd = control.guest_fd;
   group.last_gtid = control.last_gtid;
@@ -579,6 +583,7 @@ Taken Checkpointer::take_one() {
     group.shared.push_back(object.state);
   }
   manifest.sections = encode_group(group);
+  if (kernel) manifest.sections.push_back({kKernelSection, encode_objects(*kernel)});
   taken.page_bytes = writer.page_bytes();
   taken.incremental = base.has_value();
   last_ = writer.commit(std::move(manifest));

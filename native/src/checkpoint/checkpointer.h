@@ -15,6 +15,7 @@
 #include <set>
 
 #include "blob_store.h"
+#include "describe.h"
 #include "group_state.h"
 #include "precopy.h"
 #include "process_memory.h"
@@ -41,6 +42,9 @@ class Checkpointer {
  public:
   Checkpointer(MemoryFile& memory, Warden& warden, Pump& pump, BlobStore& blobs, const Enclosure& enclosure,
                std::string journal_dir, std::string agent_path, uint64_t epoch, uint32_t keep);
+  // From now on checkpoints say what the group has open, so that they can become replicas. `standard`: the caller's descriptors of
+  // what the group has as its standard input, output, error. Before the first take().
+  void for_replicas(std::vector<int> standard) { standard_ = std::move(standard); }
   // A new address space, whose writes can be followed from now on. Any thread.
   void track(uint32_t slot, pid_t pid, UniqueFd userfault);
   // Always from the same thread. Throws HostError: CHECKPOINT_BUSY when the group cannot be stopped at a position that can be restored,
@@ -80,6 +84,8 @@ class Checkpointer {
   bool find_members(std::vector<Member>* members) const;
   bool last_rounds(const std::vector<Member>& members);
   void write_last_rounds(const std::vector<Member>& members);
+  bool is_settled(const Member& member, const abi::ThreadSlot& thread, const ThreadRegisters& at) const;
+  KernelObjects read_kernel(const std::vector<Member>& members) const;
   bool read_threads(const std::vector<Member>& members, bool last_try, GroupState* group);
   void read_agent_data(const Member& member, GroupState* group);
   void read_process(Member& member, GroupState* group, Manifest* manifest, StateWriter* writer);
@@ -102,6 +108,7 @@ class Checkpointer {
   const std::string journal_dir_, agent_path_;
   const uint64_t epoch_;
   const uint32_t keep_;
+  std::optional<std::vector<int>> standard_;
   std::string agent_sha_;
   std::atomic<bool> cancelled_{false};
   Tracer tracer_;

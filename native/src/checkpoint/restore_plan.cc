@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "plan_bytes.h"
 #include "sha256.h"
 
 namespace understudy::host::checkpoint {
@@ -44,33 +45,12 @@ UniqueFd create(const std::string& path) {
   return file;
 }
 
-// Structures one behind the other; offsets are final.
-class PlanBytes {
- public:
-  template <class T>
-  uint64_t put(const std::vector<T>& list) {
-    return put(list.data(), list.size() * sizeof(T), 16);
-  }
-  uint64_t put(const void* data, size_t len, size_t align) {
-    bytes_.resize((bytes_.size() + align - 1) / align * align);
-    const uint64_t at = bytes_.size();
-    bytes_.append(static_cast<const char*>(data), len);
-    return at;
-  }
-  uint64_t reserve(size_t len) { return put(std::string(len, '\0').data(), len, 16); }
-  template <class T>
-  void set(uint64_t at, const T& value) {
-    memcpy(&bytes_[at], &value, sizeof value);
-  }
-  const std::string& bytes() const { return bytes_; }
-
- private:
-  std::string bytes_;
-};
-
 }  // namespace
 
 Restore::Restore(const std::string& journal_dir, uint64_t seq) : chain_(journal_dir, seq) {
+  const Section* kernel = chain_.manifest().section(kKernelSection);
+  if (kernel != nullptr && !decode_objects(kernel->data, &kernel_.emplace()))
+    cannot_read(chain_.file(0).path(), "the section \"" + std::string(kKernelSection) + "\" is malformed");
   const std::string wrong = decode_group(chain_.manifest().sections, &group_);
   if (!wrong.empty()) cannot_read(chain_.file(0).path(), wrong);
   // The stub becomes the first: in a PID namespace that has to be the guest's root process.
@@ -147,10 +127,29 @@ void Restore::write_shared(const std::string& scratch_dir) const {
   }
 }
 
-void Restore::write_plan(const std::string& scratch_dir) const {
+DescriptorPlan Restore::plan_kernel(const abi::Control& control, PlanBytes* out) const {
+  if (!kernel_)
+    throw HostError("CHECKPOINT_UNSUPPORTED", ENOTSUP, chain_.file(0).path(),
+                    chain_.file(0).path() + " was taken for replays, and does not say what the program had open");
+  DescriptorOptions options;
+  options.guest_fd = control.guest_fd;
+  options.root_pid = group_.processes.front().pid;
+  options.shared_paths = control.shared_paths;
+  options.true_pids = (control.flags & abi::kFlagPidNamespace) != 0;
+  return plan_descriptors(*kernel_, options, out);
+}
+
+void Restore::write_plan(const abi::Control& control, const std::string& scratch_dir) {
   PlanBytes out;
   abi::RestorePlan plan{};
   const uint64_t plan_at = out.reserve(sizeof plan);
+  DescriptorPlan kernel;
+  if ((control.flags & abi::kFlagShadow) != 0) kernel = plan_kernel(control, &out);
+  plan.steps = out.put(kernel.steps);
+  plan.step_count = uint32_t(kernel.steps.size());
+  plan.first_number = kernel.first_number;
+  warnings_ = kernel.warnings;
+  unix_names_ = kernel.unix_names;
   plan.magic = abi::kMagic;
   plan.abi_version = abi::kAbiVersion;
   plan.process_count = uint32_t(group_.processes.size());
@@ -171,6 +170,13 @@ void Restore::write_plan(const std::string& scratch_dir) const {
     p.stack_limit = state.stack_limit;
     p.stack_begin = state.stack_begin;
     memcpy(p.fd_emit, state.fd_emit.data(), std::min(state.fd_emit.size(), sizeof p.fd_emit));
+    if (const auto open = kernel.processes.find(state.pid); open != kernel.processes.end() && !state.ended) {
+      p.descriptors = out.put(open->second.descriptors);
+      p.descriptor_count = uint32_t(open->second.descriptors.size());
+      p.steps = out.put(open->second.steps);
+      p.step_count = uint32_t(open->second.steps.size());
+      p.timers = out.put(&open->second.timers, sizeof open->second.timers, 16);
+    }
     std::vector<abi::RestoreRegion> regions;
     std::vector<abi::RestoreCopy> copies;
     for (const Region& region : space->regions) {
@@ -271,6 +277,8 @@ void Restore::set_control(abi::Control& control) const {
     slot.pid = (control.flags & abi::kFlagPidNamespace) != 0 ? p.pid : 0;
   }
   control.ring.head_seq = control.ring.tail_seq = seq();
+  for (size_t i = 0; i < unix_names_.size(); i++) control.pair.unix_names[i % abi::kUnixNames] = unix_names_[i];
+  control.pair.unix_name_count = unix_names_.size();
   control.restore = 1;
 }
 
@@ -280,7 +288,7 @@ void Restore::prepare(MemoryFile& memory, BlobStore& blobs, const std::string& a
   check(memory, agent_path, blobs.blob_dir());
   write_blobs(blobs, scratch_dir, control.blob_dir);
   write_shared(scratch_dir);
-  write_plan(scratch_dir);
+  write_plan(control, scratch_dir);
   link_pages(scratch_dir, binds);
   set_control(control);
 }

@@ -66,6 +66,12 @@ bool Tracer::registers(pid_t tid, ThreadRegisters* out) {
   return io.iov_len >= 576;
 }
 
+int Tracer::taken_signal(pid_t tid) const {
+  for (const Tracee& t : tracees_)
+    if (t.tid == tid) return t.signal;
+  return 0;
+}
+
 void Tracer::detach(pid_t tid) {
   Tracee* tracee = find(tid);
   if (tracee == nullptr) return;
@@ -94,14 +100,17 @@ void Tracer::detach_all() {
   }
 }
 
+bool Tracer::is_interrupted(const ThreadRegisters& at, const abi::Entry& entry) {
+  const bool in_window = std::any_of(std::begin(entry.window_end), std::end(entry.window_end),
+                                     [&](uint64_t end) { return at.rip == end; });
+  return in_window && (at.rax == kRestartSys || at.rax == kRestartNoIntr || at.rax == kRestartNoHand ||
+                       at.rax == kRestartBlock || at.rax == -EINTR);
+}
+
 bool Tracer::freeze(pid_t tid, const abi::Entry& entry) {
   ThreadRegisters at;
   if (attach(tid) != 0 || !wait(tid) || !registers(tid, &at)) return detach(tid), false;
-  const bool in_window = std::any_of(std::begin(entry.window_end), std::end(entry.window_end),
-                                     [&](uint64_t end) { return at.rip == end; });
-  const bool interrupted = at.rax == kRestartSys || at.rax == kRestartNoIntr || at.rax == kRestartNoHand ||
-                           at.rax == kRestartBlock || at.rax == -EINTR;
-  if (in_window && interrupted) return true;
+  if (is_interrupted(at, entry)) return true;
   // The call is over, or it is one of the agent's own: it goes on, and lets go of the baton soon.
   detach(tid);
   return false;
