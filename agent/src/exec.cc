@@ -55,6 +55,7 @@ i64 call_execve(Thread* t) {
       t->process = &t->own_process;
     }
     adopt_slot(t, t->gtid, t->process->slot);
+    begin_life(t);
     t->robust_list = t->clear_tid = t->alt_sp = t->alt_size = 0;
     t->child_tid = 0;
     t->alt_flags = 0;

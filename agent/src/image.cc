@@ -588,6 +588,7 @@ extern "C" [[noreturn]] void agent_start_c(u64 guest_sp, u64 first) {
     c.live_threads = 1;
     c.last_gtid = 1;
     adopt_slot(t, 1, 0);
+    begin_life(t);
     c.baton = 1;
     install_replay_handlers();
     arm_thread(t);
@@ -604,6 +605,7 @@ extern "C" [[noreturn]] void agent_start_c(u64 guest_sp, u64 first) {
     c.last_gtid = 1;
     c.baton = 1;
     adopt_slot(t, 1, 0);
+    begin_life(t);
     u64 mask = 0;
     sys(kSysRtSigprocmask, 0, 0, &mask, 8);
     // the launcher's; from here on the host's guard ends the group with the host
@@ -611,6 +613,7 @@ extern "C" [[noreturn]] void agent_start_c(u64 guest_sp, u64 first) {
     t->guest_mask = mask;
   } else {
     adopt_slot(t, c.exec_gtid, c.exec_process);
+    begin_life(t);
     t->guest_mask = c.exec_mask;
     retire_other_threads(t);
     ring_group_begin();

@@ -78,15 +78,16 @@ void adopt_slot(Thread* t, u32 gtid, u32 process_slot) {
   s.block = (u64)t;
   s.process_block = (u64)t->process;
   s.vforked = t->vforked;
-  // A further thread of a process finds it as it is: it may be dying by the time the thread comes up.
   if (t->process != &t->own_process) return;
-  s.state = abi::kThreadLive;
-  abi::ProcessSlot& p = c.processes[process_slot];
-  p.state = abi::kThreadLive;
-  p.pid = s.pid;
-  p.dying = 0;
+  c.processes[process_slot].pid = s.pid;
   // Members write into each other's memory again; who may was asked when it was recorded.
   if (!recording()) sys(kSysPrctl, 0x59616d61 /* PR_SET_PTRACER */, -1);
+}
+
+void begin_life(Thread* t) {
+  abi::ProcessSlot& p = control().processes[t->process->slot];
+  t->slot->state = p.state = abi::kThreadLive;
+  p.dying = 0;
 }
 
 }  // namespace understudy
