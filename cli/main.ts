@@ -34,7 +34,9 @@ const COMMANDS = new Map<string, (program: Command) => void>([
   ['replay', addReplay],
   ['journal', addJournal],
   ['preflight', addPreflight],
-  ...['host', 'service', 'witness', 'list', 'failover', 'explain'].map((name) => [name, addPairCommands] as const),
+  ...['host', 'service', 'witness', 'list', 'failover', 'reinstate', 'switchover', 'explain'].map(
+    (name) => [name, addPairCommands] as const,
+  ),
 ]);
 
 /** The parser: of the command that the first word names, or of all. */

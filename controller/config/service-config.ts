@@ -28,12 +28,19 @@ export interface ServiceConfig {
   inputGate: 'acknowledgement' | 'packet';
   lag: { events: number; bytes: number };
   onBackupLoss: 'continue' | 'stop';
+  reinstate: { auto: boolean; delayMs: number; backoffMaxMs: number };
   stopGraceMs: number;
   namespaces: { pid: boolean; mount: boolean; ipc: boolean; uts: boolean };
 }
 
-type Given = Partial<ServiceConfig> & Pick<ServiceConfig, 'name' | 'command'> & { hosts: Partial<ServiceHost>[] };
+type Given = Partial<Omit<ServiceConfig, 'reinstate'>> &
+  Pick<ServiceConfig, 'name' | 'command'> & {
+    hosts: Partial<ServiceHost>[];
+    reinstate?: Partial<ServiceConfig['reinstate']>;
+  };
 
+// A second is longer than a daemon needs that was only started again, and short beside the time without protection.
+const REINSTATE = { auto: true, delayMs: 1_000, backoffMaxMs: 60_000 };
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 export function readServiceConfig(file: string): ServiceConfig {
@@ -75,6 +82,13 @@ export function serviceConfig(source: ConfigSource): ServiceConfig {
   if (given.namespaces?.pid === false && hosts.length > 1) {
     source.add(['namespaces', 'pid'], 'a replica needs the same process ids as the primary: its own PID namespace');
   }
+  const { delayMs, backoffMaxMs } = { ...REINSTATE, ...given.reinstate };
+  if (backoffMaxMs < delayMs) {
+    source.add(
+      ['reinstate', 'backoffMaxMs'],
+      `'reinstate.backoffMaxMs' (${backoffMaxMs}) must be at least 'reinstate.delayMs' (${delayMs})`,
+    );
+  }
   source.finish();
   const environment = given.environment ?? {};
   return {
@@ -93,6 +107,7 @@ export function serviceConfig(source: ConfigSource): ServiceConfig {
     inputGate: given.inputGate ?? 'acknowledgement',
     lag: { events: 0, bytes: 64 << 20, ...given.lag },
     onBackupLoss: given.onBackupLoss ?? 'continue',
+    reinstate: { ...REINSTATE, ...given.reinstate },
     stopGraceMs: given.stopGraceMs ?? 10_000,
     namespaces: { pid: true, mount: true, ipc: true, uts: true, ...given.namespaces },
   };
@@ -121,4 +136,5 @@ storage:
 rpo: { ms: 0, bytes: 0 }              # nothing may be lost
 outputCommit: received
 onBackupLoss: continue
+reinstate: { auto: true }             # a host that is back becomes the backup again
 `;

@@ -188,6 +188,10 @@ function primaryPlane(
               return say({ type: 'mirror', state: 'lost', kind: lossKind(event.kind), reason: event.reason });
             case 'guestLost':
               return say({ type: 'guestLost', signal: event.signal });
+            case 'attached':
+              return;
+            case 'stateSent':
+              return say({ type: 'state', sentBytes: event.bytes, totalBytes: event.total });
             default:
               return say(event);
           }
@@ -213,11 +217,7 @@ function primaryPlane(
         threads: s.threads,
       };
     },
-    attachBackup: () => {
-      throw toUnderstudyError(new Error('a running guest needs a checkpoint to get a new backup'));
-    },
-    detachBackup: () => undefined,
-    goUnprotected: () => native.goUnprotected(),
+    ...attaching(options, native, options.backup !== undefined),
     fence: (reason, release) => {
       native.fence(reason, release);
       return Promise.resolve();
@@ -232,6 +232,27 @@ function primaryPlane(
       if (!ending.over) native.kill(SIGKILL);
       await ending.ended;
     },
+  };
+}
+
+/** How a running group gets a new backup: the same for one that was started here and one that was taken over. */
+function attaching(
+  options: PlaneOptions,
+  native: NativePrimary | NativeBackup,
+  hasBackup: boolean,
+): Pick<PrimaryPlane, 'attachBackup' | 'protect' | 'detachBackup' | 'goUnprotected'> {
+  const alone = (): void => {
+    if (hasBackup) native.goUnprotected();
+    hasBackup = false;
+  };
+  return {
+    attachBackup: ({ address, port, epoch }) => {
+      mapped(() => native.attachBackup(mirrorOf({ ...options, epoch }, { address, port })));
+      hasBackup = true;
+    },
+    protect: () => mapped(() => native.protect()),
+    detachBackup: alone,
+    goUnprotected: alone,
   };
 }
 
@@ -258,6 +279,7 @@ function backupPlane(
         sharedPaths: sharedPathsOf(options),
         mirror: mirrorOf(options, options.listen),
         lagBytesMax: options.lagMax.bytes,
+        fromCheckpoint: options.fromCheckpoint,
       },
       (event) => {
         switch (event.type) {
@@ -277,7 +299,22 @@ function backupPlane(
             return;
           case 'journalError':
           case 'firstByte':
+          case 'synchronised':
+          case 'attachFailed':
+          case 'protected':
             onLive?.(event);
+            return;
+          case 'attached':
+            return;
+          case 'stateSent':
+            onLive?.({ type: 'state', sentBytes: event.bytes, totalBytes: event.total });
+            return;
+          case 'guestLost':
+            onLive?.({ type: 'guestLost', signal: event.signal });
+            return;
+          case 'mirror':
+            if (event.state === 'connected') onLive?.({ type: 'mirror', state: 'connected' });
+            else onLive?.({ type: 'mirror', state: 'lost', kind: lossKind(event.kind), reason: event.reason });
             return;
           case 'message':
             if (onLive === undefined) say(event);
@@ -325,20 +362,16 @@ function backupPlane(
       });
       const primary: PrimaryPlane = {
         stats,
-        attachBackup: () => {
-          throw toUnderstudyError(new Error('a running guest needs a checkpoint to get a new backup'));
-        },
-        detachBackup: () => undefined,
-        goUnprotected: () => undefined,
-        fence: (reason) => {
-          native.fence(reason);
+        ...attaching(options, native, false),
+        fence: (reason, release) => {
+          native.fence(reason, release);
           return Promise.resolve();
         },
         stop: (graceMs) => {
           native.kill(SIGTERM);
           grace ??= setTimeout(() => native.kill(SIGKILL), graceMs);
         },
-        kill: () => native.fence('killed'),
+        kill: () => native.fence('killed', false),
         close,
       };
       return { primary, timeline };

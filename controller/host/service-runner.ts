@@ -3,7 +3,7 @@
 // Invariants:
 //  - The machine's effects are carried out in their order, each begun before the next event is looked at.
 //  - What an earlier data plane still has to say, after another was started, is not heard.
-//  - When fencing fails, the daemon ends: everything of it dies with it (data-plane.ts, P5).
+//  - When fencing fails, the daemon ends: everything of it dies with it (data-plane.ts, P6).
 //
 // Must not: decide. Every `if` about roles belongs into controller/pair.
 import { randomUUID } from 'node:crypto';
@@ -22,6 +22,7 @@ import {
   type PairEffect,
   type PairEvent,
   type PairState,
+  type PrepareFrom,
   type TimerName,
   type Versioned,
 } from '../pair/model.js';
@@ -49,6 +50,8 @@ const PREPARE_TIMEOUT_MS = 15_000;
 /** Journals of earlier starts that are kept beside the current one, for looking into. */
 const OLD_JOURNALS_KEPT = 2;
 
+const NO_TRANSFER = { sentBytes: 0, totalBytes: 0 };
+
 export interface RunnerDeps {
   host: HostConfig;
   keys: PairKeys;
@@ -74,6 +77,7 @@ export class ServiceRunner {
   private readonly watchers = new Set<() => void>();
   private readonly unwatch: () => void;
   private timeline: Timeline | undefined;
+  private transfer = NO_TRANSFER;
   /** The partner fell silent: it may be this host that hears nothing. */
   private mayBeDeaf = false;
   private since = new Date().toISOString();
@@ -92,6 +96,13 @@ export class ServiceRunner {
       policy: {
         onBackupLoss: config.onBackupLoss,
         leaseWaitMs: ms > 0 ? Math.ceil(leaseMs * (1 + CLOCK_RATE_ERROR)) + LEASE_MARGIN_MS : 0,
+        reinstate: {
+          ...config.reinstate,
+          candidates: [...config.hosts]
+            .sort((x, y) => y.priority - x.priority)
+            .map(({ name }) => name)
+            .filter((name) => name !== deps.host.name),
+        },
       },
     });
     this.unwatch = deps.coordinator.watch(config.name, (current) => this.feed({ type: 'record', current }));
@@ -99,6 +110,11 @@ export class ServiceRunner {
 
   get pair(): PairState {
     return this.state;
+  }
+
+  /** Of the state that a new backup gets. */
+  get transferred(): { sentBytes: number; totalBytes: number } {
+    return this.transfer;
   }
 
   get sinceText(): string {
@@ -238,7 +254,7 @@ export class ServiceRunner {
       case 'log':
         return this.log(effect.level, effect.text);
       case 'prepareBackup':
-        return void this.prepareBackup(effect.host, effect.epoch);
+        return void this.prepareBackup(effect.host, effect.epoch, effect.from);
       case 'cancelBackup':
         return void this.deps
           .askPeer(effect.host, 'pair.cancel', { service: this.config.name, epoch: effect.epoch })
@@ -263,6 +279,16 @@ export class ServiceRunner {
       case 'goUnprotected':
         if (this.current?.kind === 'primary') this.current.plane.goUnprotected(effect.epoch);
         return;
+      case 'attachBackup': {
+        const { address, port } = effect.backup;
+        this.transfer = NO_TRANSFER;
+        return this.attaching((plane) => plane.attachBackup({ address, port, epoch: effect.epoch }));
+      }
+      case 'protect':
+        return this.attaching((plane) => plane.protect());
+      case 'detachBackup':
+        if (this.current?.kind === 'primary') this.current.plane.detachBackup(effect.reason);
+        return;
       case 'fence':
         return this.fence(effect.reason, effect.release);
       case 'stopGuest':
@@ -272,7 +298,7 @@ export class ServiceRunner {
       case 'closePrimary':
         return this.drop('its guest has ended');
       case 'startBackup':
-        return void this.startBackup(effect.epoch, effect.primary);
+        return void this.startBackup(effect.epoch, effect.primary, effect.from);
       case 'stopAcknowledging':
         if (this.current?.kind === 'backup') this.current.plane.stopAcknowledging();
         return this.mark('fence', 'the replica acknowledges nothing more: the old primary can commit nothing new');
@@ -283,17 +309,27 @@ export class ServiceRunner {
     }
   }
 
-  private async prepareBackup(host: string, epoch: number): Promise<void> {
+  /** What fails of it is the end of the attempt, and of nothing else: the service is unprotected, as it was. */
+  private attaching(act: (plane: PrimaryPlane) => void): void {
+    try {
+      if (this.current?.kind !== 'primary') throw new Error('there is no guest');
+      act(this.current.plane);
+    } catch (error) {
+      this.feed({ type: 'attachFailed', reason: messageOf(error) });
+    }
+  }
+
+  private async prepareBackup(host: string, epoch: number, from: PrepareFrom): Promise<void> {
     try {
       const answer = (await this.deps.askPeer(
         host,
         'pair.prepare',
-        { config: this.config, epoch, primary: this.deps.host.name },
+        { config: this.config, epoch, primary: this.deps.host.name, from },
         PREPARE_TIMEOUT_MS,
       )) as Omit<Backup, 'host'>;
-      this.feed({ type: 'backupPrepared', backup: { host, ...answer } });
+      this.feed({ type: 'backupPrepared', backup: { host, ...answer }, epoch });
     } catch (error) {
-      this.feed({ type: 'backupRefused', reason: messageOf(error) });
+      this.feed({ type: 'backupRefused', reason: messageOf(error), epoch });
     }
   }
 
@@ -332,7 +368,7 @@ export class ServiceRunner {
     }
   }
 
-  private async startBackup(epoch: number, primary: string): Promise<void> {
+  private async startBackup(epoch: number, primary: string, from: PrepareFrom): Promise<void> {
     const generation = this.replace();
     this.timeline = undefined;
     try {
@@ -343,6 +379,7 @@ export class ServiceRunner {
           ...this.planeOptions(epoch),
           listen: { address: this.deps.host.dataPlane.address, port: 0 },
           primary,
+          fromCheckpoint: from === 'checkpoint',
         },
         (event) => this.onBackup(generation, event),
       );
@@ -414,6 +451,13 @@ export class ServiceRunner {
         return this.feed({ type: 'mirrorLost', kind: event.kind, reason: event.reason });
       case 'protected':
         return this.feed({ type: 'mirrorProtected' });
+      case 'state':
+        this.transfer = { sentBytes: event.sentBytes, totalBytes: event.totalBytes };
+        return;
+      case 'synchronised':
+        return this.feed({ type: 'synchronised' });
+      case 'attachFailed':
+        return this.feed({ type: 'attachFailed', reason: event.reason });
       case 'guestEnded':
         return this.feed({ type: 'guestEnded', status: event.status });
       case 'guestLost':
@@ -436,7 +480,8 @@ export class ServiceRunner {
       case 'startFailed':
         return this.feed({ type: 'startFailed', reason: event.reason });
       case 'connected':
-        return this.log('info', `the mirror of ${event.peer} is connected`);
+        this.log('info', `the mirror of ${event.peer} is connected`);
+        return this.feed({ type: 'connected' });
       case 'caughtUp':
         return this.feed({ type: 'caughtUp' });
       case 'lost':

@@ -4,10 +4,15 @@
 // (docs/pair.md).
 import { REVISION_UNKNOWN } from '../coordinator/record.js';
 import { after, claim, finish, go, isEntitled, log } from './claims.js';
-import type { PairEffect, PairEvent, PairState, Step } from './model.js';
+import type { PairEffect, PairEvent, PairState, PrepareFrom, Step } from './model.js';
 
 /** How long a prepared replica waits to be named by the coordinator. */
 const UNLISTED_WAIT_MS = 15_000;
+/**
+ * How long one that is to be made of a checkpoint waits for the primary's connection. Once it is there, nothing but its loss ends the
+ * wait: a transfer takes its time, and outputs wait for this replica before the coordinator names it.
+ */
+const UNCONNECTED_WAIT_MS = 60_000;
 /** How long a replica whose guest has ended waits for the primary to say so to the coordinator. */
 const ENDED_WAIT_MS = 2_000;
 
@@ -28,6 +33,12 @@ export function backupStep(state: PairState, event: PairEvent): Step {
       return giveUp(state, 'idle', 'info', 'the primary does not need it');
     case 'listening':
       return state.phase === 'starting' ? go(state, { phase: 'synchronising' }) : go(state, {});
+    case 'connected':
+      return go(
+        state,
+        {},
+        ...(state.fromCheckpoint ? [{ type: 'cancelTimer' as const, name: 'unlisted' as const }] : []),
+      );
     case 'startFailed':
       return giveUp(state, 'failed', 'error', `it could not be set up: ${event.reason}`);
     case 'caughtUp':
@@ -62,7 +73,8 @@ export function backupStep(state: PairState, event: PairEvent): Step {
   }
 }
 
-function prepare(state: PairState, event: { primary: string; epoch: number }): Step {
+function prepare(state: PairState, event: { primary: string; epoch: number; from: PrepareFrom }): Step {
+  const fromCheckpoint = event.from === 'checkpoint';
   return go(
     state,
     {
@@ -71,13 +83,14 @@ function prepare(state: PairState, event: { primary: string; epoch: number }): S
       epoch: event.epoch,
       peer: event.primary,
       synced: false,
+      fromCheckpoint,
       guestGone: false,
       claim: null,
       reason: '',
     },
     ...dropTimers,
-    { type: 'startBackup', epoch: event.epoch, primary: event.primary },
-    { type: 'startTimer', name: 'unlisted', ms: UNLISTED_WAIT_MS },
+    { type: 'startBackup', epoch: event.epoch, primary: event.primary, from: event.from },
+    { type: 'startTimer', name: 'unlisted', ms: fromCheckpoint ? UNCONNECTED_WAIT_MS : UNLISTED_WAIT_MS },
   );
 }
 
@@ -147,6 +160,10 @@ function timer(state: PairState, name: string): Step {
     return takeOver(state, state.reason);
   }
   if (name !== 'unlisted') return go(state, {});
+  // A primary that does not have this replica yet says itself how its guest ended.
+  if (state.guestGone && state.fromCheckpoint && !isEntitled(state)) {
+    return giveUp(state, 'idle', 'info', 'the guest ended before this host was its backup');
+  }
   if (state.guestGone) {
     return after(
       [{ type: 'stopBackup', reason: 'the guest ended' }],

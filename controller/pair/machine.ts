@@ -21,10 +21,15 @@ import {
   retryLater,
   START_ATTEMPTS_MAX,
 } from './claims.js';
-import type { PairEvent, PairState, Step, Versioned } from './model.js';
-import { primaryStep, startPrimary } from './primary.js';
+import type { ClaimPurpose, PairEvent, PairState, Step, Versioned } from './model.js';
+import { primaryStep, reinstated, startPrimary } from './primary.js';
+import { notNamed, reinstateRefusal, settleReinsertion } from './reinsertion.js';
 
 export function step(state: PairState, event: PairEvent): Step {
+  return settleReinsertion(state, decide(state, event));
+}
+
+function decide(state: PairState, event: PairEvent): Step {
   switch (event.type) {
     case 'record':
       return recordSeen(state, event.current);
@@ -88,6 +93,8 @@ export function refusal(state: PairState, event: PairEvent): string | undefined 
         return state.synced && isEntitled(state) ? undefined : 'the replica here is not complete';
       }
       return `it does not run here (${state.phase})`;
+    case 'reinstate':
+      return reinstateRefusal(state, event.host);
     case 'stop':
       return state.role === 'primary' ? undefined : `this host is not its primary (${state.phase})`;
     default:
@@ -118,6 +125,10 @@ function recordSeen(state: PairState, seen: Versioned): Step {
       { phase: 'protected' },
       log('info', `protected: this host holds the replica, epoch ${state.epoch}`),
     );
+  }
+  if (state.role === 'backup' && record.epoch === state.epoch && state.claim === null && !isEntitled(knowing)) {
+    // The epoch for which this replica was prepared was given to something else: it can never be named.
+    return superseded(knowing);
   }
   if (state.role === 'none' && pending === null) return leftBehind(knowing);
   return go(knowing, {});
@@ -178,7 +189,7 @@ function leftBehind(state: PairState): Step {
 
 // ---- Answers to claims -----------------------------------------------------------------------------------------------
 
-function claimWon(state: PairState, purpose: 'start' | 'goUnprotected' | 'takeOver' | 'finish'): Step {
+function claimWon(state: PairState, purpose: ClaimPurpose): Step {
   const { epoch, reason } = state.known!.record;
   switch (purpose) {
     case 'start':
@@ -216,6 +227,8 @@ function claimWon(state: PairState, purpose: 'start' | 'goUnprotected' | 'takeOv
         log('warning', `taking over, epoch ${epoch}: ${reason}`),
         { type: 'takeOver', epoch },
       );
+    case 'reinstate':
+      return reinstated(state);
     case 'finish':
       // Asked to stop: now that no replica may take over any more, the guest may end.
       if (state.phase === 'stopping') {
@@ -230,6 +243,9 @@ function claimWon(state: PairState, purpose: 'start' | 'goUnprotected' | 'takeOv
 function claimLost(state: PairState, id: string, current: Versioned | null): Step {
   const pending = state.claim;
   if (pending === null || pending.id !== id) return go(state, {});
+  if (current === null && pending.purpose === 'reinstate') {
+    return notNamed(state, 'the coordinator has lost its record of this service');
+  }
   if (current === null) {
     return after(
       [log('error', 'the coordinator has lost its record of this service')],

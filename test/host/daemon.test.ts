@@ -57,7 +57,9 @@ describe('service', () => {
     ).rejects.toMatchObject({
       code: 'E_CONFIG',
     });
-    await expect(pair.ask('a', 'pair.prepare', { config: {}, epoch: 1, primary: 'b' })).rejects.toMatchObject({
+    await expect(
+      pair.ask('a', 'pair.prepare', { config: {}, epoch: 1, primary: 'b', from: 'start' }),
+    ).rejects.toMatchObject({
       code: 'E_CONFIG',
     });
     await expect(pair.ask('a', 'service.stop', { service: 'nowhere' })).rejects.toMatchObject({

@@ -131,7 +131,9 @@ export function service(name: string, over = ''): ServiceConfig {
   return serviceConfig(
     ConfigSource.parse(
       'test.yaml',
-      `name: ${name}\ncommand: [server]\nhosts: [{ name: a, priority: 2 }, { name: b, priority: 1 }]\n${over}`,
+      `name: ${name}\ncommand: [server]\nhosts: [{ name: a, priority: 2 }, { name: b, priority: 1 }]\n${
+        over.includes('reinstate:') ? '' : 'reinstate: { auto: false }\n'
+      }${over}`,
     ),
   );
 }

@@ -65,7 +65,7 @@ function define(): string {
   const name = `s${++n}`;
   writeFileSync(
     join(dir, `${name}.yaml`),
-    `name: ${name}\ncommand: [server]\nhosts: [{ name: a }, { name: b }]\nstopGraceMs: 100\n`,
+    `name: ${name}\ncommand: [server]\nhosts: [{ name: a }, { name: b }]\nstopGraceMs: 100\nreinstate: { auto: false }\n`,
   );
   return name;
 }

@@ -19,7 +19,12 @@ class Driver {
       service: 's',
       self,
       incarnation: `${self}-life`,
-      policy: { onBackupLoss: 'continue', leaseWaitMs: 0, ...policy },
+      policy: {
+        onBackupLoss: 'continue',
+        leaseWaitMs: 0,
+        reinstate: { auto: false, delayMs: 1000, backoffMaxMs: 8000, candidates: ['b'] },
+        ...policy,
+      },
     });
   }
   feed(...events: PairEvent[]): this {
@@ -55,13 +60,13 @@ const record = (
 function protectedPrimary(policy: Partial<PairPolicy> = {}): Driver {
   const a = new Driver('a', policy).feed({ type: 'start', backup: 'b' });
   expect(a.did()).toEqual(['prepareBackup']);
-  a.feed({ type: 'backupPrepared', backup: { host: 'b', address: 'x', port: 1 } }).win(1);
+  a.feed({ type: 'backupPrepared', backup: { host: 'b', address: 'x', port: 1 }, epoch: 1 }).win(1);
   expect(a.did()).toEqual(['startPrimary']);
   return a.feed({ type: 'guestStarted', pid: 1 }, { type: 'mirrorProtected' });
 }
 
 function protectedBackup(policy: Partial<PairPolicy> = {}): Driver {
-  const b = new Driver('b', policy).feed({ type: 'prepare', primary: 'a', epoch: 1 });
+  const b = new Driver('b', policy).feed({ type: 'prepare', primary: 'a', epoch: 1, from: 'start' });
   expect(b.did()).toEqual(['startBackup']);
   return b.feed({ type: 'listening', port: 1 }, { type: 'record', current: record(1, 'a', 'b') }, { type: 'caughtUp' });
 }
@@ -69,7 +74,7 @@ function protectedBackup(policy: Partial<PairPolicy> = {}): Driver {
 describe('primary', () => {
   it('starts the guest only after the coordinator agreed', () => {
     const a = new Driver('a').feed({ type: 'start', backup: 'b' });
-    a.feed({ type: 'backupPrepared', backup: { host: 'b', address: 'x', port: 1 } });
+    a.feed({ type: 'backupPrepared', backup: { host: 'b', address: 'x', port: 1 }, epoch: 1 });
     expect(a.did()).toEqual(['claim']);
     expect(a.state.claim).toMatchObject({
       purpose: 'start',
@@ -164,7 +169,7 @@ describe('backup', () => {
 
   it('does not take over before its replica is complete', () => {
     const b = new Driver('b').feed(
-      { type: 'prepare', primary: 'a', epoch: 1 },
+      { type: 'prepare', primary: 'a', epoch: 1, from: 'start' },
       { type: 'listening', port: 1 },
       { type: 'record', current: record(1, 'a', 'b') },
       { type: 'streamLost', kind: 'closed', reason: 'x' },
@@ -207,7 +212,7 @@ describe('backup', () => {
   it('whose watch is behind asks what there is, and claims on that', () => {
     const b = new Driver('b').feed(
       { type: 'record', current: record(3, null, null, { outcome: 'ended' }) },
-      { type: 'prepare', primary: 'a', epoch: 4 },
+      { type: 'prepare', primary: 'a', epoch: 4, from: 'start' },
       { type: 'listening', port: 1 },
       { type: 'caughtUp' },
       { type: 'streamLost', kind: 'closed', reason: 'x' },

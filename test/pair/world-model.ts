@@ -9,7 +9,16 @@ export interface WorldOptions {
   rpoMs: number;
   onBackupLoss: 'continue' | 'stop';
   /** Breaks the fence in one way, to see that the invariants notice. */
-  broken?: 'acknowledges-on' | 'no-lease-wait' | 'alone-unasked';
+  broken?:
+    | 'acknowledges-on'
+    | 'no-lease-wait'
+    | 'alone-unasked'
+    /** Reinsertion: the claim is made while outputs do not wait for the new backup yet. */
+    | 'claim-before-protect'
+    /** Reinsertion: outputs wait, but what was let out before may still be on its way when the claim is made. */
+    | 'claim-before-held';
+  /** A primary without a backup asks for one by itself. */
+  reinstate: boolean;
   /** Clocks of the hosts run at rates up to this far from true time. */
   driftMax: number;
 }
@@ -39,6 +48,8 @@ export interface Primary {
   was: Stream | undefined;
   leaseUntil: number;
   oldestUnheldAt: number;
+  /** When so much is held, all is that was let out so far: the machine is told. */
+  protectedAt: number | undefined;
 }
 export interface Replica {
   role: 'backup';
@@ -59,12 +70,16 @@ export class Stream {
   /** When each side last heard of the other. */
   heard: Record<Name, number>;
   /** What is on its way to each side. */
+  /** The first event that goes on it: after a checkpoint, what comes then. While that is being taken, none. */
+  begins: number;
   readonly way: Record<Name, { at: number; deliver: () => void }[]> = { a: [], b: [] };
   constructor(
     readonly primary: Name,
     readonly backup: Name,
     now: number,
+    fromCheckpoint = false,
   ) {
+    this.begins = fromCheckpoint ? Infinity : 0;
     this.heard = { a: now, b: now };
   }
 }
