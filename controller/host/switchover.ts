@@ -64,7 +64,7 @@ export class Switchover {
       at: atMs === undefined ? null : new Date(atMs).toISOString(),
       stages: [...this.checks(to), ['hand-over'], ['live']]
         .slice(0, dryRun ? -2 : undefined)
-        .map(([stage]) => ({ stage: stage as string, state: 'waiting', detail: '' })),
+        .map(([stage]) => ({ stage, state: 'waiting', detail: '' })),
       epoch: null,
       tookMs: null,
       reason: '',
