@@ -13,6 +13,11 @@ const UNLISTED_WAIT_MS = 15_000;
  * wait: a transfer takes its time, and outputs wait for this replica before the coordinator names it.
  */
 const UNCONNECTED_WAIT_MS = 60_000;
+/**
+ * How long a complete replica that has lost its primary waits for a record that names it: the primary may have asked for it. Any
+ * record that follows ends the wait; so does a primary that tries again.
+ */
+const UNNAMED_WAIT_MS = 60_000;
 /** How long a replica whose guest has ended waits for the primary to say so to the coordinator. */
 const ENDED_WAIT_MS = 2_000;
 
@@ -20,6 +25,21 @@ const dropTimers: PairEffect[] = [
   { type: 'cancelTimer', name: 'lease' },
   { type: 'cancelTimer', name: 'unlisted' },
 ];
+
+/** The coordinator does not name this replica, and has not given its epoch to anything else. */
+export function waitToBeNamed(state: PairState): Step {
+  return go(
+    state,
+    { claim: null, unnamed: true },
+    log('info', `the coordinator does not name this host as the backup of ${state.peer}, or not yet: waiting for that`),
+    { type: 'startTimer', name: 'unlisted', ms: UNNAMED_WAIT_MS },
+  );
+}
+
+/** It does now. The replica has acknowledged nothing since it lost its primary. */
+export function namedAtLast(state: PairState): Step {
+  return after([{ type: 'cancelTimer', name: 'unlisted' }], takeOver({ ...state, unnamed: false }, state.reason));
+}
 
 export function backupStep(state: PairState, event: PairEvent): Step {
   if (state.role === 'none') {
@@ -84,6 +104,7 @@ function prepare(state: PairState, event: { primary: string; epoch: number; from
       peer: event.primary,
       synced: false,
       fromCheckpoint,
+      unnamed: false,
       guestGone: false,
       claim: null,
       reason: '',
@@ -97,7 +118,7 @@ function prepare(state: PairState, event: { primary: string; epoch: number; from
 function giveUp(state: PairState, phase: 'idle' | 'failed', level: 'info' | 'warning' | 'error', reason: string): Step {
   return go(
     state,
-    { role: 'none', phase, peer: null, synced: false, claim: null, reason },
+    { role: 'none', phase, peer: null, synced: false, unnamed: false, claim: null, reason },
     ...dropTimers,
     { type: 'cancelTimer', name: 'retryClaim' },
     { type: 'stopBackup', reason },
@@ -107,7 +128,7 @@ function giveUp(state: PairState, phase: 'idle' | 'failed', level: 'info' | 'war
 
 function streamLost(state: PairState, why: string, released: boolean): Step {
   // Waiting for the lease to end: the primary says that it has stopped, so there is nothing left to wait for.
-  if (state.phase === 'claiming' && state.claim === null && released) return takeOver(state, why);
+  if (state.phase === 'claiming' && state.claim === null && !state.unnamed && released) return takeOver(state, why);
   if (!['starting', 'synchronising', 'protected'].includes(state.phase)) return go(state, {});
   // The journal ended with the guest: the primary's connection has no reason to stay.
   if (state.guestGone) return go(state, {});
@@ -156,7 +177,7 @@ function diverged(state: PairState, reason: string): Step {
 }
 
 function timer(state: PairState, name: string): Step {
-  if (name === 'lease' && state.phase === 'claiming' && state.claim === null) {
+  if (name === 'lease' && state.phase === 'claiming' && state.claim === null && !state.unnamed) {
     return takeOver(state, state.reason);
   }
   if (name !== 'unlisted') return go(state, {});

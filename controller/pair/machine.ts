@@ -7,7 +7,7 @@
 //  - A host that has lost its state (a daemon that was started again) never becomes primary by what the coordinator still says of it.
 //
 // Must not: do anything. No clock, no randomness, no I/O, no import but of this folder and the record's type: effects are data.
-import { backupStep } from './backup.js';
+import { backupStep, namedAtLast, waitToBeNamed } from './backup.js';
 import {
   after,
   claim,
@@ -78,7 +78,7 @@ export function refusal(state: PairState, event: PairEvent): string | undefined 
       return busy ? `it is ${state.phase} here, as ${state.role}` : undefined;
     case 'prepare':
       if (state.role === 'primary') return `this host is its primary (${state.phase}, epoch ${state.epoch})`;
-      if (state.role === 'backup' && state.phase !== 'starting' && state.phase !== 'synchronising')
+      if (state.role === 'backup' && !['starting', 'synchronising'].includes(state.phase) && !state.unnamed)
         return `this host holds the replica of epoch ${state.epoch} (${state.phase})`;
       if (event.epoch <= (state.known?.record.epoch ?? 0))
         return `epoch ${event.epoch} is over: the coordinator is at ${state.known?.record.epoch}`;
@@ -126,6 +126,7 @@ function recordSeen(state: PairState, seen: Versioned): Step {
       log('info', `protected: this host holds the replica, epoch ${state.epoch}`),
     );
   }
+  if (state.role === 'backup' && state.unnamed && isEntitled(knowing)) return namedAtLast(knowing);
   if (state.role === 'backup' && record.epoch === state.epoch && state.claim === null && !isEntitled(knowing)) {
     // The epoch for which this replica was prepared was given to something else: it can never be named.
     return superseded(knowing);
@@ -145,7 +146,7 @@ function superseded(state: PairState): Step {
     type: 'cancelTimer' as const,
     name,
   }));
-  const gone = { role: 'none' as const, claim: null, peer: null, backup: null, synced: false };
+  const gone = { role: 'none' as const, claim: null, peer: null, backup: null, synced: false, unnamed: false };
   if (state.role === 'primary') {
     const releasing = state.phase === 'releasing';
     return go(
@@ -268,7 +269,14 @@ function claimLost(state: PairState, id: string, current: Versioned | null): Ste
       `${current.record.primary ?? 'another host'} changed its record meanwhile`,
     );
   }
-  return superseded(knowing);
+  const mayBeNamed =
+    pending.purpose === 'takeOver' &&
+    state.fromCheckpoint &&
+    !state.guestGone &&
+    current.record.outcome === 'active' &&
+    current.record.primary === state.peer &&
+    current.record.epoch < state.epoch;
+  return mayBeNamed ? waitToBeNamed(knowing) : superseded(knowing);
 }
 
 function claimUnknown(state: PairState, id: string, reason: string): Step {

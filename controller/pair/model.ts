@@ -125,6 +125,8 @@ export interface PairState {
   readonly synced: boolean;
   /** Backup: of a primary that ran already; the coordinator names it only when it is complete. */
   readonly fromCheckpoint: boolean;
+  /** Backup: it lost its primary before the coordinator named it, which may still happen. */
+  readonly unnamed: boolean;
   /** Primary: the new backup that it is getting. */
   readonly reinsertion: Reinsertion;
   /** The guest is gone, whatever becomes of the claim that is under way. */
@@ -243,6 +245,7 @@ export function initialState(given: {
     backup: null,
     synced: false,
     fromCheckpoint: false,
+    unnamed: false,
     reinsertion: NO_REINSERTION,
     guestGone: false,
     reason: '',
