@@ -158,6 +158,162 @@ describe('primary', () => {
   });
 });
 
+describe('reinsertion', () => {
+  const AUTO = { reinstate: { auto: true, delayMs: 1000, backoffMaxMs: 4000, candidates: ['b'] } };
+  const prepared: PairEvent = { type: 'backupPrepared', backup: { host: 'b', address: 'x', port: 2 }, epoch: 3 };
+  const delay = (driver: Driver): number | undefined =>
+    driver.effects.flatMap((e) => (e.type === 'startTimer' && e.name === 'reinstate' ? [e.ms] : []))[0];
+
+  function alone(policy: Partial<PairPolicy> = {}): Driver {
+    return protectedPrimary(policy).feed({ type: 'mirrorLost', kind: 'closed', reason: 'x' }).win(2);
+  }
+  function transferring(policy: Partial<PairPolicy> = {}): Driver {
+    const a = alone(policy).feed({ type: 'reinstate', host: 'b' });
+    expect(a.effects).toContainEqual({ type: 'prepareBackup', host: 'b', epoch: 3, from: 'checkpoint' });
+    a.feed(prepared);
+    expect(a.did()).toEqual(['attachBackup']);
+    return a;
+  }
+  function confirming(policy: Partial<PairPolicy> = {}): Driver {
+    const a = transferring(policy).feed({ type: 'synchronised' });
+    expect(a.did()).toEqual(['protect']);
+    expect(a.state.claim).toBeNull();
+    a.feed({ type: 'mirrorProtected' });
+    expect(a.did()).toEqual(['claim']);
+    expect(a.state.claim).toMatchObject({ purpose: 'reinstate', record: { epoch: 3, primary: 'a', backup: 'b' } });
+    return a;
+  }
+
+  it('claims only when outputs wait and the replica holds all that was let out', () => {
+    const a = confirming();
+    expect(a.state).toMatchObject({ phase: 'unprotected', reinsertion: { stage: 'confirming', host: 'b' } });
+    expect(a.win(3).state).toMatchObject({
+      phase: 'protected',
+      epoch: 3,
+      peer: 'b',
+      reason: '',
+      reinsertion: { stage: 'idle' },
+    });
+    // From here on it is a pair like any other.
+    expect(a.feed({ type: 'mirrorLost', kind: 'closed', reason: 'x' }).state.phase).toBe('suspended');
+  });
+
+  it('begins by itself, and again after a time that doubles up to its bound', () => {
+    const a = alone(AUTO);
+    expect(delay(a)).toBe(1000);
+    const delays = [1, 2, 3, 4].map(() => {
+      a.feed({ type: 'timer', name: 'reinstate' });
+      expect(a.did()).toEqual(['prepareBackup']);
+      a.feed({ type: 'backupRefused', reason: 'full', epoch: 3 });
+      return delay(a);
+    });
+    expect(delays).toEqual([2000, 4000, 4000, 4000]);
+    expect(a.state.reinsertion).toMatchObject({ failures: 4, failure: 'b: full' });
+    const byHand = alone();
+    expect(delay(byHand)).toBeUndefined();
+    byHand.feed({ type: 'reinstate', host: 'b' }, { type: 'backupRefused', reason: 'full', epoch: 3 });
+    expect(delay(byHand)).toBeUndefined();
+  });
+
+  it('begins after a takeover, too', () => {
+    const b = protectedBackup({ reinstate: { ...AUTO.reinstate, candidates: ['a'] } });
+    b.feed({ type: 'streamLost', kind: 'closed', reason: 'x' }).win(2);
+    expect(delay(b.feed({ type: 'live' }))).toBe(1000);
+    expect(b.feed({ type: 'timer', name: 'reinstate' }).effects).toContainEqual({
+      type: 'prepareBackup',
+      host: 'a',
+      epoch: 3,
+      from: 'checkpoint',
+    });
+  });
+
+  it('lost on the way: the service goes on, as before', () => {
+    const early = transferring().feed({ type: 'attachFailed', reason: 'x' });
+    expect(early.did()).toEqual(['detachBackup', 'cancelBackup']);
+    expect(early.state).toMatchObject({ phase: 'unprotected', epoch: 2, claim: null });
+    const late = transferring().feed({ type: 'synchronised' }, { type: 'mirrorLost', kind: 'closed', reason: 'x' });
+    expect(late.did()).toEqual(['detachBackup', 'cancelBackup']);
+    expect(late.state.phase).toBe('unprotected');
+  });
+
+  it('lost while the coordinator is asked: outputs wait for the answer, whatever it is', () => {
+    const a = confirming().feed({ type: 'mirrorLost', kind: 'closed', reason: 'x' });
+    expect(a.did()).toEqual([]);
+    expect(a.state.phase).toBe('suspended');
+    a.win(3);
+    expect(a.state.claim).toMatchObject({ purpose: 'goUnprotected', record: { epoch: 4, backup: null } });
+    expect(a.win(4).did()).toEqual(['goUnprotected']);
+    const taken = confirming().feed({ type: 'mirrorLost', kind: 'closed', reason: 'x' });
+    taken.feed({ type: 'claimLost', id: taken.claimId(), current: record(4, 'b', null) });
+    expect(taken.did()).toEqual(['fence', 'cancelBackup']);
+  });
+
+  it('the guest is killed while the coordinator is asked: the new backup goes on, once it is named', () => {
+    const a = confirming().feed({ type: 'guestLost', signal: 9 });
+    expect(a.did()).toEqual([]);
+    a.win(3);
+    expect(a.effects).toContainEqual({ type: 'fence', reason: expect.any(String) as string, release: true });
+    expect(a.state.phase).toBe('releasing');
+  });
+
+  it('is called off by whatever ends the service', () => {
+    expect(transferring().feed({ type: 'stop' }).did()).toEqual(['claim', 'cancelBackup']);
+    expect(transferring().feed({ type: 'guestEnded', status: 0 }).did()).toEqual(['claim', 'cancelBackup']);
+    expect(confirming().feed({ type: 'stop' }).state).toMatchObject({
+      phase: 'stopping',
+      claim: { purpose: 'finish' },
+      reinsertion: { stage: 'idle' },
+    });
+  });
+
+  it('is refused where it makes no sense', () => {
+    const wish: PairEvent = { type: 'reinstate', host: 'b' };
+    expect(refusal(protectedPrimary().state, wish)).toMatch(/b protects it already/);
+    expect(refusal(transferring().state, wish)).toMatch(/b is being brought in already \(transferring\)/);
+    expect(refusal(alone().state, { type: 'reinstate', host: 'a' })).toMatch(/a is its primary/);
+    expect(refusal(new Driver('a').state, wish)).toMatch(/not its primary \(idle\)/);
+    expect(refusal(alone().state, wish)).toBeUndefined();
+  });
+
+  function brought(): Driver {
+    const b = new Driver('b').feed(
+      { type: 'record', current: record(2, 'a', null) },
+      { type: 'prepare', primary: 'a', epoch: 3, from: 'checkpoint' },
+      { type: 'listening', port: 1 },
+    );
+    b.feed({ type: 'connected' });
+    // A transfer takes its time.
+    expect(b.effects).toContainEqual({ type: 'cancelTimer', name: 'unlisted' });
+    return b.feed({ type: 'caughtUp' });
+  }
+
+  it('a backup that is complete is protected when the record says so', () => {
+    const b = brought();
+    expect(b.state.phase).toBe('synchronising');
+    expect(b.feed({ type: 'record', current: record(3, 'a', 'b') }).state.phase).toBe('protected');
+  });
+
+  it('a backup whose primary is lost before it was named waits for that, and takes over then', () => {
+    const lost = (): Driver => {
+      const b = brought().feed({ type: 'streamLost', kind: 'closed', reason: 'x' });
+      expect(b.did()).toEqual(['stopAcknowledging', 'claim']);
+      b.feed({ type: 'claimLost', id: b.claimId(), current: record(2, 'a', null) });
+      expect(b.state).toMatchObject({ role: 'backup', phase: 'claiming', claim: null });
+      return b;
+    };
+    const named = lost().feed({ type: 'record', current: record(3, 'a', 'b') });
+    expect(named.state.claim).toMatchObject({ purpose: 'takeOver', expectedRevision: 3, record: { epoch: 4 } });
+    const other = lost().feed({ type: 'record', current: record(3, null, null, { outcome: 'failed' }) });
+    expect(other.did()).toEqual(['stopBackup']);
+    expect(other.state.phase).toBe('ended');
+    const again: PairEvent = { type: 'prepare', primary: 'a', epoch: 3, from: 'checkpoint' };
+    const replaced = lost();
+    expect(refusal(replaced.state, again)).toBeUndefined();
+    expect(replaced.feed(again).did()).toEqual(['stopBackup', 'startBackup']);
+    expect(lost().feed({ type: 'timer', name: 'unlisted' }).did()).toEqual(['stopBackup']);
+  });
+});
+
 describe('backup', () => {
   it('stops acknowledging before it asks for the next epoch', () => {
     const b = protectedBackup().feed({ type: 'streamLost', kind: 'silent', reason: 'deadline' });

@@ -163,6 +163,7 @@ export class World {
     const out: Output = { t: this.now, host: host.name, epoch: plane.epoch, generation: plane.generation, index, id };
     if (plane.generation !== this.generation)
       this.fail(`${host.name} lets out ${id} of a service that was started anew since`);
+    this.heldByTheNamed(host, index, id);
     // A takeover may have happened since: what comes after it from the old primary must be what the new one holds too.
     if (this.options.rpoMs === 0) {
       if (plane.epoch < this.base.epoch && this.base.log[index] !== id)
@@ -180,6 +181,15 @@ export class World {
     if (generation !== plane.generation || epoch < plane.epoch)
       this.latest = { generation: plane.generation, epoch: plane.epoch, first: this.now };
     this.outputs.push(out);
+  }
+
+  /** With RPO 0, what leaves the host that the record names as primary is with the one that it names as backup. */
+  private heldByTheNamed(host: Host, index: number, id: string): void {
+    const record = this.stored?.record;
+    if (this.options.rpoMs > 0 || record?.primary !== host.name || record.backup === null) return;
+    const there = this.hosts[record.backup as Name].plane;
+    if (there?.role === 'backup' && there.epoch === record.epoch && there.log[index] !== id)
+      this.fail(`${host.name} lets out ${id} (output ${index}), which its backup ${record.backup} does not hold`);
   }
 
   private takenOver(log: string[], epoch: number): void {
