@@ -154,6 +154,8 @@ export async function run(plan: Plan, { dir, hold, capture }: RunOptions): Promi
       ports: { tcp: [PORT] },
       outputCommit: plan.outputCommit,
       inputGate: plan.inputGate,
+      // What is measured is the failover, not what the new primary does next.
+      reinstate: { auto: false },
     });
     if (applied.state !== 'protected') throw new Error(`the pair is ${applied.state}: ${applied.reason}`);
     await listening(rig);

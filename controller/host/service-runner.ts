@@ -7,7 +7,6 @@
 //
 // Must not: decide. Every `if` about roles belongs into controller/pair.
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { messageOf, UnderstudyError } from '../../journal/src/errors.js';
@@ -32,14 +31,13 @@ import {
   type BackupPlane,
   type BackupPlaneEvent,
   type DataPlane,
-  type PlaneOptions,
   type PlaneStats,
   type PrimaryPlane,
   type PrimaryPlaneEvent,
   type TimelineStage,
 } from './data-plane.js';
+import { outputPathOf, planeOptions, type PlaneSources } from './plane-options.js';
 import type { HostStore, Timeline } from './store.js';
-import { lookUpUser } from './users.js';
 
 /** With RPO > 0 a takeover waits for the old primary's lease, plus what clocks may differ in rate, plus what scheduling may take. */
 const CLOCK_RATE_ERROR = 0.02;
@@ -47,8 +45,6 @@ const LEASE_MARGIN_MS = 5;
 const REFRESH_WAIT_MS = 2_000;
 const REFRESH_RETRY_MS = 50;
 const PREPARE_TIMEOUT_MS = 15_000;
-/** Journals of earlier starts that are kept beside the current one, for looking into. */
-const OLD_JOURNALS_KEPT = 2;
 
 const NO_TRANSFER = { sentBytes: 0, totalBytes: 0 };
 
@@ -82,11 +78,14 @@ export class ServiceRunner {
   private mayBeDeaf = false;
   private since = new Date().toISOString();
   private closing: Promise<unknown> = Promise.resolve();
+  private readonly sources: PlaneSources;
 
   constructor(
     readonly config: ServiceConfig,
     private readonly deps: RunnerDeps,
   ) {
+    const { host, keys } = deps;
+    this.sources = { config, host, keys, dir: join(host.stateDir, 'services', config.name) };
     const { ms } = config.rpo;
     const { leaseMs } = deps.host.detection;
     this.state = initialState({
@@ -126,7 +125,7 @@ export class ServiceRunner {
   }
 
   get outputPath(): string {
-    return join(this.dir(), 'output.log');
+    return outputPathOf(this.sources.dir);
   }
 
   /** Throws when the machine would not follow an operator's wish in this state. */
@@ -357,7 +356,7 @@ export class ServiceRunner {
       if (generation !== this.generation) return;
       const plane = this.deps.plane.startPrimary(
         {
-          ...this.planeOptions(epoch),
+          ...planeOptions(this.sources, epoch),
           ...(backup === null ? {} : { backup: { address: backup.address, port: backup.port } }),
         },
         (event) => this.onPrimary(generation, event),
@@ -376,7 +375,7 @@ export class ServiceRunner {
       if (generation !== this.generation) return;
       const plane = this.deps.plane.startBackup(
         {
-          ...this.planeOptions(epoch),
+          ...planeOptions(this.sources, epoch),
           listen: { address: this.deps.host.dataPlane.address, port: 0 },
           primary,
           fromCheckpoint: from === 'checkpoint',
@@ -543,64 +542,5 @@ export class ServiceRunner {
       this.deps.store.addHistory(this.config.name, { at, level, text });
       this.deps.log(level, `${this.config.name}: ${text}`);
     });
-  }
-
-  // ---- Options of the data plane -------------------------------------------------------------------------------------
-
-  private dir(): string {
-    return join(this.deps.host.stateDir, 'services', this.config.name);
-  }
-
-  private planeOptions(epoch: number): PlaneOptions {
-    const { config } = this;
-    const { host, keys } = this.deps;
-    const own = config.hosts.find(({ name }) => name === host.name);
-    return {
-      service: config.name,
-      argv: config.command,
-      env: Object.entries(config.environment).map(([name, value]) => `${name}=${value}`),
-      cwd: config.workingDirectory,
-      ...(config.user === undefined ? {} : { user: lookUpUser(config.user) }),
-      // The same on every host: the guest must not see where it is.
-      hostname: config.name,
-      ...(config.vip === undefined
-        ? {}
-        : { vip: { ...config.vip, interface: own?.interface ?? config.vip.interface } }),
-      tcpPorts: config.ports.tcp,
-      udpPorts: config.ports.udp,
-      storage: config.storage,
-      namespaces: config.namespaces,
-      rpo: config.rpo,
-      outputCommit: config.outputCommit,
-      inputGate: config.inputGate,
-      lagMax: config.lag,
-      epoch,
-      journalDir: this.newJournalDir(epoch),
-      outputPath: this.outputPath,
-      mirror: {
-        provider: host.dataPlane.provider,
-        encryption: host.dataPlane.encryption,
-        key: keys.mirror,
-        ...host.detection,
-      },
-      ringBytes: host.dataPlane.ringBytes,
-      segmentBytes: host.dataPlane.segmentBytes,
-    };
-  }
-
-  private newJournalDir(epoch: number): string {
-    const parent = join(this.dir(), 'journals');
-    mkdirSync(parent, { recursive: true, mode: 0o700 });
-    const name = (n: number, attempt: number): string => `${String(n).padStart(8, '0')}.${attempt}`;
-    const old = readdirSync(parent).sort();
-    for (const surplus of old.slice(0, Math.max(0, old.length - OLD_JOURNALS_KEPT))) {
-      rmSync(join(parent, surplus), { recursive: true, force: true });
-    }
-    for (let attempt = 0; ; attempt++) {
-      if (old.includes(name(epoch, attempt))) continue;
-      const path = join(parent, name(epoch, attempt));
-      mkdirSync(path, { mode: 0o700 });
-      return path;
-    }
   }
 }

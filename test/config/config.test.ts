@@ -87,6 +87,7 @@ describe('a service definition', () => {
       ports: { tcp: [6379], udp: [] },
       rpo: { ms: 0, bytes: 0 },
       namespaces: { pid: true, mount: true, ipc: true, uts: true },
+      reinstate: { auto: true, delayMs: 1_000, backoffMaxMs: 60_000 },
     });
     expect(receivedServiceConfig(JSON.parse(JSON.stringify(config)))).toEqual(config);
   });
@@ -106,6 +107,12 @@ describe('a service definition', () => {
       /:14: 'storage.0.class' must be one of unshared, shared, captured/,
     ],
     ['a field that is a guess', 'onBackupLoss', 'onBackuploss', /:17: .*did you mean 'onBackupLoss'\?/],
+    [
+      'a bound below what it bounds',
+      'reinstate: { auto: true }',
+      'reinstate: { delayMs: 2000, backoffMaxMs: 1000 }',
+      /:18: 'reinstate.backoffMaxMs' \(1000\) must be at least 'reinstate.delayMs' \(2000\)/,
+    ],
     ['a host twice', 'name: host-b', 'name: host-a', /'host-a' is named twice/],
     [
       'a name that cannot be a key',

@@ -45,6 +45,8 @@ export function definition(
     ],
     vip: { address: rig.vip, prefix: 24, interface: 'eth0' },
     ports: { tcp: [port] },
+    // One failover is looked at at a time; what comes after it would be in the capture, too.
+    reinstate: { auto: false },
     ...more,
   };
 }

@@ -182,7 +182,7 @@ describe('hosts', () => {
 });
 
 describe('moves', () => {
-  it('switchover and reinstate, there and back again', async () => {
+  it('switchover and reinstate, there and back again', () => {
     const s = define();
     expect(run('service', 'apply', `${s}.yaml`, '--daemon', 'a').code).toBe(0);
     const dry = run('switchover', s, '--dry-run', '--daemon', 'b');

@@ -8,6 +8,7 @@
 import type { Versioned } from '../../controller/coordinator/record.js';
 import { refusal, step } from '../../controller/pair/machine.js';
 import { initialState, type PairEffect, type PairEvent } from '../../controller/pair/model.js';
+import { Ledger } from './ledger.js';
 import { Random } from './random.js';
 import {
   DEADLINE_MS,
@@ -27,7 +28,6 @@ import {
 export class World {
   readonly random: Random;
   readonly hosts: Record<Name, Host>;
-  readonly outputs: Output[] = [];
   readonly trace: string[] = [];
   takeovers = 0;
   goneAlone = 0;
@@ -41,18 +41,20 @@ export class World {
   private events = 0;
   private generation = 0;
   private readonly cut: Record<string, number> = {};
-  /** Of the current generation: what the last takeover began with, and in which epoch. */
-  private base: { epoch: number; log: string[] } = { epoch: 0, log: [] };
-  /** The last epoch that has let something out, and when it began to. */
-  private latest = { generation: 0, epoch: 0, first: 0 };
+  private readonly ledger: Ledger;
 
   constructor(readonly options: WorldOptions) {
     this.random = new Random(options.seed);
+    this.ledger = new Ledger(options.rpoMs > 0, (what) => this.fail(what));
     this.hosts = { a: this.newHost('a'), b: this.newHost('b') };
     for (const host of Object.values(this.hosts)) {
       this.watch(host);
       this.tick(host);
     }
+  }
+
+  get outputs(): readonly Output[] {
+    return this.ledger.outputs;
   }
 
   get now(): number {
@@ -160,27 +162,9 @@ export class World {
 
   private release(host: Host, plane: Primary, index: number): void {
     const id = plane.log[index]!;
-    const out: Output = { t: this.now, host: host.name, epoch: plane.epoch, generation: plane.generation, index, id };
-    if (plane.generation !== this.generation)
-      this.fail(`${host.name} lets out ${id} of a service that was started anew since`);
+    const { epoch, generation } = plane;
     this.heldByTheNamed(host, index, id);
-    // A takeover may have happened since: what comes after it from the old primary must be what the new one holds too.
-    if (this.options.rpoMs === 0) {
-      if (plane.epoch < this.base.epoch && this.base.log[index] !== id)
-        this.fail(
-          `${host.name} lets out ${id} (output ${index}) in epoch ${plane.epoch}; epoch ${this.base.epoch} has ${this.base.log[index] ?? 'nothing'} there`,
-        );
-    } else {
-      const { generation, epoch, first } = this.latest;
-      if (generation === plane.generation && epoch > plane.epoch)
-        this.fail(
-          `${host.name} lets out ${id} in epoch ${plane.epoch}, after epoch ${epoch} began to at ${first.toFixed(2)}`,
-        );
-    }
-    const { generation, epoch } = this.latest;
-    if (generation !== plane.generation || epoch < plane.epoch)
-      this.latest = { generation: plane.generation, epoch: plane.epoch, first: this.now };
-    this.outputs.push(out);
+    this.ledger.released({ t: this.now, host: host.name, epoch, generation, index, id });
   }
 
   /** With RPO 0, what leaves the host that the record names as primary is with the one that it names as backup. */
@@ -190,19 +174,6 @@ export class World {
     const there = this.hosts[record.backup as Name].plane;
     if (there?.role === 'backup' && there.epoch === record.epoch && there.log[index] !== id)
       this.fail(`${host.name} lets out ${id} (output ${index}), which its backup ${record.backup} does not hold`);
-  }
-
-  private takenOver(log: string[], epoch: number): void {
-    this.takeovers++;
-    if (this.options.rpoMs === 0) {
-      for (const out of this.outputs) {
-        if (out.generation === this.generation && log[out.index] !== out.id)
-          this.fail(
-            `epoch ${epoch} begins without ${out.id} (output ${out.index}), which epoch ${out.epoch} had let out`,
-          );
-      }
-    }
-    this.base = { epoch, log: [...log] };
   }
 
   // ---- The data planes -----------------------------------------------------------------------------------------------
@@ -479,7 +450,7 @@ export class World {
       case 'startPrimary': {
         this.starts++;
         this.generation++;
-        this.base = { epoch: 0, log: [] };
+        this.ledger.startedAnew(this.generation);
         const made: Primary = {
           role: 'primary',
           epoch: effect.epoch,
@@ -589,7 +560,8 @@ export class World {
         if (plane?.role !== 'backup') return;
         if (plane.generation !== this.generation)
           this.fail(`${host.name} takes over with a replica of an earlier start`);
-        this.takenOver(plane.log, effect.epoch);
+        this.takeovers++;
+        this.ledger.takenOver(plane.log, effect.epoch);
         const made: Primary = {
           role: 'primary',
           epoch: effect.epoch,
