@@ -59,3 +59,10 @@ export function parseMoment(text: string, now = new Date()): number {
     throw new BadArgument('Give a time such as +10m, 22:30, 2026-05-01T04:00 or 2026-05-01T04:00Z.');
   return at;
 }
+
+/** Seconds, to the millisecond, and more than none. */
+export function parseInterval(text: string): number {
+  const seconds = parseSeconds(text);
+  if (seconds < 0.001) throw new BadArgument('Give seconds, such as 10 or 0.5.');
+  return Math.round(seconds * 1000) / 1000;
+}

@@ -33,6 +33,7 @@ const COMMANDS = new Map<string, (program: Command) => void>([
   ['record', addRecord],
   ['replay', addReplay],
   ['journal', addJournal],
+  ['checkpoint', addCheckpoint],
   ['preflight', addPreflight],
   ...['host', 'service', 'witness', 'list', 'failover', 'reinstate', 'switchover', 'explain'].map(
     (name) => [name, addPairCommands] as const,
@@ -249,6 +250,79 @@ Examples:
     .action(async (paths: string[], options: GlobalOptions) => {
       const { journalRemove } = await import('./commands/journal-pack.js');
       process.exitCode = await journalRemove(paths, options);
+    });
+}
+
+function addCheckpoint(program: Command): void {
+  const checkpoint = program
+    .command('checkpoint')
+    .description('take, look at, check and remove checkpoints of a recording, from which a replay can begin')
+    .addHelpText(
+      'after',
+      `
+A checkpoint is named by its event, by its file, or 'last'.
+
+Examples:
+  understudy checkpoint create J            while the program runs
+  understudy checkpoint ls J
+  understudy checkpoint verify J            every byte of all of them
+  understudy checkpoint rm J --before last
+  understudy replay --from last J`,
+    );
+
+  checkpoint
+    .command('create')
+    .description('have a running recording take one')
+    .argument('<recording>', "its journal's directory, or a process of it")
+    .option('--json', 'as one JSON object')
+    .action(async (recording: string, options: GlobalOptions) => {
+      const { checkpointCreate } = await import('./commands/checkpoint-create.js');
+      process.exitCode = await checkpointCreate(recording, options);
+    });
+
+  checkpoint
+    .command('ls')
+    .description('which there are')
+    .argument('<journal>')
+    .option('--json', 'as one JSON array')
+    .action(async (journal: string, options: GlobalOptions) => {
+      const { checkpointList } = await import('./commands/checkpoint-files.js');
+      process.exitCode = checkpointList(journal, options);
+    });
+
+  checkpoint
+    .command('info')
+    .description('what one holds: whose memory, how much of it, where it was taken')
+    .argument('<journal>')
+    .argument('[checkpoint]', 'default: last')
+    .option('--regions', 'with every mapping')
+    .option('--json', 'as one JSON object')
+    .action(async (journal: string, name: string | undefined, options: GlobalOptions & { regions?: boolean }) => {
+      const { checkpointInfo } = await import('./commands/checkpoint-files.js');
+      process.exitCode = checkpointInfo(journal, name, options);
+    });
+
+  checkpoint
+    .command('verify')
+    .description('whether every byte is as it was written; damage is named: file, offset, process, address')
+    .argument('<journal>')
+    .argument('[checkpoint]', 'default: all')
+    .option('--json', 'as one JSON object')
+    .action(async (journal: string, name: string | undefined, options: GlobalOptions) => {
+      const { checkpointVerify } = await import('./commands/checkpoint-files.js');
+      process.exitCode = checkpointVerify(journal, name, options);
+    });
+
+  checkpoint
+    .command('rm')
+    .description('remove checkpoints; those that build upon them stay usable')
+    .argument('<journal>')
+    .argument('[checkpoint...]')
+    .option('--before <checkpoint>', 'all that are older than this one')
+    .option('--json', 'as one JSON object')
+    .action(async (journal: string, names: string[], options: GlobalOptions & { before?: string }) => {
+      const { checkpointRemove } = await import('./commands/checkpoint-files.js');
+      process.exitCode = checkpointRemove(journal, names, options);
     });
 }
 

@@ -1,6 +1,6 @@
 // The options of the commands that start guests, as data: commander makes its parser, its help and its messages of them, and
 // quick-parse.ts reads what is well formed without loading commander.
-import { parsePositive, parseSizeBetween } from './arguments.js';
+import { parseInterval, parsePositive, parseSizeBetween } from './arguments.js';
 
 export interface OptionSpec {
   /** As commander writes them: '-o, --output <dir>', '--force', '--no-summary'. */
@@ -44,6 +44,16 @@ export const RECORD_OPTIONS: readonly OptionSpec[] = [
     parse: parsePositive,
     fallback: { value: 5 },
   },
+  {
+    flags: '--checkpoint-every <seconds>',
+    description: 'keep checkpoints, from which a replay can begin',
+    parse: parseInterval,
+  },
+  {
+    flags: '--checkpoint-keep <n>',
+    description: 'of those, keep the newest n, and up to n more (default: all)',
+    parse: parsePositive,
+  },
   { flags: '--isolate', description: 'in namespaces of its own: pids, mounts, IPC, host name (needs root)' },
   { flags: '--hostname <name>', description: 'its host name, with --isolate' },
   { flags: '--user <user>', description: 'run the program as this user, by name or number (needs root)' },
@@ -56,6 +66,10 @@ export const REPLAY_OPTIONS: readonly OptionSpec[] = [
     flags: '--until <seq>',
     description: 'stop after this event, and say how to attach gdb',
     parse: parsePositive,
+  },
+  {
+    flags: '--from <checkpoint>',
+    description: "begin with a checkpoint: 'last', its file, or the newest one before this event",
   },
   { flags: '--progress', description: 'show progress, also when standard error is no terminal' },
   { flags: '--any-machine', description: 'try although this machine differs from the recorded one' },

@@ -2,6 +2,7 @@
 import { UnderstudyError } from '../journal/src/errors.js';
 import {
   AddonMissingError,
+  CheckpointError,
   FileError,
   ImageError,
   JournalDirError,
@@ -19,6 +20,17 @@ export function toUnderstudyError(error: unknown, command?: string): unknown {
       hint: 'Check free space and permissions of the directory, or name another with -o.',
       cause: error,
     });
+  }
+  if (error instanceof CheckpointError) {
+    if (error.code === 'CHECKPOINT_MISSING')
+      return new UnderstudyError('E_CHECKPOINT_NOT_FOUND', error.message, { cause: error });
+    if (error.code === 'CHECKPOINT_DAMAGED') {
+      return new UnderstudyError('E_CHECKPOINT_DAMAGED', error.message, {
+        hint: 'An older checkpoint, or a replay from the beginning, does without it.',
+        cause: error,
+      });
+    }
+    return new UnderstudyError('E_CHECKPOINT_FAILED', error.message, { cause: error });
   }
   if (error instanceof LaunchError) {
     if (error.errno === 'ENOENT') {

@@ -9,12 +9,13 @@ import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync
 import { resolve } from 'node:path';
 
 import { errnoOf, messageOf, UnderstudyError } from '../journal/src/errors.js';
-import { JOURNAL_FORMAT_VERSION, META_FILE, metaPath } from '../journal/src/layout.js';
+import { CHECKPOINT_DIR, CONTROL_SOCKET, JOURNAL_FORMAT_VERSION, META_FILE, metaPath } from '../journal/src/layout.js';
 import { writeMeta, type JournalMeta } from '../journal/src/meta.js';
 import {
   exitCodeOf,
   signalOf,
   startRecord,
+  type CheckpointTaken,
   type MessageLevel,
   type RecordEnd,
   type RecordHandle,
@@ -52,10 +53,16 @@ export interface RecordRequest extends IsolationRequest {
   segmentBytes?: number;
   onJournalError?: 'stop' | 'continue';
   kickAfterMs?: number;
+  /** Take a checkpoint that often. */
+  checkpointEveryMs?: number;
+  /** Keep so many of the newest (and up to as many more); not given: all. */
+  checkpointKeep?: number;
 }
 
 export type RecordNotice =
-  { type: 'message'; level: MessageLevel; text: string } | { type: 'journalError'; error: UnderstudyError };
+  | { type: 'message'; level: MessageLevel; text: string }
+  | { type: 'journalError'; error: UnderstudyError }
+  | ({ type: 'checkpoint' } & CheckpointTaken);
 
 export interface RecordResult extends RecordEnd {
   journalDir: string;
@@ -113,6 +120,8 @@ export class RecordSession {
           ignoredSignals: request.ignoredSignals ?? 0n,
           ...options,
           epoch: 1,
+          ...(request.checkpointEveryMs === undefined ? {} : { checkpointEveryMs: request.checkpointEveryMs }),
+          ...(request.checkpointKeep === undefined ? {} : { checkpointKeep: request.checkpointKeep }),
           ...(isolation === undefined ? {} : { isolation }),
         },
         (event) => {
@@ -123,6 +132,13 @@ export class RecordSession {
             problem = journalWriteError(event, options.onJournalError);
             warnings.push(problem.message);
             notify({ type: 'journalError', error: problem });
+          } else if (event.type === 'checkpoint') {
+            notify(event);
+          } else if (event.type === 'checkpointFailed' && event.request === 0) {
+            // Of one that was due: nobody else hears of it. The next one may succeed.
+            const text = `no checkpoint was taken: ${event.text}`;
+            if (warnings.length < WARNINGS_MAX) warnings.push(text);
+            notify({ type: 'message', level: 'warning', text });
           }
         },
       );
@@ -207,6 +223,14 @@ export class RecordSession {
   kill(signal: number): void {
     this.handle.kill(signal);
   }
+
+  async checkpoint(): Promise<CheckpointTaken> {
+    try {
+      return await this.handle.checkpoint();
+    } catch (error) {
+      throw toUnderstudyError(error);
+    }
+  }
 }
 
 function writeError(error: unknown): UnderstudyError {
@@ -248,7 +272,8 @@ function prepareJournalDir(journalDir: string, force: boolean): boolean {
         });
       }
       const foreign = names.filter(
-        (name) => ![META_FILE, `${META_FILE}.new`, 'segments', 'blobs', 'index'].includes(name),
+        (name) =>
+          ![META_FILE, `${META_FILE}.new`, 'segments', 'blobs', 'index', CHECKPOINT_DIR, CONTROL_SOCKET].includes(name),
       );
       if (foreign.length > 0 || !(existsSync(metaPath(journalDir)) || names.includes('segments'))) {
         throw new UnderstudyError(

@@ -22,6 +22,7 @@ import {
   type ReplayHandle,
   type ReplayStats,
 } from '../native/index.js';
+import { resolveCheckpoint } from './checkpoints.js';
 import { agentSha256, hashJournalsNatively } from './hashes.js';
 import { isolationOf, type IsolationRequest } from './isolation.js';
 import { compareMachines, thisMachine } from './machine.js';
@@ -34,6 +35,8 @@ export interface ReplayRequest extends IsolationRequest {
   quiet?: boolean;
   /** Stop after this event. */
   untilSeq?: number;
+  /** Begin with a checkpoint: the newest one that this names. See resolveCheckpoint. */
+  from?: string;
   /** Replay although this machine differs from the recorded one. */
   anyMachine?: boolean;
   ringBytes?: number;
@@ -97,6 +100,7 @@ export class ReplaySession {
           hint: 'The recording ended before its first event, or the files were removed.',
         });
       }
+      const fromSeq = request.from === undefined ? undefined : resolveCheckpoint(journal.dir, request.from);
       scratchDir = makeScratchDir();
       let divergence: Divergence | undefined;
       let lastError: string | undefined;
@@ -107,6 +111,7 @@ export class ReplaySession {
           stubPath: stub,
           quiet: request.quiet === true,
           untilSeq: request.untilSeq ?? 0,
+          ...(fromSeq === undefined ? {} : { fromSeq }),
           scratchDir,
           cacheDir: cacheDir(),
           ...(request.ringBytes === undefined ? {} : { ringBytes: request.ringBytes }),

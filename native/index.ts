@@ -62,7 +62,31 @@ export interface RecordOptions {
   /** A thread that makes no event for this long while another waits is interrupted. */
   kickAfterMs: number;
   epoch: number;
+  /** Take a checkpoint that often; not given: only when asked. */
+  checkpointEveryMs?: number;
+  /** Of the checkpoints so many of the newest are kept, and up to as many more; not given: all. */
+  checkpointKeep?: number;
   isolation?: Isolation;
+}
+
+/** A checkpoint of a running recording: a replay of the journal can begin behind event `seq`. */
+export interface CheckpointTaken {
+  seq: number;
+  path: string;
+  /** How long the guest stood still. */
+  pauseMs: number;
+  tookMs: number;
+  /** Of memory, in the file. */
+  pageBytes: number;
+  /** How often memory was copied while the program ran, and how many pages while it stood still. */
+  rounds: number;
+  lastPages: number;
+  /** Builds upon the one before. */
+  incremental: boolean;
+  processes: number;
+  threads: number;
+  /** There was one of this position already: nothing has happened since. */
+  existed: boolean;
 }
 
 export type MessageLevel = 'info' | 'warning' | 'error';
@@ -72,6 +96,9 @@ export type RecordEvent =
   | { type: 'message'; level: MessageLevel; text: string }
   /** The journal can take no more; what it holds so far stays valid. Sent at most once. */
   | { type: 'journalError'; code: string; path: string; text: string }
+  /** `request`: that of checkpoint(); 0 for one that was due. */
+  | ({ type: 'checkpoint'; request: number } & CheckpointTaken)
+  | { type: 'checkpointFailed'; request: number; code: string; text: string }
   | ({ type: 'ended' } & RecordEnd);
 
 export interface RecordEnd {
@@ -119,6 +146,8 @@ export interface RecordHandle {
   stats(): RecordStats;
   /** Sends a signal to the root process, or to all that it left behind; SIGKILL goes to every process of the group. */
   kill(signal: number): void;
+  /** Rejects with a CheckpointError when none could be taken; the guest runs on in any case. */
+  checkpoint(): Promise<CheckpointTaken>;
   readonly done: Promise<RecordEnd>;
 }
 
@@ -132,6 +161,8 @@ export interface ReplayOptions {
   quiet: boolean;
   /** Stop after this event; 0 = run to the end. */
   untilSeq: number;
+  /** Begin with the checkpoint of this seq; 0 or not given: from the beginning. */
+  fromSeq?: number;
   /** Exists, private to this replay, absolute; the caller removes it. */
   scratchDir: string;
   cacheDir: string;
@@ -290,6 +321,9 @@ export class ImageError extends NativeError {}
 export class JournalDirError extends NativeError {}
 /** The file given to analyseElf is not an ELF file that can be understood. */
 export class ElfError extends NativeError {}
+/** A checkpoint cannot be taken, read or restored. `code` says which: CHECKPOINT_BUSY, _ENDED, _UNSUPPORTED, _WRITE, _EXISTS; _READ, _MISSING,
+ *  _DAMAGED. */
+export class CheckpointError extends NativeError {}
 /** A file that was named cannot be read. */
 export class FileError extends NativeError {}
 /** The addon itself is missing or cannot be loaded. */
@@ -301,6 +335,15 @@ const ERROR_CLASSES: Record<string, typeof NativeError> = {
   JOURNAL_DIR: JournalDirError,
   ELF: ElfError,
   FILE: FileError,
+  CHECKPOINT_BUSY: CheckpointError,
+  CHECKPOINT_ENDED: CheckpointError,
+  CHECKPOINT_UNSUPPORTED: CheckpointError,
+  CHECKPOINT_WRITE: CheckpointError,
+  CHECKPOINT_TRACK: CheckpointError,
+  CHECKPOINT_EXISTS: CheckpointError,
+  CHECKPOINT_READ: CheckpointError,
+  CHECKPOINT_MISSING: CheckpointError,
+  CHECKPOINT_DAMAGED: CheckpointError,
 };
 
 function toNativeError(error: unknown): unknown {
@@ -336,7 +379,10 @@ interface NativeSession<Stats> {
 }
 
 interface Addon {
-  startRecord(options: RecordOptions, onEvent: (event: RecordEvent) => void): NativeSession<RecordStats>;
+  startRecord(
+    options: RecordOptions,
+    onEvent: (event: RecordEvent) => void,
+  ): NativeSession<RecordStats> & { checkpoint(request: number): void };
   startReplay(options: ReplayOptions, onEvent: (event: ReplayEvent) => void): NativeSession<ReplayStats>;
   analyseElf(path: string): ElfAnalysis;
   lookupUser(name: string): UserEntry | undefined;
@@ -391,13 +437,31 @@ function load(): Addon {
 export function startRecord(options: RecordOptions, onEvent: (event: RecordEvent) => void): RecordHandle {
   let settle: (end: RecordEnd) => void;
   const done = new Promise<RecordEnd>((resolve) => (settle = resolve));
+  const requests = new Map<number, { resolve: (taken: CheckpointTaken) => void; reject: (error: Error) => void }>();
+  let requested = 0;
+  const answer = (event: RecordEvent): void => {
+    if (event.type !== 'checkpoint' && event.type !== 'checkpointFailed') return;
+    const waiting = requests.get(event.request);
+    requests.delete(event.request);
+    if (event.type === 'checkpoint') waiting?.resolve(event);
+    else waiting?.reject(new CheckpointError(event.text, event.code, undefined, undefined));
+  };
   const session = mapped(() =>
     load().startRecord(options, (event) => {
       onEvent(event);
-      if (event.type === 'ended') settle(event);
+      answer(event);
+      if (event.type !== 'ended') return;
+      for (const { reject } of requests.values())
+        reject(new CheckpointError('the recording has ended', 'CHECKPOINT_ENDED', undefined, undefined));
+      settle(event);
     }),
   );
-  return { pid: session.pid, stats: () => session.stats(), kill: (signal) => session.kill(signal), done };
+  const checkpoint = (): Promise<CheckpointTaken> =>
+    new Promise((resolve, reject) => {
+      requests.set(++requested, { resolve, reject });
+      session.checkpoint(requested);
+    });
+  return { pid: session.pid, stats: () => session.stats(), kill: (signal) => session.kill(signal), checkpoint, done };
 }
 
 /** Starts replaying a journal. Throws (ImageError, JournalDirError, LaunchError) when that is not possible at all. */

@@ -201,6 +201,19 @@ AsyncReason classify_trap(Thread* t, int sig, const SigInfo* info, u64 rip) {
   return kAsyncFault;
 }
 
+void go_on_in_code(Thread* t) {
+  Event e;
+  if (US_UNLIKELY(!await_return(t, e))) {
+    // The journal ends with the interruption: whoever made it was to go on next.
+    if (t->draining) wait_live(t);
+    agent_return(t);
+  }
+  if (e.kind == kEvSignal && (u32)e.integer() == kInCode) deliver_recorded(t, e, kInCode);
+  if (e.kind == kEvPreempt) prepare_async(t);
+  // Also where the journal ends now: the primary may have gone on from here, up to its next call.
+  agent_return(t);
+}
+
 extern "C" [[noreturn]] void agent_on_async(Thread* t) {
   switch ((AsyncReason)t->async_reason) {
     case kAsyncKick:
@@ -208,12 +221,21 @@ extern "C" [[noreturn]] void agent_on_async(Thread* t) {
         set_kernel_mask(t->guest_mask);
         agent_return(t);
       }
+      if (US_UNLIKELY(t->draining)) {
+        drain_kicked(t);
+        agent_return(t);
+      }
       if (t->pending_sig) {
         append_preempt(t);
         deliver_pending(t, kInCode);
+        baton_stay(t);  // not delivered: it is ignored by now
       } else if (baton_wanted()) {
         append_preempt(t);
+        u64 switches = control().stat_switches;
+        t->slot->resume = abi::kResumeCode;
         baton_yield(t);
+        t->slot->resume = abi::kResumeCall;
+        if (control().stat_switches == switches) baton_stay(t);
         deliver_pending(t, kInCode);  // one may have come while it waited for its turn
       }
       set_kernel_mask(t->guest_mask);
@@ -223,15 +245,7 @@ extern "C" [[noreturn]] void agent_on_async(Thread* t) {
       Event e;
       peek_event(t, e);
       consume_event(e);
-      next_event(t, e);
-      if (US_UNLIKELY(e.kind == kEvNone)) {
-        // The journal ends with the interruption: whoever made it was to go on next.
-        if (t->draining) wait_live(t);
-        agent_return(t);
-      }
-      if (e.kind == kEvSignal && (u32)e.integer() == kInCode) deliver_recorded(t, e, kInCode);
-      if (e.kind == kEvPreempt) prepare_async(t);
-      agent_return(t);
+      go_on_in_code(t);
     }
     case kAsyncInsn:
       if (!recording()) block_all_signals();

@@ -21,12 +21,18 @@ bool position_matches(Thread* t);
 // Goes on after a visit that is not the one: where, and whether the trap flag must be set for one step.
 bool step_over(Thread* t, u64* rip);
 void deliver_fault(Thread* t);
+// replay: a thread that was interrupted in its code, when its PREEMPT event is behind it and it is its turn.
+[[noreturn]] void go_on_in_code(Thread* t);
 
 // probe.cc (record). start_probe when a thread is to be preempted in its code (the caller sets the trap flag); probe_step at
-// each step, true when enough has been seen; append_preempt writes the event for t->regs.
+// each step and says when enough has been seen, or that nothing will come of it this time; append_preempt writes the event for t->regs.
+enum ProbeStep : u32 { kProbeOn, kProbeDone, kProbeGivenUp };
 void start_probe(Thread* t, u64 rip);
-bool probe_step(Thread* t, const GuestRegs& regs);
+ProbeStep probe_step(Thread* t, const GuestRegs& regs);
+// A string instruction with a repeat prefix stands there. In the middle of one no breakpoint stops a replay.
+bool repeats_at(u64 rip);
 void append_preempt(Thread* t);
+bool is_known_spin(u64 rip);  // in a loop in which a thread of this address space was found spinning
 
 // Elements of PREEMPT's words and blocks.
 struct Word {

@@ -50,7 +50,7 @@ enum : u32 {
   kSysWait4 = 61, kSysKill = 62, kSysShmdt = 67, kSysFcntl = 72, kSysFtruncate = 77, kSysPtrace = 101, kSysSetuid = 105,
   kSysSetgid = 106, kSysSetreuid = 113, kSysSetregid = 114, kSysSetresuid = 117, kSysSetresgid = 119, kSysSetfsuid = 122,
   kSysSetfsgid = 123, kSysRtSigpending = 127, kSysRtSigtimedwait = 128, kSysRtSigsuspend = 130, kSysSigaltstack = 131,
-  kSysPrctl = 157, kSysArchPrctl = 158, kSysGettid = 186, kSysFutex = 202, kSysSetTidAddress = 218, kSysClockGettime = 228,
+  kSysPrctl = 157, kSysArchPrctl = 158, kSysGettid = 186, kSysFutex = 202, kSysSetTidAddress = 218, kSysClockGettime = 228, kSysClockNanosleep = 230,
   kSysExitGroup = 231, kSysTgkill = 234, kSysOpenat = 257, kSysFaccessat = 269, kSysPselect6 = 270, kSysPpoll = 271,
   kSysSetRobustList = 273, kSysGetRobustList = 274, kSysEpollPwait = 281, kSysDup3 = 292, kSysSeccomp = 317, kSysMemfdCreate = 319, kSysExecveat = 322,
   kSysUserfaultfd = 323, kSysRseq = 334, kSysIoUringSetup = 425, kSysIoUringEnter = 426, kSysIoUringRegister = 427,
@@ -85,6 +85,9 @@ inline u64 text_length(const char* s) {
 }
 inline u64 round_up(u64 v, u64 to) { return (v + to - 1) & ~(to - 1); }
 inline void pause_cpu() { asm volatile("pause" ::: "memory"); }
+
+// Data of the agent's that describes the guest rather than the agent's own doings: a checkpoint keeps it.
+#define US_KEPT __attribute__((section("us_kept"), used))
 
 inline abi::Control& control() { return *(abi::Control*)abi::kControlAddr; }
 inline bool recording() { return control().mode == abi::kModeRecord; }

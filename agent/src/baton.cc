@@ -17,7 +17,7 @@ namespace {
 constexpr u32 kSpins = 150;
 constexpr u32 kFutexWait = 0, kFutexWake = 1;
 constexpr u32 kKickAfterWaits = 1;
-constexpr u32 kHost = 0x7fffffff;
+constexpr u32 kHost = kBatonHost;
 
 struct Timespec {
   i64 sec, nsec;
@@ -166,6 +166,8 @@ void baton_yield(Thread* t) {
   baton_acquire(t);
 }
 
+void baton_stay(Thread* t) { emit_switch(t); }
+
 // ---- replay --------------------------------------------------------------------------------------------------------
 void turn_give(Thread* t, u32 gtid) {
   abi::Control& c = control();
@@ -247,7 +249,9 @@ void consume_event(Event& e) {
   if (US_UNLIKELY((tail ^ next) & (r.size >> 2))) ring_wake_host();
 }
 
-void next_event(Thread* t, Event& e) {
+namespace {
+// With `once`, also returns after the turn has come back for the first time.
+void follow_events(Thread* t, Event& e, bool once) {
   for (;;) {
     if (US_UNLIKELY(control().until_seq && control().ring.tail_seq >= control().until_seq))
       report_outcome(t, abi::kStopped);
@@ -264,6 +268,7 @@ void next_event(Thread* t, Event& e) {
           e.kind = kEvNone;
           return;
         }
+        if (once) return;
         break;
       }
       case kEvNote: consume_event(e); break;
@@ -295,6 +300,16 @@ void next_event(Thread* t, Event& e) {
       default: return;
     }
   }
+}
+}  // namespace
+
+void next_event(Thread* t, Event& e) { follow_events(t, e, false); }
+
+bool await_return(Thread* t, Event& e) {
+  follow_events(t, e, true);
+  if (e.kind == kEvNone) return false;
+  if (e.kind == kEvSwitch) peek_event(t, e);
+  return true;
 }
 
 }  // namespace understudy

@@ -6,6 +6,7 @@
 namespace understudy {
 
 inline constexpr u32 kBatonLent = 0x80000000;
+inline constexpr u32 kBatonHost = 0x7fffffff;  // instead of a gtid: the host has it
 
 // True when other threads of the group are waiting to run (record).
 inline bool baton_wanted() { return __atomic_load_n(&control().baton_waiters, __ATOMIC_RELAXED) != 0; }
@@ -45,7 +46,10 @@ inline void baton_reclaim(Thread* t) {
     baton_acquire(t);
 }
 
-void baton_yield(Thread* t);          // record: release, let a waiter have it, acquire
+void baton_yield(Thread* t);  // record: release, let a waiter have it, acquire
+// record, behind a PREEMPT after which nobody else had the baton: SWITCH to the same thread. In replay the first SWITCH back ends the
+// interruption; without one, the next hand-over, many instructions later, would be taken for it.
+void baton_stay(Thread* t);
 void turn_give(Thread* t, u32 gtid);  // replay: hand over to the thread that the journal names
 void turn_await(Thread* t);           // replay: wait until this thread's turn
 
@@ -54,5 +58,8 @@ void ask_for_kick(u32 gtid);
 
 // Next event for this thread: hands the turn over at SWITCH events and waits for it to come back.
 void next_event(Thread* t, Event& e);
+// replay, behind a PREEMPT: the same up to the first time that the turn comes back, and no further: the guest's own code goes on then,
+// and it may be that code, not an event, after which somebody else has the turn. False: the journal has ended before.
+bool await_return(Thread* t, Event& e);
 
 }  // namespace understudy

@@ -74,6 +74,8 @@ i64 record_result(Thread* t, const Call& call, i64 ret);
 i64 replay_result(Thread* t, const Call& call);
 // core.cc: the table-driven way. Returns the result for the guest.
 i64 generic_call(Thread* t, const Call& effective);
+// record: the arguments of a call that is made again after an interruption, with t->began_ns set.
+void shorten_wait(Thread* t, u32 nr, u64* args);
 // Leaves a call with its result: delivers what is pending (record) or what the journal has next (replay).
 [[noreturn]] void leave_call(Thread* t, i64 ret);
 // After an event in replay: the next one may have to happen inside guest code.
@@ -82,6 +84,7 @@ void prepare_async(Thread* t);
 // What the interruptible calls return when a pending signal kept them from being made (ERESTART_RESTARTBLOCK: the kernel
 // never shows it to user space).
 inline constexpr i64 kNotMade = -516;
+extern "C" [[noreturn]] void agent_on_syscall(Thread* t);
 extern "C" i64 agent_interruptible(u64 nr, const u64* args);
 extern "C" i64 agent_copy_safe(void* to, const void* from, u64 n);
 

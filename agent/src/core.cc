@@ -255,7 +255,8 @@ i64 replay_generic(Thread* t, const Call& c) {
   check_call(t, e);
   i64 ret = e.integer();
   CallScratch& s = t->scratch;
-  before_call(c, s);
+  if (US_LIKELY(!t->keep_scratch)) before_call(c, s);
+  t->keep_scratch = 0;
   FillSink sink{t, &e};
   visit_outputs(c, s, ret, Visitor{fill_output, &sink});
   if (describe(c.nr).carries_data()) {
@@ -288,6 +289,7 @@ i64 replay_generic(Thread* t, const Call& c) {
 
 i64 finish_recorded(Thread* t, const Call& c, i64 ret) {
   if (US_UNLIKELY(is_opaque(c))) report_opaque(t);
+  if (US_UNLIKELY(c.nr == kSysWait4 || c.nr == kSysWaitid)) note_waited(c, ret);
   if (US_UNLIKELY(paired())) append_endpoint(t, c, ret);
   append_event(t, c, t->scratch, ret);
   if (US_UNLIKELY(paired())) commit_after(t, c, ret);
@@ -380,13 +382,40 @@ i64 generic_call(Thread* t, const Call& effective) {
   for (;;) {
     bool others = group_has_others();
     if (others) baton_release(t);
-    i64 ret = agent_interruptible(effective.nr, effective.args);
+    u64 args[6];
+    copy_bytes(args, effective.args, sizeof args);
+    if (US_UNLIKELY(t->began_ns)) shorten_wait(t, effective.nr, args);
+    i64 ret = agent_interruptible(effective.nr, args);
     if (others) baton_acquire(t);
     if (ret == kNotMade || (ret == -kEINTR && pending_restarts(t))) deliver_pending(t, kBeforeCall);
     if (ret == kNotMade || (ret == -kEINTR && !t->pending_sig)) continue;
     return finish_recorded(t, effective, ret);
   }
 }
+
+// A sleep that only the agent interrupts (a kick that came too late) goes on, and the guest's memory must not show it: where the kernel
+// writes what is left of it is read by nobody, but is part of the state by which positions are told apart (async.h).
+struct Sleep {
+  u64 left[2] = {};
+  u64 guest_left = 0;  // where the guest wants it; 0: nowhere
+  unsigned at = 0;     // the argument that says how long; the next one is where to
+  bool relative = false;
+
+  explicit Sleep(const Call& c) {
+    if (c.nr != kSysNanosleep && c.nr != kSysClockNanosleep) return;
+    at = c.nr == kSysNanosleep ? 0 : 2;
+    relative = (c.nr == kSysNanosleep || !(c.args[1] & 1 /* TIMER_ABSTIME */)) &&
+               agent_copy_safe(left, (void*)c.args[at], sizeof left) == 0;
+    guest_left = c.args[at + 1];
+  }
+  void replace(u64* args) {
+    if (relative) args[at] = args[at + 1] = (u64)left;
+  }
+  i64 finish(i64 ret) const {
+    if (!relative || ret != -kEINTR || !guest_left) return ret;
+    return agent_copy_safe((void*)guest_left, left, sizeof left) ? -kEFAULT : ret;
+  }
+};
 
 // A system call that a pending signal prevents; see agent_interruptible in entry.S. Written out here so that no `ret` follows
 // the `syscall`. Each use needs labels of its own, which the signal handler knows.
@@ -409,6 +438,44 @@ i64 generic_call(Thread* t, const Call& effective) {
     result_;                                                                                                            \
   })
 // clang-format on
+
+namespace {
+// ---- record: waits of limited length, which an interruption by a checkpoint must not make longer ------------------------------------------
+enum : u32 { kSysEpollWait = 232, kSysClockNanosleep = 230 };
+constexpr i64 kSecond = 1'000'000'000, kMillisecond = 1'000'000;
+
+i64 now_ns() {
+  i64 ts[2] = {0, 0};
+  sys(kSysClockGettime, 1 /* CLOCK_MONOTONIC */, ts);
+  return ts[0] * kSecond + ts[1];
+}
+
+void note_wait(Thread* t, const Call& c) {
+  t->began_ns = c.nr == kSysEpollWait || c.nr == kSysEpollPwait || c.nr == kSysEpollPwait2 || c.nr == kSysRtSigtimedwait
+                    ? now_ns()
+                    : 0;
+}
+}  // namespace
+
+// The others are taken up by the kernel itself.
+void shorten_wait(Thread* t, u32 nr, u64* args) {
+  i64 passed = now_ns() - t->began_ns;
+  if (nr == kSysEpollWait || nr == kSysEpollPwait) {
+    i32 wait = (i32)args[3];
+    if (wait <= 0) return;
+    i64 left = wait - passed / kMillisecond;
+    args[3] = left > 0 ? (u64)left : 0;
+    return;
+  }
+  const u32 at = nr == kSysEpollPwait2 ? 3 : 2;
+  i64 wait[2];
+  if (!args[at] || agent_copy_safe(wait, (void*)args[at], sizeof wait)) return;
+  i64 left = wait[0] * kSecond + wait[1] - passed;
+  if (left < 0) left = 0;
+  t->wait_left[0] = left / kSecond;
+  t->wait_left[1] = left % kSecond;
+  args[at] = (u64)t->wait_left;
+}
 
 extern "C" [[noreturn]] void agent_on_syscall(Thread* t) {
   Call& c = t->call;
@@ -442,7 +509,10 @@ extern "C" [[noreturn]] void agent_on_syscall(Thread* t) {
     i64 ret;
     if (host_time_call(t, c, ret)) leave_call(t, ret);
   }
-  bool pair = control().flags & abi::kFlagPair;
+  const u32 flags = control().flags;
+  bool pair = flags & abi::kFlagPair;
+  t->began_ns = 0;
+  if (US_UNLIKELY(flags & abi::kFlagCheckpoints)) note_wait(t, c);
   u64 asked = c.args[2];
   if (US_UNLIKELY(pair)) {
     commit_before(t, c);
@@ -475,6 +545,7 @@ extern "C" [[noreturn]] void agent_on_syscall(Thread* t) {
   if (SpecialHandler special = special_handler(c); US_UNLIKELY(special != nullptr)) leave_call(t, special(t));
 
   before_call(c, t->scratch);
+  Sleep sleep(c);
   u64 bounce_arg_saved = 0;
   unsigned bounce_arg = 0;
 again:
@@ -498,8 +569,10 @@ again:
     if (lend) baton_lend(t);
   }
   u64 args[6] = {c.args[0], c.args[1], asked, c.args[3], c.args[4], c.args[5]};
+  if (US_UNLIKELY(t->began_ns)) shorten_wait(t, c.nr, args);
   u8* bounce_buffer = bounce_buffer_of(t);
   if (bounce) args[bounce_arg] = (u64)bounce_buffer;
+  sleep.replace(args);
   i64 ret = US_INTERRUPTIBLE("", c.nr, args);
   if (US_UNLIKELY(release)) baton_acquire(t);
   if (US_UNLIKELY(lend)) baton_reclaim(t);
@@ -525,7 +598,7 @@ again:
     // The kernel would have said so, had it been given the guest's own buffer.
     if (US_UNLIKELY(copy.failed)) ret = -kEFAULT;
   }
-  leave_call(t, finish_recorded(t, c, ret));
+  leave_call(t, finish_recorded(t, c, sleep.finish(ret)));
 }
 
 u64 current_reissue(const Thread* t) { return reissue_address(t); }

@@ -15,6 +15,7 @@
 #include "pids.h"
 #include "process.h"
 #include "report.h"
+#include "restore.h"
 #include "shadow.h"
 #include "signals.h"
 
@@ -66,8 +67,8 @@ struct Trampolines {
   u64 begin, end;
 };
 constexpr u32 kTrampolinesMax = 512;
-Trampolines g_trampolines[kTrampolinesMax];  // of this address space; kept over fork with the memory
-u32 g_trampoline_count;
+US_KEPT Trampolines g_trampolines[kTrampolinesMax] = {};  // of this address space; kept over fork with the memory
+US_KEPT u32 g_trampoline_count = 0;
 
 u64 parse_hex(char*& p) {
   u64 v = 0;
@@ -418,8 +419,7 @@ void park_kernel_vdso() {
 }  // namespace
 
 // ---- replay: the image -------------------------------------------------------------------------------------------------
-void replay_image(Thread* t) {
-  g_trampoline_count = 0;
+void clear_image() {
   if (shadowing()) park_kernel_vdso();
   // Nothing of the guest's, the stub's or the kernel's is left but the agent. A sealed vDSO may refuse to go: harmless.
   sys(kSysMunmap, 0x1000, abi::kAgentBase - 0x1000);
@@ -430,7 +430,11 @@ void replay_image(Thread* t) {
       if (!in_agent(g_regions[i].begin) && !g_regions[i].is_special)
         sys(kSysMunmap, g_regions[i].begin, g_regions[i].end - g_regions[i].begin);
   }
+}
 
+void replay_image(Thread* t) {
+  g_trampoline_count = 0;
+  clear_image();
   Event e;
   for (;;) {
     next_event(t, e);
@@ -561,6 +565,10 @@ extern "C" [[noreturn]] void agent_start_c(u64 guest_sp, u64 first) {
     arm_thread(t);
     replay_image(t);
   }
+  if (!recording() && __atomic_exchange_n(&c.restore, 0, __ATOMIC_SEQ_CST)) {
+    install_replay_handlers();
+    restore_group();
+  }
   if (!recording()) {
     t->process->fd_flags[1] = kFdEmit1;
     t->process->fd_flags[2] = kFdEmit2;
@@ -602,6 +610,7 @@ extern "C" [[noreturn]] void agent_start_c(u64 guest_sp, u64 first) {
     q = put_int(q, 0);
     ring_commit(p, q);
   }
+  c.processes[t->process->slot].images++;
   u64 ignored = 0;
   for (int sig = 1; sig <= kSignals; ++sig) {
     if (sig == kSigSys) continue;  // see the beginning
@@ -634,11 +643,17 @@ extern "C" [[noreturn]] void agent_start_c(u64 guest_sp, u64 first) {
   u64 limit[2] = {8 << 20, 8 << 20};
   sys(kSysPrlimit, 0, 3 /* RLIMIT_STACK */, 0, limit);
   s.stack_low = stack_floor(stack_end, limit[0]);
+  // A replay from a checkpoint goes on with these.
+  t->process->brk_start = t->process->brk_now = s.brk;
+  t->process->stack_low = s.stack_low;
+  t->process->stack_top = stack_end;
+  t->process->stack_start = guest_sp;
   append_start(t, guest_sp, stack_end, s, ignored);
   ring_group_end();
 
   if (!again && rpc(abi::kRpcJoin, 0) != 0)
     report_outcome_text(abi::kAgentFault, "the host does not take the first process");
+  offer_tracking(t);
   install_handlers(t, ignored);
   arm_thread(t);
   set_kernel_mask(t->guest_mask);

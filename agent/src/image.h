@@ -18,6 +18,7 @@ void patch_text_again(Thread* t, Event& e);
 
 void limit_stack(Thread* t, u64 limit);     // replay: the guest has set RLIMIT_STACK for itself
 [[noreturn]] void replay_image(Thread* t);  // the next event is START
+void clear_image();                         // replay: unmaps everything but the agent
 
 // Writable memory of the guest, small regions only (at most max_len bytes each): what a loop's state can be in.
 struct Range {

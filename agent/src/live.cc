@@ -16,10 +16,16 @@ void futex(u32* word, u32 op, u32 value, i64 nsec) {
   sys(kSysFutex, word, op, value, ts, 0, 0);
 }
 
+// At 5 ms each, all threads' turns included. What spins for an event that will not come any more delays the takeover by so much; what
+// computes for longer, right at the journal's end, makes its next output only after it.
+constexpr u32 kDrainKicks = 12;
+constexpr i64 kDrainLookNs = 5'000'000;
+
 u32 live_state() { return __atomic_load_n(&control().pair.live, __ATOMIC_ACQUIRE); }
 
 void become_live(Thread* t) {
   t->draining = 0;
+  t->drain_kicks = 0;
   if (!g_hot.recording) {
     // First thread of its address space to get here.
     g_hot.recording = 1;
@@ -86,11 +92,18 @@ void wait_live(Thread* t) {
   for (u32 state; (state = live_state()) != abi::kLiveOn;) {
     if (c.processes[t->process->slot].dying)
       for (;;) sys(kSysExit, 0);
-    futex(&p.live, 0, state, 100'000'000);
+    const u32 holder = __atomic_load_n(&c.baton, __ATOMIC_SEQ_CST);
+    if (state == abi::kLiveDrain && holder != 0 && holder < kBatonHost) ask_for_kick(holder);
+    futex(&p.live, 0, state, state == abi::kLiveDrain ? kDrainLookNs : 100'000'000);
   }
   __atomic_fetch_sub(&p.drained, 1, __ATOMIC_SEQ_CST);
   baton_acquire(t);
   become_live(t);
+}
+
+void drain_kicked(Thread* t) {
+  if (++t->drain_kicks >= kDrainKicks || live_state() == abi::kLiveOn) wait_live(t);
+  else if (baton_wanted()) baton_yield(t);
 }
 
 bool drain_call(Thread* t, i64& ret) {

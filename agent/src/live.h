@@ -19,8 +19,11 @@ namespace understudy {
 
 void begin_record(Thread* t);  // the baton's holder, when the journal has ended
 void join_record(Thread* t);   // a thread that waited for its turn; has the baton afterwards
-void wait_live(Thread* t);     // drain: releases the baton until kLiveOn, then has it again and is live
-void tell_drained();           // drain: a thread has ended; the others may be all that were waited for
+// A thread that is draining, and computes or spins, is interrupted by the host: others go on meanwhile, for it may spin for one of them.
+// One that still has made no call after some such interruptions stands where it is until the group goes live.
+void drain_kicked(Thread* t);
+void wait_live(Thread* t);  // drain: releases the baton until kLiveOn, then has it again and is live
+void tell_drained();        // drain: a thread has ended; the others may be all that were waited for
 // drain, at the entry of a call: true when the call is over (it was an output), with its result. Otherwise the thread is live.
 bool drain_call(Thread* t, i64& ret);
 

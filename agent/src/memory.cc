@@ -131,6 +131,26 @@ i64 call_madvise(Thread* t) {
   return s.ret;
 }
 
+namespace {
+// What was one mapping when it was recorded may be several in a replay from a checkpoint, where pages of the state file are mapped among
+// others, and the kernel resizes no such thing. Private memory that is read and written is what programs resize.
+i64 move_pieces(u64 from, u64 old_len, u64 new_len, u64 to) {
+  const u64 flags = kMapPrivate | kMapAnon, prot = kProtRead | kProtWrite;
+  old_len = round_up(old_len, kPage), new_len = round_up(new_len, kPage);
+  if (to == from) {
+    if (new_len < old_len) return sys(kSysMunmap, from + new_len, old_len - new_len) ? -kEFAULT : (i64)to;
+    u64 more = new_len - old_len;
+    return !more ||
+                   sys(kSysMmap, from + old_len, more, prot, flags | kMapFixedNoreplace, -1, 0) == (i64)(from + old_len)
+               ? (i64)to
+               : -kEFAULT;
+  }
+  if (sys(kSysMmap, to, new_len, prot, flags | kMapFixed, -1, 0) != (i64)to) return -kEFAULT;
+  if (i64 r = agent_copy_safe((void*)to, (const void*)from, old_len < new_len ? old_len : new_len)) return r;
+  return sys(kSysMunmap, from, old_len) ? -kEFAULT : (i64)to;
+}
+}  // namespace
+
 i64 call_mremap(Thread* t) {
   const u64* a = t->call.args;
   if (touches_agent(a[0], a[1]) || ((a[3] & 2) && touches_agent(a[4], a[2]))) return settle(t, -kEINVAL);
@@ -143,8 +163,10 @@ i64 call_mremap(Thread* t) {
   expect_call(t, s);
   if (is_error(s.ret)) return s.ret;
   constexpr u64 kMaymove = 1, kFixed = 2, kDontunmap = 4;
-  if ((u64)s.ret == a[0]) must(t, sys(kSysMremap, a[0], a[1], a[2], 0, 0), s.ret);
-  else must(t, sys(kSysMremap, a[0], a[1], a[2], kMaymove | kFixed | (a[3] & kDontunmap), s.ret), s.ret);
+  i64 r = (u64)s.ret == a[0] ? sys(kSysMremap, a[0], a[1], a[2], 0, 0)
+                             : sys(kSysMremap, a[0], a[1], a[2], kMaymove | kFixed | (a[3] & kDontunmap), s.ret);
+  if (r == -kEFAULT && !(a[3] & kDontunmap)) r = move_pieces(a[0], a[1], a[2], (u64)s.ret);
+  must(t, r, s.ret);
   return s.ret;
 }
 
@@ -167,6 +189,7 @@ i64 move_own_break(Thread* t) {
 i64 call_brk(Thread* t) {
   if (recording()) {
     i64 ret = t->process->own_break ? move_own_break(t) : do_it(t);
+    t->process->brk_now = (u64)ret;
     append_call(t, ret);
     return ret;
   }

@@ -24,8 +24,13 @@ void wake_host() {
   futex(&r.host_wake, 1, 1, 0);
 }
 
-// On a primary the host stops reading when nothing depends on it any more, for good: then nothing is waited for.
-bool is_read() { return !recording() || __atomic_load_n(&control().pair.flows, __ATOMIC_ACQUIRE) != 0; }
+// On a primary the host stops reading when nothing depends on it any more, for good: then nothing is waited for. A replica that drains
+// counts as recording already, and what it writes then is read to the last byte.
+bool is_read() {
+  const abi::Pair& p = control().pair;
+  return !recording() || __atomic_load_n(&p.live, __ATOMIC_ACQUIRE) == abi::kLiveDrain ||
+         __atomic_load_n(&p.flows, __ATOMIC_ACQUIRE) != 0;
+}
 
 void wait_space(u64 need) {
   abi::NetRing& r = ring();

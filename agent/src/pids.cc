@@ -179,6 +179,20 @@ void reap_again(Thread* t, const Call& c, i64 ret) {
   reap(t, pid);
 }
 
+void note_waited(const Call& c, i64 ret) {
+  if (is_error(ret)) return;
+  i64 pid = ret;
+  if (c.nr != kSysWait4) {
+    SigInfo info{};
+    if (c.args[3] & kWNoWait) return;
+    if ((c.args[0] & 0xffffffff) == 1 /* P_PID */) pid = (i32)c.args[1];
+    else if (c.args[2] && agent_copy_safe(&info, (void*)c.args[2], sizeof info) == 0)
+      pid = (i32)(info.rest[0] & 0xffffffff);
+  }
+  for (abi::ProcessSlot& p : control().processes)
+    if (p.state > abi::kThreadLive && p.pid == pid && pid > 0) p.waited = 1;
+}
+
 void follow_process_call(Thread* t, const Call& c, i64 ret) {
   if (is_error(ret)) return;
   bool right = true;

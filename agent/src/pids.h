@@ -15,6 +15,8 @@ inline bool true_processes() { return !recording() && (control().flags & abi::kF
 void make_next_pid(i64 pid);
 // The journal has it that a child was waited for: it is, really.
 void reap_again(Thread* t, const Call& c, i64 ret);
+// record: the same, noted for a checkpoint: whoever has ended and was not waited for is part of it.
+void note_waited(const Call& c, i64 ret);
 // setsid, setpgid, what prctl says about children, and signals sent or taken by a call.
 void follow_process_call(Thread* t, const Call& c, i64 ret);
 // A signal of this number is being replayed: one that the kernel holds for the same reason must not come again.

@@ -27,14 +27,48 @@ constexpr u32 kRangesMax = 48, kWordsMax = 48, kStackWords = 64;
 static_assert(kSnapshotAddr + kSnapshotSize < abi::kRingAddr);
 
 Range g_ranges[kRangesMax];
+bool g_copied[kRangesMax];  // into the snapshot; the others' sums only are wanted
 u32 g_range_count;
 bool g_snapshot_mapped;
 u64 g_visited[kProbeSteps];  // program counters of the first pass, in order
 GuestRegs g_first;           // registers at the first visit of the chosen one
 bool g_first_known;
-u32 g_turn;  // instructions of the third pass
+u32 g_turn;     // instructions of the third pass
+u32 g_repeats;  // steps within repeated string instructions
+
+// Loops in which threads were found spinning. A copy of all memory, to see what changes in a turn, costs milliseconds; where one has shown
+// that the very same instructions change nothing, the next interruption there does without.
+struct Spin {
+  u64 low, high;  // program counters of a turn
+  u64 path;       // sum over them, whichever comes first
+};
+constexpr u32 kSpins = 16;
+Spin g_spins[kSpins];
+u32 g_next_spin;
+Spin g_here;  // of the probe that is under way
+bool g_known_path;
+
+void note_path(u64 count) {
+  g_known_path = false;
+  g_here = {};
+  if (count > kSpinTurn) return;
+  g_here = {~0ull, 0, count};
+  for (u64 i = 0; i < count; ++i) {
+    const u64 pc = g_visited[i];
+    if (pc < g_here.low) g_here.low = pc;
+    if (pc > g_here.high) g_here.high = pc;
+    g_here.path += (pc ^ pc >> 7) * 0x9E3779B97F4A7C15ull;
+  }
+  for (const Spin& s : g_spins) g_known_path |= s.low == g_here.low && s.high == g_here.high && s.path == g_here.path;
+}
 
 }  // namespace
+
+bool is_known_spin(u64 rip) {
+  for (const Spin& s : g_spins)
+    if (rip >= s.low && rip <= s.high) return true;
+  return false;
+}
 
 void append_preempt(Thread* t) {
   Word words[kWordsMax + kStackWords];
@@ -42,6 +76,7 @@ void append_preempt(Thread* t) {
   // Words that changed while the probe stepped through one iteration.
   u64 at = kSnapshotAddr;
   for (u32 i = 0; i < g_range_count; ++i) {
+    if (!g_copied[i]) continue;
     const u64* now = (const u64*)g_ranges[i].addr;
     const u64* then = (const u64*)at;
     for (u64 k = 0; k < g_ranges[i].len / 8 && n < kWordsMax; ++k)
@@ -96,6 +131,7 @@ void append_preempt(Thread* t) {
   bool spins = g_first_known && g_turn <= kSpinTurn && changed_count + changed_words <= 3;
   u32 patience = t->slot->patience_ms;
   t->slot->patience_ms = spins ? 0 : patience < kPatienceMax ? patience * 2 + 5 : kPatienceMax;
+  if (spins && changed_words == 0 && !g_known_path && g_here.high != 0) g_spins[g_next_spin++ % kSpins] = g_here;
   g_first_known = false;
   t->slot->events++;
   control().stat_preempts++;
@@ -103,7 +139,8 @@ void append_preempt(Thread* t) {
 
 namespace {
 
-void snapshot(u64 rsp) {
+// `light`: the stack, and which ranges' sums are wanted.
+void snapshot(u64 rsp, bool light) {
   if (!g_snapshot_mapped) {
     i64 r = sys(kSysMmap, kSnapshotAddr, kSnapshotSize, kProtRead | kProtWrite, kMapPrivate | kMapAnon | kMapFixed, -1,
                 0);
@@ -117,6 +154,7 @@ void snapshot(u64 rsp) {
   auto keep = [&](const Range& r) {
     if (used + r.len > kSnapshotSize) return;
     if (agent_copy_safe((void*)(kSnapshotAddr + used), (const void*)r.addr, r.len)) return;
+    g_copied[g_range_count] = true;
     g_ranges[g_range_count++] = r;
     used += r.len;
   };
@@ -125,6 +163,14 @@ void snapshot(u64 rsp) {
     u32 before = g_range_count;
     keep({low, len, false});
     if (g_range_count != before) break;
+  }
+  if (light) {
+    for (u32 i = 0; i < n; ++i) {
+      if (!found[i].program || found[i].len > kBlockMax) continue;
+      g_copied[g_range_count] = false;
+      g_ranges[g_range_count++] = found[i];
+    }
+    return;
   }
   for (int own = 1; own >= 0; --own)
     for (u32 i = 0; i < n; ++i)
@@ -144,23 +190,40 @@ enum Pass : u8 { kPassNone = 0, kPassCollect = 1, kPassFirst = 2, kPassSecond = 
 
 }  // namespace
 
+bool repeats_at(u64 rip) {
+  u8 code[5] = {};
+  for (u32 i = 0; i < sizeof code && agent_copy_safe(&code[i], (const void*)(rip + i), 1) == 0; ++i) {}
+  bool repeat = false;
+  for (u8 byte : code) {
+    if (byte == 0xf2 || byte == 0xf3) repeat = true;
+    else if (byte != 0x66 && byte != 0x67 && (byte & 0xf0) != 0x40)
+      return repeat && ((byte >= 0xa4 && byte <= 0xa7) || (byte >= 0xaa && byte <= 0xaf) || (byte >= 0x6c && byte <= 0x6f));
+  }
+  return false;
+}
+
 void start_probe(Thread* t, u64 rip) {
+  g_repeats = 0;
   t->probing = kPassCollect;
   t->probe_steps = 0;
   t->probe_rip = rip;
   g_first_known = false;
+  g_known_path = false;
+  g_here = {};
   g_range_count = 0;
   g_visited[t->probe_steps++] = rip;
 }
 
-bool probe_step(Thread* t, const GuestRegs& regs) {
+ProbeStep probe_step(Thread* t, const GuestRegs& regs) {
+  if (repeats_at(regs.rip)) return ++g_repeats < kReturnSteps ? kProbeOn : kProbeGivenUp;
   bool there = regs.rip == t->probe_rip;
   switch (t->probing) {
     case kPassCollect:
       if (!there && t->probe_steps < kProbeSteps) {
         g_visited[t->probe_steps++] = regs.rip;
-        return false;
+        return kProbeOn;
       }
+      note_path(t->probe_steps);
       if (!pick_site(t)) t->probe_rip = regs.rip;
       t->probing = kPassFirst;
       t->probe_steps = 0;
@@ -169,16 +232,16 @@ bool probe_step(Thread* t, const GuestRegs& regs) {
     case kPassFirst:
       if (there) {
         g_first = regs;
-        snapshot(regs.rsp);
+        snapshot(regs.rsp, g_known_path);
         t->probing = kPassSecond;
         t->probe_steps = 0;
-        return false;
+        return kProbeOn;
       }
-      return ++t->probe_steps >= kReturnSteps;
+      return ++t->probe_steps >= kReturnSteps ? kProbeDone : kProbeOn;
     default:
       g_first_known = there;
       g_turn = t->probe_steps;
-      return there || ++t->probe_steps >= kReturnSteps;
+      return there || ++t->probe_steps >= kReturnSteps ? kProbeDone : kProbeOn;
   }
 }
 

@@ -7,6 +7,7 @@
 #include "live.h"
 #include "pids.h"
 #include "report.h"
+#include "restore.h"
 #include "shadow.h"
 #include "signals.h"
 
@@ -54,6 +55,8 @@ bool take_numbers(bool new_process, u32& gtid, u32& process) {
       p.dying = 0;
       p.doomed = 0;
       p.pid = 0;
+      p.images++;
+      p.waited = 0;
       p.state = abi::kThreadLive;
       return true;
     }
@@ -111,6 +114,19 @@ void child_writes_tid(Thread* t) {
   }
 }
 
+}  // namespace
+
+// The descriptor is there for a moment only: nobody else of the process runs guest code meanwhile, since this thread has the baton.
+void offer_tracking(Thread* t) {
+  constexpr u64 kFlags = 02000000 | 04000 | 1;  // O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY
+  if (!(control().flags & abi::kFlagTrack)) return;
+  i64 fd = sys(kSysUserfaultfd, kFlags);
+  if (is_error(fd)) return;  // a checkpoint copies all of its memory then
+  rpc(abi::kRpcTrack, t->process->slot, (u64)fd);
+  sys(kSysClose, fd);
+}
+namespace {
+
 // The child of a fork without shared memory: everything of the agent is there, as a copy.
 [[noreturn]] void become_forked_child(Thread* t, const CloneCall& c, u32 gtid, u32 process, i64 tid) {
   for (u32 i = 0; i < g_blocks_high; ++i)
@@ -139,8 +155,11 @@ void child_writes_tid(Thread* t) {
   t->child_tid = g_hot.recording ? t->kernel_tid : tid;
   if (g_hot.recording) {
     set_kernel_mask(t->guest_mask);
+    t->slot->resume = abi::kResumeSpawn;
     baton_acquire(t);
+    t->slot->resume = abi::kResumeCall;
     rpc(abi::kRpcJoin, process);
+    offer_tracking(t);
   } else {
     turn_await(t);
   }
@@ -171,6 +190,12 @@ i64 clone_common(Thread* t, const CloneCall& c) {
   // itself appends SPAWN, since only it knows its number then.
   if (recording()) {
     if (!take_numbers(!thread, gtid, process)) return settle(t, -kEAGAIN);
+    slot_of(gtid).resume = abi::kResumeUnborn;
+    if (!thread) {
+      const u32 own = t->process->slot;
+      ctl.processes[process].parent = c.flags & kCloneParent ? ctl.processes[own].parent : own;
+    }
+    slot_of(gtid).vforked = 0;
     slot_of(gtid).state = abi::kThreadLive;
     slot_of(gtid).gtid = gtid;
     // before the child adopts it: an exit meanwhile counts the threads of its own process
@@ -231,6 +256,7 @@ i64 clone_common(Thread* t, const CloneCall& c) {
       // The baton goes to the child, in agent_on_new_thread.
       child->spawner = t;
       t->spawn_told = 0;
+      t->slot->resume = abi::kResumeBusy;
       ret = agent_clone(kSysClone, args, child, top);
       if (__atomic_load_n(&t->spawn_told, __ATOMIC_ACQUIRE)) baton_acquire(t);
       else if (!is_error(ret)) append_spawn(gtid, process, ret);  // killed before it came to anything
@@ -263,6 +289,7 @@ i64 clone_common(Thread* t, const CloneCall& c) {
   if (!thread && !is_error(ret) && !(vfork && t->spawn_told) && ctl.processes[process].pid == 0)
     ctl.processes[process].pid = (i32)ret;
   if (recording()) {
+    t->slot->resume = abi::kResumeCall;
     set_kernel_mask(t->guest_mask);
     i64 extra[3] = {gtid, process, pidfd_value};
     append_call(t, ret, is_error(ret) ? 0 : 3, extra);
@@ -377,6 +404,8 @@ void leave_group(Thread* t, bool whole_process, i32 status) {
   __atomic_fetch_sub(&c.live_threads, ended, __ATOMIC_SEQ_CST);
 }
 
+}  // namespace
+
 // Replay: after the end of a thread the journal names who goes on.
 void pass_turn(Thread* t) {
   abi::Control& c = control();
@@ -413,11 +442,27 @@ void pass_turn(Thread* t) {
   }
 }
 
+namespace {
+// A main thread that has ended leaves its process what all its threads refer to.
+bool is_free(const Thread* t) {
+  return !t->in_use || (t->kernel_tid == 0 && (t->vforked || t->process != &t->own_process));
+}
 }  // namespace
+
+Thread* restore_block(u64 addr) {
+  u32 index = (u32)((addr - abi::kThreadsAddr) / kThreadBlock);
+  US_ASSERT(index < kThreadMax && addr == (u64)block(index));
+  for (; g_blocks_high <= index; ++g_blocks_high) {
+    i64 r = sys(kSysMmap, block(g_blocks_high), kThreadBlock, kProtRead | kProtWrite,
+                kMapPrivate | kMapAnon | kMapFixed, -1, 0);
+    US_ASSERT(r == (i64)block(g_blocks_high));
+  }
+  return block(index);
+}
 
 Thread* allocate_thread() {
   u32 i = 0;
-  while (i < g_blocks_high && (block(i)->in_use && block(i)->kernel_tid != 0)) ++i;
+  while (i < g_blocks_high && !is_free(block(i))) ++i;
   US_ASSERT(i < kThreadMax);
   Thread* t = block(i);
   if (i == g_blocks_high) {
@@ -453,6 +498,9 @@ void adopt_slot(Thread* t, u32 gtid, u32 process_slot) {
   s.patience_ms = 0;
   s.tid = (i32)sys(kSysGettid);
   s.pid = (i32)sys(kSysGetpid);
+  s.block = (u64)t;
+  s.process_block = (u64)t->process;
+  s.vforked = t->vforked;
   // A further thread of a process finds it as it is: it may be dying by the time the thread comes up.
   if (t->process != &t->own_process) return;
   s.state = abi::kThreadLive;
@@ -480,6 +528,7 @@ void tell_spawn(Thread* child) {
 }  // namespace
 
 extern "C" [[noreturn]] void agent_on_new_thread(Thread* child) {
+  if (child->restoring) restore_thread(child);
   sys(kSysArchPrctl, 0x1001 /* ARCH_SET_GS */, child);
   i32 tid = (i32)sys(kSysGettid);
   child->kernel_tid = tid;
@@ -488,13 +537,19 @@ extern "C" [[noreturn]] void agent_on_new_thread(Thread* child) {
   if (g_hot.recording) {
     child->child_tid = tid;
     set_kernel_mask(child->guest_mask);
+    child->slot->resume = abi::kResumeSpawn;
     if (!child->spawner) baton_acquire(child);
     else if (!baton_inherit(child, child->spawner, tell_spawn)) end_unborn(child);
+    child->slot->resume = abi::kResumeCall;
     if (child->process == &child->own_process) rpc(abi::kRpcJoin, child->process->slot);
   } else {
     turn_await(child);
   }
   if (child->draining) wait_live(child);
+  begin_thread(child);
+}
+
+void begin_thread(Thread* child) {
   child_writes_tid(child);
   child->call.nr = kSysClone;
   leave_call(child, 0);

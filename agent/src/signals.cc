@@ -176,9 +176,16 @@ extern "C" void agent_signal_handler(int sig, SigInfo* info, Ucontext* u) {
     u->rip = (u64)agent_sud_entry;
     return;
   }
-  if (sig == kSigSys && info->code == -1 && (i64)info->rest[1] == abi::kKickMagic) {
+  if (sig == kSigSys && info->code == -1 &&
+      ((i64)info->rest[1] == abi::kKickMagic || (i64)info->rest[1] == abi::kKickHint)) {
+    if ((i64)info->rest[1] == abi::kKickHint && !is_known_spin(u->rip)) return;
+    if (recording() && t->draining) {
+      if (!inside && !(u->eflags & 0x400)) move_to_async(t, u, kAsyncKick);
+      return;
+    }
     // Guest code that makes no event. If somebody needs one, find out where this is before giving way.
-    if (!inside && recording() && !t->probing && !(u->eflags & 0x400) && (t->pending_sig || baton_wanted())) {
+    if (!inside && recording() && !t->probing && !(u->eflags & 0x400) && (t->pending_sig || baton_wanted()) &&
+        !repeats_at(u->rip)) {
       start_probe(t, u->rip);
       u->eflags |= 0x100;
       u->sigmask = ~kReservedMask;
@@ -186,14 +193,15 @@ extern "C" void agent_signal_handler(int sig, SigInfo* info, Ucontext* u) {
     return;
   }
   if (sig == kSigTrap && t->probing && info->code == 2 /* TRAP_TRACE */) {
-    if (inside) {  // the code makes a call after all, which is an event
+    GuestRegs regs;
+    context_to_regs(*u, regs);
+    ProbeStep step = inside ? kProbeGivenUp : probe_step(t, regs);
+    if (step == kProbeOn) return;
+    if (step == kProbeGivenUp) {  // among others because the code makes a call after all, which is an event
       u->eflags &= ~0x100ull;
       t->probing = 0;
       if (!t->pending_sig) u->sigmask = t->guest_mask & ~kReservedMask;
     } else {
-      GuestRegs regs;
-      context_to_regs(*u, regs);
-      if (!probe_step(t, regs)) return;
       t->probing = 0;
       move_to_async(t, u, kAsyncKick);
     }
@@ -358,6 +366,7 @@ void perform_delivery(Thread* t, int sig, const SigInfo& info, SignalPlace place
 
   u64 in_force = t->suspended ? t->suspend_mask : t->guest_mask;
   t->suspended = 0;
+  t->keep_scratch = 0;
   t->guest_mask = (in_force | action.mask | (action.flags & kSaNodefer ? 0 : signal_bit(sig))) & ~kUnblockable;
   if ((u32)t->alt_flags & (u32)kSsAutodisarm) t->alt_size = 0, t->alt_sp = 0, t->alt_flags = 0;
   if (action.flags & kSaResethand) {
@@ -669,7 +678,10 @@ i64 call_rt_sigtimedwait(Thread* t) {
     }
     bool others = group_has_others();
     if (others) baton_release(t);
-    i64 ret = agent_interruptible(c.nr, c.args);
+    u64 args[6];
+    copy_bytes(args, c.args, sizeof args);
+    if (US_UNLIKELY(t->began_ns)) shorten_wait(t, c.nr, args);
+    i64 ret = agent_interruptible(c.nr, args);
     if (others) baton_acquire(t);
     // What the guest blocks is held when this returns.
     if (ret == kNotMade || (ret == -kEINTR && pending_restarts(t))) deliver_pending(t, kBeforeCall);

@@ -35,10 +35,16 @@ i64 call_arch_prctl(Thread* t) {
 }
 
 i64 call_prctl(Thread* t) {
+  constexpr u64 kSetSubreaper = 36;
   constexpr u64 kSetDumpable = 4, kSetSeccomp = 22, kSetTsc = 26, kSetMm = 35, kSud = 59;
   switch (t->call.args[0]) {
     case kSetDumpable:  // must stay dumpable for the launcher to follow an execve
       return settle(t, t->call.args[1] <= 1 ? 0 : -kEINVAL);
+    case kSetSubreaper: {
+      i64 ret = generic_call(t, t->call);
+      if (ret == 0) t->process->subreaper = t->call.args[1] != 0;
+      return ret;
+    }
     case kSetSeccomp:
     case kSetTsc:
     case kSetMm:

@@ -9,7 +9,7 @@
 
 namespace understudy {
 
-inline constexpr u64 kThreadBlock = 192 << 10;
+inline constexpr u64 kThreadBlock = abi::kThreadBlock;
 inline constexpr u64 kThreadMax = 1000;
 inline constexpr u64 kBounceSize = 64 << 10;
 
@@ -53,6 +53,7 @@ struct Process {
   } cookies[kCookies];    // SO_COOKIE of sockets, by descriptor modulo kCookies; pairs only
   Timers timers;          // hot replica only
   bool live;              // a replica's: has gone live
+  bool subreaper;         // PR_SET_CHILD_SUBREAPER
   bool own_break;         // the program break is the agent's (a replica that has gone live)
   u32 shared_generation;  // record: Control::shared_file_count when the kFdUnshared bits were right
   struct {
@@ -121,8 +122,12 @@ struct Thread {
   u64 probe_rip;
   u64 output_needed;  // record in a pair: what the output that is being made waited for; 0: not an output
   u32 draining;       // a replica between the journal's end and going live (live.h)
-  u32 pad5;
-  SigInfo held[6];  // record: signals of kReservedMask that somebody sent while the guest blocks them; signo 0: none
+  u32 drain_kicks;    // interruptions meanwhile
+  u32 keep_scratch;  // replay, restored: `scratch` is what the call's inputs were; the kernel may have overwritten them since
+  i64 began_ns;      // record, kFlagCheckpoints: when the call began that may wait for a limited time; 0: another call
+  i64 wait_left[2];  // struct timespec, for the call that is made again
+  u64 restoring;     // replay: this thread is one of a checkpoint's that is being made again: its RestoreThread
+  SigInfo held[6];   // record: signals of kReservedMask that somebody sent while the guest blocks them; signo 0: none
   Process own_process;
 };
 
@@ -130,9 +135,10 @@ static_assert(offsetof(Thread, saved_rcx) == abi::kGsSavedRcx && offsetof(Thread
 static_assert(offsetof(Thread, stack_top) == 24 && offsetof(Thread, sud_rip) == 32 && offsetof(Thread, flags16) == 40);
 static_assert(offsetof(Thread, pending_sig) == 48 && offsetof(Thread, via_sud) == 52 &&
               offsetof(Thread, vdso_clock) == 56);
+static_assert(offsetof(Thread, regs) + offsetof(GuestRegs, rax) == abi::kGsRax);
 static_assert(offsetof(Thread, regs) == 104 && offsetof(Thread, vdso_rsp) == 248 &&
               offsetof(Thread, probe_scratch) == abi::kGsProbe0);
-static_assert(sizeof(Thread) <= 16 << 10);
+static_assert(sizeof(Thread) <= abi::kThreadBytes);
 
 inline Thread* current() {
   Thread* t;
@@ -145,5 +151,7 @@ extern "C" [[noreturn]] void agent_return(Thread* t);
 
 // Thread blocks. Only the baton holder allocates.
 Thread* allocate_thread();
+// replay from a checkpoint: the block at this address, mapped.
+Thread* restore_block(u64 addr);
 
 }  // namespace understudy

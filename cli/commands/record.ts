@@ -18,6 +18,8 @@ interface Options {
   segmentSize?: number;
   onJournalError?: 'stop' | 'continue';
   kickAfter?: number;
+  checkpointEvery?: number;
+  checkpointKeep?: number;
   isolate?: boolean;
   hostname?: string;
   user?: string;
@@ -26,6 +28,7 @@ interface Options {
 
 const SIGHUP = 1;
 const SIGTERM = 15;
+const LISTEN_AFTER_MS = 200;
 
 export async function record(argv: string[], given: Record<string, unknown>): Promise<number> {
   const options = given as Options;
@@ -40,6 +43,7 @@ export async function record(argv: string[], given: Record<string, unknown>): Pr
   process.on('SIGTERM', forwardTerm);
   process.on('SIGHUP', forwardHup);
 
+  let checkpoints = 0;
   const running = RecordSession.start(
     {
       argv,
@@ -50,12 +54,15 @@ export async function record(argv: string[], given: Record<string, unknown>): Pr
       ...(options.segmentSize === undefined ? {} : { segmentBytes: options.segmentSize }),
       ...(options.onJournalError === undefined ? {} : { onJournalError: options.onJournalError }),
       ...(options.kickAfter === undefined ? {} : { kickAfterMs: options.kickAfter }),
+      ...(options.checkpointEvery === undefined ? {} : { checkpointEveryMs: options.checkpointEvery * 1000 }),
+      ...(options.checkpointKeep === undefined ? {} : { checkpointKeep: options.checkpointKeep }),
       ...(options.isolate === undefined ? {} : { isolate: options.isolate }),
       ...(options.hostname === undefined ? {} : { hostname: options.hostname }),
       ...(options.user === undefined ? {} : { user: options.user }),
     },
     (notice) => {
       if (json) errJson(notice);
+      else if (notice.type === 'checkpoint') checkpoints++;
       else if (notice.type === 'journalError') fail(notice.error.message);
       else if (notice.level === 'info') say(notice.text);
       else if (notice.level === 'error') fail(notice.text);
@@ -63,6 +70,14 @@ export async function record(argv: string[], given: Record<string, unknown>): Pr
     },
   );
   started.session = running;
+  let silence: (() => void) | undefined;
+  // Most guests end before anybody asks for a checkpoint.
+  const listening = setTimeout(() => {
+    import('../../controller/checkpoints.js')
+      .then(({ listenForRequests }) => listenForRequests(running))
+      .then((stop) => (silence = stop))
+      .catch((error: unknown) => warn(`this recording cannot be asked for checkpoints: ${String(error)}`));
+  }, LISTEN_AFTER_MS);
   const startedAt = Date.now();
   // Not by default: the terminal is the guest's, and a line that renews itself would run through its output.
   const progress = new Progress(options.progress === true ? 'always' : 'never', () => {
@@ -75,21 +90,25 @@ export async function record(argv: string[], given: Record<string, unknown>): Pr
   }).start();
 
   const result = await running.done;
+  clearTimeout(listening);
+  silence?.();
   progress.stop();
 
   if (json) errJson(summaryJson(result));
-  else if (options.summary !== false || result.problem !== undefined) summary(result);
+  else if (options.summary !== false || result.problem !== undefined) summary(result, checkpoints);
   if (result.outcome === 'journalError' || result.outcome === 'fault') return result.problem?.exitCode ?? 1;
   return result.exitCode ?? 128 + (result.signal ?? 0);
 }
 
-function summary(result: RecordResult): void {
+function summary(result: RecordResult, checkpoints: number): void {
   const { bold, dim, red } = style(2);
   const cpu = result.cpu.userMs + result.cpu.systemMs;
   say(
     `recorded ${bold(plural(result.events, 'event'))}, ${bytes(result.journalBytes)} in ${duration(result.wallMs)} ` +
       `(CPU ${duration(cpu)})${result.signal === undefined ? '' : `; ended by ${signalName(result.signal)}`}`,
   );
+  if (checkpoints > 0)
+    err(dim(`  ${plural(checkpoints, 'checkpoint')}: 'understudy replay --from last' begins with the newest\n`));
   // Those that were shown when they happened are not shown again: a summary of many is what is missing.
   const warnings = result.warnings.length;
   if (warnings > 0) err(dim(`  ${plural(warnings, 'warning')}, kept in the journal\n`));

@@ -10,6 +10,7 @@ import { err, errJson, fail, Progress, say, style, warn } from '../output.js';
 interface Options {
   quiet?: boolean;
   until?: number;
+  from?: string;
   progress?: boolean;
   anyMachine?: boolean;
   isolate?: boolean;
@@ -50,6 +51,7 @@ export async function replay(journal: string, given: Record<string, unknown>): P
       quiet: options.quiet === true,
       anyMachine: options.anyMachine === true,
       ...(options.until === undefined ? {} : { untilSeq: options.until }),
+      ...(options.from === undefined ? {} : { from: options.from }),
       ...(options.isolate === undefined ? {} : { isolate: options.isolate }),
       ...(options.user === undefined ? {} : { user: options.user }),
     },

@@ -6,6 +6,7 @@
 //
 // Must not: decide what an event means.
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { join } from 'node:path';
 
 import type { Isolation } from '../../native/index.js';
@@ -72,7 +73,10 @@ export function nativePlane(stateDir: string): DataPlane {
   return {
     startPrimary: (options, onEvent) => {
       const network = networkOf(options);
-      if (network !== undefined && options.backup !== undefined) network.forwardTo = options.backup.address;
+      // A packet is sent on as it is: to a neighbour of its own kind. Where the hosts know each other by addresses of the other kind,
+      // what arrives here after a takeover is dropped, and its senders repeat it.
+      const to = options.backup?.address;
+      if (network !== undefined && to !== undefined && isIP(to) === isIP(network.vip)) network.forwardTo = to;
       return primaryPlane(options, network, onEvent);
     },
     startBackup: (options, onEvent) => backupPlane(options, networkOf(options), onEvent),

@@ -10,6 +10,9 @@ export const META_FILE = 'meta.json';
 export const SEGMENT_DIR = 'segments';
 export const BLOB_DIR = 'blobs';
 export const INDEX_DIR = 'index';
+export const CHECKPOINT_DIR = 'checkpoints';
+/** Where a running recording answers. */
+export const CONTROL_SOCKET = 'control.sock';
 
 export const SEGMENT_MAGIC = 'UDSYSEG1';
 export const SEGMENT_HEADER_BYTES = 32;
@@ -20,6 +23,8 @@ export const BATCH_HEADER_BYTES = 8;
 export const BATCH_PAYLOAD_BYTES_MAX = 64 * 1024 * 1024;
 
 export const SEGMENT_NAME = /^[0-9]{8}\.seg$/;
+/** By the last event before it. */
+export const CHECKPOINT_NAME = /^[0-9]{20}\.state$/;
 export const BLOB_NAME = /^[0-9a-f]{64}$/;
 
 export function metaPath(journalDir: string): string {

@@ -12,6 +12,7 @@
 #include <algorithm>
 
 #include "addon_sessions.h"
+#include "checkpoint/addon_checkpoints.h"
 #include "elf_info.h"
 #include "pair/addon_pair.h"
 #include "sha256.h"
@@ -37,8 +38,16 @@ Napi::Value start_record(const Napi::CallbackInfo& info) {
   options.epoch = get_count(o, "epoch");
   options.kick_after_ms = uint32_t(get_count(o, "kickAfterMs"));
   options.continue_on_journal_error = get_string(o, "onJournalError") == "continue";
+  options.checkpoint_every_ms = o.Get("checkpointEveryMs").IsUndefined() ? 0 : get_count(o, "checkpointEveryMs");
+  options.checkpoint_keep = o.Get("checkpointKeep").IsUndefined() ? 0 : uint32_t(get_count(o, "checkpointKeep"));
   options.isolation = get_isolation(o);
-  return start<RecordSession>(info, options);
+  return start<RecordSession>(info, options, [](Napi::Object& handle, std::shared_ptr<RecordSession> session) {
+    handle.Set("checkpoint", Napi::Function::New(handle.Env(), [session](const Napi::CallbackInfo& call) {
+                 if (call.Length() < 1 || !call[0].IsNumber())
+                   throw Napi::TypeError::New(call.Env(), "checkpoint needs a request number");
+                 session->request_checkpoint(uint64_t(call[0].As<Napi::Number>().Int64Value()));
+               }));
+  });
 }
 
 Napi::Value start_replay(const Napi::CallbackInfo& info) {
@@ -50,6 +59,7 @@ Napi::Value start_replay(const Napi::CallbackInfo& info) {
   options.scratch_dir = get_string(o, "scratchDir");
   options.cache_dir = get_string(o, "cacheDir");
   options.until_seq = get_count(o, "untilSeq");
+  options.from_seq = o.Get("fromSeq").IsUndefined() ? 0 : get_count(o, "fromSeq");
   options.quiet = o.Get("quiet").ToBoolean();
   options.ring_bytes = o.Get("ringBytes").IsUndefined() ? abi::kRingSizeDefault : get_count(o, "ringBytes");
   options.isolation = get_isolation(o);
@@ -156,6 +166,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("startRecord", Napi::Function::New(env, start_record));
   exports.Set("startReplay", Napi::Function::New(env, start_replay));
   add_pair(env, exports);
+  add_checkpoints(env, exports);
   exports.Set("analyseElf", Napi::Function::New(env, analyse_elf));
   exports.Set("lookupUser", Napi::Function::New(env, lookup_user));
   exports.Set("crc32c", Napi::Function::New(env, crc32c_js));

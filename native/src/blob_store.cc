@@ -64,6 +64,13 @@ std::string BlobStore::sha_of(uint64_t index) const {
   return found == shas_.end() ? "" : found->second;
 }
 
+std::vector<Capture> BlobStore::all() const {
+  std::lock_guard lock(mutex_);
+  std::vector<Capture> out;
+  for (const auto& [index, capture] : all_) out.push_back(capture);
+  return out;
+}
+
 bool BlobStore::lookup(const std::string& key, uint64_t size, std::string* sha_hex) const {
   std::string text;
   if (!read_file(cache_keys_ + "/" + key, &text) || !is_hash(text)) return false;
@@ -207,7 +214,10 @@ int BlobStore::capture(pid_t pid, int fd, Capture* out, bool* journal_failed) {
   auto [entry, inserted] = indexes_.try_emplace({sha_hex, out->dev, out->ino, out->path}, indexes_.size());
   out->index = entry->second;
   out->is_new = inserted;
-  if (inserted) shas_[out->index] = sha_hex;
+  if (inserted) {
+    shas_[out->index] = sha_hex;
+    all_[out->index] = *out;
+  }
   if (settled) captured_[{key, path}] = *out;
   return 0;
 }

@@ -13,6 +13,7 @@
 #include <mutex>
 #include <string>
 #include <tuple>
+#include <vector>
 
 #include "common.h"
 #include "sha256.h"
@@ -38,6 +39,8 @@ class BlobStore {
   void declare(uint64_t index, const Sha256& sha);
 
   std::string path_of(const std::string& sha_hex) const { return blob_dir_ + "/" + sha_hex; }
+  // What was captured so far, by index. For a checkpoint.
+  std::vector<Capture> all() const;
   // Hash of blob `index` in hexadecimal, or "".
   std::string sha_of(uint64_t index) const;
   const std::string& blob_dir() const { return blob_dir_; }
@@ -53,6 +56,7 @@ class BlobStore {
   std::map<std::tuple<std::string, uint64_t, uint64_t, std::string>, uint64_t> indexes_;  // (sha, dev, ino, path)
   std::map<std::pair<std::string, std::string>, Capture> captured_;                       // (key of the cache, path)
   std::map<uint64_t, std::string> shas_;
+  std::map<uint64_t, Capture> all_;
 };
 
 }  // namespace understudy::host

@@ -54,6 +54,9 @@ struct MapRow {
 };
 static_assert(sizeof(MapRow) == 48);
 
+constexpr int kSeizeTries = 500;
+constexpr useconds_t kSeizePauseUs = 200;
+
 bool copy_out(pid_t pid, uint64_t addr, void* data, size_t len) {
   iovec local{data, len}, remote{reinterpret_cast<void*>(addr), len};
   return process_vm_readv(pid, &local, 1, &remote, 1, 0) == ssize_t(len);
@@ -179,7 +182,12 @@ void Launcher::launch() {
 
 int Launcher::seize(pid_t tid) {
   long options = PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL;
-  return ptrace(PTRACE_SEIZE, tid, 0, options) == 0 ? 0 : -errno;
+  // A checkpoint may look at the thread at this very moment.
+  for (int tries = 0;; tries++) {
+    if (ptrace(PTRACE_SEIZE, tid, 0, options) == 0) return 0;
+    if (errno != EPERM || tries == kSeizeTries) return -errno;
+    usleep(kSeizePauseUs);
+  }
 }
 
 int Launcher::exec_begin(pid_t pid, pid_t tid) {

@@ -165,6 +165,11 @@ void MemoryFile::load_agent(const std::string& path) {
       else if (name == "agent_insn_entry") entry.insn_entry = sym.st_value;
       else if (name == "agent_text_begin") entry.text_begin = sym.st_value;
       else if (name == "agent_text_end") entry.text_end = sym.st_value;
+      else if (name == "agent_window_end") entry.window_end[0] = sym.st_value;
+      else if (name == "agent_window2_end") entry.window_end[1] = sym.st_value;
+      else if (name == "agent_window3_end") entry.window_end[2] = sym.st_value;
+      else if (name == "agent_kept_begin") entry.kept_begin = sym.st_value;
+      else if (name == "agent_kept_end") entry.kept_end = sym.st_value;
       else if (name == "agent_abi_version") version_addr = sym.st_value;
     }
   }

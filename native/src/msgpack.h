@@ -142,6 +142,12 @@ class MsgpackReader {
     p_ += len;
     return out;
   }
+  // One object of any kind.
+  void skip() {
+    const size_t len = ok_ ? msgpack_length(p_, end_) : 0;
+    if (len == 0) fail();
+    p_ += len;
+  }
 
  private:
   uint64_t fail() {

@@ -26,6 +26,11 @@ std::string RingFeeder::recorded_path(const std::string& sha_hex) const {
   return found == paths_.end() ? "" : found->second;
 }
 
+void RingFeeder::note_path(const std::string& sha_hex, const std::string& path) {
+  std::lock_guard lock(mutex_);
+  paths_.try_emplace(sha_hex, path);
+}
+
 bool RingFeeder::wait_for_room(uint64_t need) {
   abi::Ring& ring = memory_.control().ring;
   while (ring.head + need - load_acquire(ring.tail) > memory_.ring_size()) {

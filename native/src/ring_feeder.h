@@ -14,7 +14,7 @@ namespace understudy::host {
 
 class RingFeeder {
  public:
-  explicit RingFeeder(MemoryFile& memory) : memory_(memory) {}
+  explicit RingFeeder(MemoryFile& memory, uint64_t published = 0) : memory_(memory), published_(published) {}
 
   // Waits for room. False: stop() was called.
   bool publish(const uint8_t* events, size_t len);
@@ -24,6 +24,8 @@ class RingFeeder {
   uint64_t published() const { return load_acquire(published_); }
   // The recorded path of the file whose contents are this blob; "" when not known.
   std::string recorded_path(const std::string& sha_hex) const;
+  // Of a file whose FILE event is not among those that are published.
+  void note_path(const std::string& sha_hex, const std::string& path);
 
  private:
   bool wait_for_room(uint64_t need);
@@ -31,7 +33,7 @@ class RingFeeder {
 
   MemoryFile& memory_;
   uint32_t stopping_ = 0;
-  uint64_t published_ = 0;
+  uint64_t published_;
   mutable std::mutex mutex_;
   std::map<std::string, std::string> paths_;
 };

@@ -153,11 +153,23 @@ std::optional<IoError> SegmentWriter::close(uint64_t next_seq) {
 
 // ---- Reader ----------------------------------------------------------------------------------------------------------
 
-SegmentReader::SegmentReader(std::string journal_dir) : journal_dir_(std::move(journal_dir)) {
+SegmentReader::SegmentReader(std::string journal_dir, uint64_t first) : journal_dir_(std::move(journal_dir)) {
   struct stat st;
   while (stat(segment_path(journal_dir_, segments_ + 1).c_str(), &st) == 0) {
     segments_++;
     total_bytes_ += uint64_t(st.st_size);
+  }
+  // From the last one backwards: what is asked for is mostly near the end. A header that is damaged is met again by whoever reads on.
+  for (uint32_t number = segments_; first > 1 && number > 1; number--) {
+    UniqueFd file(open(segment_path(journal_dir_, number).c_str(), O_RDONLY | O_CLOEXEC));
+    Header header;
+    if (!file || pread(file.get(), &header, sizeof header, 0) != ssize_t(sizeof header) ||
+        memcmp(header.magic, kMagic, sizeof header.magic) != 0 || header.crc != crc32c(0, &header, kHeaderCrcBytes) ||
+        header.number != number || header.first_seq > first)
+      continue;
+    number_ = number - 1;
+    next_seq_ = header.first_seq;
+    break;
   }
 }
 

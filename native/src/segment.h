@@ -88,7 +88,8 @@ struct Cut {
 // Reads the longest valid prefix of a journal, batch by batch.
 class SegmentReader {
  public:
-  explicit SegmentReader(std::string journal_dir);
+  // Begins with the segment that has event `first`; what lies before is not read.
+  explicit SegmentReader(std::string journal_dir, uint64_t first = 1);
   ~SegmentReader();
   // The next batch with events in it, or nothing at the end of the valid prefix: then cut() says why.
   std::optional<Batch> next();

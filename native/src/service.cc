@@ -7,6 +7,7 @@
 
 #include <vector>
 
+#include "checkpoint/page_tracker.h"
 #include "probe.h"
 
 namespace understudy::host {
@@ -83,6 +84,11 @@ void Service::handle() {
       case abi::kRpcMapBlob: result = map_blob(); break;
       case abi::kRpcPickSite: result = pick_probe_site(); break;
       case abi::kRpcProbeStub: result = make_probe_stub(); break;
+      case abi::kRpcTrack:
+        result = 0;
+        if (hooks_.track && rpc.a[0] < abi::kMaxProcesses)
+          hooks_.track(uint32_t(rpc.a[0]), caller_, checkpoint::take_descriptor(caller_, int(rpc.a[1])));
+        break;
       case abi::kRpcMessage:
         if (rpc.payload_len <= abi::kRpcSize) {
           hooks_.message(abi::MessageLevel(rpc.a[0]),
@@ -224,17 +230,23 @@ void Service::run_kicker() {
       continue;
     }
     const uint64_t now = monotonic_ns();
+    const uint32_t requests = load_acquire(control.attention);
     for (uint32_t i = 0; i < abi::kMaxThreads; i++) {
       abi::ThreadSlot& slot = control.threads[i];
       if (load_acquire(slot.attention) != 1) {
         since.erase(i);
         continue;
       }
-      const uint64_t first = since.try_emplace(i, now).first->second;
+      const auto [entry, is_new] = since.try_emplace(i, now);
+      const uint64_t first = entry->second;
       const bool waits = load_acquire(slot.state) == abi::kThreadLive &&
                          load_acquire(slot.events) == slot.attention_seq;
-      if (waits && now - first < (uint64_t(control.kick_after_ms) + slot.patience_ms) * 1000000) continue;
-      if (waits) kick(slot);
+      if (waits && now - first < (uint64_t(control.kick_after_ms) + slot.patience_ms) * 1000000) {
+        // Who asks has waited for a while already; that is enough where the answer is known.
+        if (is_new) kick(slot, abi::kKickHint);
+        continue;
+      }
+      if (waits) kick(slot, abi::kKickMagic);
       // Done with, or moot because the thread made an event: whoever still waits asks again. The count goes down with the flag.
       since.erase(i);
       if (__atomic_exchange_n(&slot.attention, 0, __ATOMIC_SEQ_CST) == 1)
@@ -246,17 +258,17 @@ void Service::run_kicker() {
     }
     // The tick is no longer than what is waited for, and no shorter than a millisecond.
     const int tick = std::max(1, std::min(kTickMs, int(control.kick_after_ms) / 2));
-    usleep(useconds_t(tick) * 1000);
+    futex_wait(&control.attention, requests, tick);
   }
 }
 
-void Service::kick(const abi::ThreadSlot& slot) const {
+void Service::kick(const abi::ThreadSlot& slot, int64_t value) const {
   siginfo_t info{};
   info.si_signo = SIGSYS;
   info.si_code = SI_QUEUE;  // the only code that the kernel lets another process use and that carries a value
   info.si_pid = getpid();
   info.si_uid = getuid();
-  info.si_value.sival_ptr = reinterpret_cast<void*>(abi::kKickMagic);
+  info.si_value.sival_ptr = reinterpret_cast<void*>(value);
   // It may have ended meanwhile; then there is nothing to interrupt.
   const pid_t pid = enclosure_.host_pid(slot.pid), tid = enclosure_.host_pid(slot.tid);
   if (pid > 0 && tid > 0) syscall(SYS_rt_tgsigqueueinfo, pid, tid, SIGSYS, &info);

@@ -26,6 +26,8 @@ class Service {
     std::function<void(int error, const std::string& path)> journal_failed;
     // A file's contents are new to the journal; before the agent hears of it. May be empty.
     std::function<void(const std::string& path, const Sha256& sha)> new_blob;
+    // A new address space, of the process with the host's number `pid`, and a userfaultfd of it. May be empty.
+    std::function<void(uint32_t slot, pid_t pid, UniqueFd userfault)> track;
   };
   // launcher: only for record; in replay no exec is traced.
   Service(MemoryFile& memory, BlobStore& blobs, SiteStore& sites, Warden& warden, Launcher* launcher,
@@ -42,7 +44,7 @@ class Service {
  private:
   void run();
   void run_kicker();
-  void kick(const abi::ThreadSlot& slot) const;
+  void kick(const abi::ThreadSlot& slot, int64_t value) const;
   void handle();
   int64_t map_file();
   int64_t sites();

@@ -40,7 +40,8 @@ RecordSession::RecordSession(const RecordOptions& options, EmitEvent emit)
       memory_(abi::kModeRecord, options.agent_path, options.ring_bytes),
       blobs_(options.journal_dir, options.cache_dir),
       sites_(options.cache_dir),
-      writer_(options.journal_dir, options.segment_bytes, options.epoch) {
+      writer_(options.journal_dir, options.segment_bytes, options.epoch),
+      checkpoint_every_ms_(options.checkpoint_every_ms) {
   abi::Control& control = memory_.control();
   control.on_error = continue_on_journal_error_ ? abi::kOnErrorContinue : abi::kOnErrorStop;
   control.kick_after_ms = options.kick_after_ms;
@@ -50,6 +51,13 @@ RecordSession::RecordSession(const RecordOptions& options, EmitEvent emit)
                     "cannot create " + error->path + ": " + errno_text(error->error));
 
   if (options.isolation && options.isolation->pid) control.flags |= abi::kFlagPidNamespace;
+  std::string cannot_track;
+  if (checkpoint_every_ms_ != 0) {
+    control.flags |= abi::kFlagCheckpoints;
+    if (checkpoint::PageTracker::supported(&cannot_track)) control.flags |= abi::kFlagTrack;
+    else
+      emit_(message(abi::kWarning, "each checkpoint copies all memory while the program stands still: " + cannot_track));
+  }
   launcher_ = std::make_unique<Launcher>(
       memory_, enclosure_, [this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); });
   SpawnOptions spawn;
@@ -77,11 +85,18 @@ RecordSession::RecordSession(const RecordOptions& options, EmitEvent emit)
   hooks.group_ended = [this] { finish_soon(); };
   hooks.report = [this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); };
   warden_ = std::make_unique<Warden>(memory_, *launcher_, enclosure_, std::move(hooks));
+  checkpointer_ = std::make_unique<checkpoint::Checkpointer>(memory_, *warden_, *pump_, blobs_, enclosure_,
+                                                             options.journal_dir, options.agent_path, options.epoch,
+                                                             options.checkpoint_keep);
   service_ = std::make_unique<Service>(
       memory_, blobs_, sites_, *warden_, launcher_.get(), enclosure_,
       Service::Hooks{[this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); },
                      [this](int error, const std::string& path) {
                        pump_->fail({false, {error, path}, "cannot write the journal: " + errno_text(error)});
+                     },
+                     {},
+                     [this](uint32_t slot, pid_t pid, UniqueFd userfault) {
+                       checkpointer_->track(slot, pid, std::move(userfault));
                      }});
   try {
     pid_ = launcher_->finish_start();
@@ -92,7 +107,78 @@ RecordSession::RecordSession(const RecordOptions& options, EmitEvent emit)
   }
   emit_({{"type", "started"}, {"pid", int(pid_)}});
   warden_->watch_root(pid_);
+  if (checkpoint_every_ms_ != 0) checkpoint_thread_ = start_thread("us-checkpoint", [this] { run_checkpoints(); });
   finisher_ = start_thread("us-finisher", [this] { finish(); });
+}
+
+// ---- its checkpoints: on a thread of their own, since the one that traces must stay the same -----------------------------------
+void RecordSession::request_checkpoint(uint64_t request) {
+  std::lock_guard lock(checkpoint_mutex_);
+  if (checkpoints_over_) {
+    emit_({{"type", "checkpointFailed"},
+           {"request", request},
+           {"code", "CHECKPOINT_ENDED"},
+           {"text", "the recording has ended"}});
+    return;
+  }
+  checkpoint_requests_.push_back(request);
+  if (!checkpoint_thread_.joinable()) checkpoint_thread_ = start_thread("us-checkpoint", [this] { run_checkpoints(); });
+  checkpoint_changed_.notify_all();
+}
+
+void RecordSession::run_checkpoints() {
+  const auto interval = std::chrono::milliseconds(checkpoint_every_ms_);
+  auto next = std::chrono::steady_clock::now() + interval;
+  std::unique_lock lock(checkpoint_mutex_);
+  for (;;) {
+    auto due = [&] { return checkpoints_over_ || !checkpoint_requests_.empty(); };
+    if (checkpoint_every_ms_ == 0) checkpoint_changed_.wait(lock, due);
+    else checkpoint_changed_.wait_until(lock, next, due);
+    if (checkpoints_over_) return;
+    const std::vector<uint64_t> requests = std::exchange(checkpoint_requests_, {});
+    lock.unlock();
+    if (requests.empty()) take_checkpoint(0);
+    for (uint64_t request : requests) take_checkpoint(request);
+    // From its end on: when one takes longer than the interval, the guest is not to stand still all the time.
+    if (requests.empty()) next = std::chrono::steady_clock::now() + interval;
+    lock.lock();
+  }
+}
+
+void RecordSession::take_checkpoint(uint64_t request) {
+  try {
+    const checkpoint::Taken taken = checkpointer_->take();
+    emit_({{"type", "checkpoint"},
+           {"request", request},
+           {"seq", taken.seq},
+           {"path", taken.path},
+           {"pauseMs", double(taken.pause_ns) / 1e6},
+           {"tookMs", double(taken.took_ns) / 1e6},
+           {"pageBytes", taken.page_bytes},
+           {"rounds", taken.rounds},
+           {"lastPages", taken.last_pages},
+           {"incremental", taken.incremental},
+           {"processes", taken.processes},
+           {"threads", taken.threads},
+           {"existed", taken.existed}});
+  } catch (const HostError& error) {
+    // One that was due is not missed by anybody when the program has ended.
+    if (request == 0 && error.code == "CHECKPOINT_ENDED") return;
+    emit_({{"type", "checkpointFailed"},
+           {"request", request},
+           {"code", error.code},
+           {"text", std::string(error.what())}});
+  }
+}
+
+void RecordSession::stop_checkpoints() {
+  checkpointer_->cancel();
+  {
+    std::lock_guard lock(checkpoint_mutex_);
+    checkpoints_over_ = true;
+    checkpoint_changed_.notify_all();
+  }
+  if (checkpoint_thread_.joinable()) checkpoint_thread_.join();
 }
 
 RecordSession::~RecordSession() {
@@ -146,6 +232,7 @@ Plain::Object RecordSession::stats() {
 
 void RecordSession::finish() {
   wait_finish();
+  stop_checkpoints();
   abi::Control& control = memory_.control();
   // The agent may have said why it failed just before its process died.
   if (load_acquire(control.outcome) == abi::kAgentFault && !faulted_) on_fault();
@@ -195,6 +282,16 @@ ReplaySession::ReplaySession(const ReplayOptions& options, EmitEvent emit)
   if (stat((options.journal_dir + "/segments").c_str(), &st) != 0)
     throw HostError("JOURNAL_DIR", errno, options.journal_dir,
                     options.journal_dir + " is not a journal: " + errno_text(errno));
+  std::vector<Bind> page_binds;
+  if (options.from_seq != 0) {
+    const bool staged = isolation && isolation->mount;
+    restore_ = std::make_unique<checkpoint::Restore>(options.journal_dir, options.from_seq);
+    if (((restore_->group().flags & abi::kFlagPidNamespace) != 0) != (isolation && isolation->pid) && isolation &&
+        isolation->pid)
+      throw HostError("CHECKPOINT_READ", EINVAL, options.journal_dir, "the checkpoint was taken without isolation");
+    restore_->prepare(memory_, blobs_, options.agent_path, staged ? scratch_dir + "/open" : scratch_dir,
+                      staged ? &page_binds : nullptr);
+  }
 
   auto report = [this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); };
   launcher_ = std::make_unique<Launcher>(memory_, enclosure_, report);
@@ -217,18 +314,26 @@ ReplaySession::ReplaySession(const ReplayOptions& options, EmitEvent emit)
   spawn.guest_fd = control.guest_fd;
   spawn.own_session = true;
   spawn.own_limits = false;
-  pid_ = launcher_->start(spawn, isolation);
+  std::optional<Namespaces> bound = isolation;
+  if (bound) bound->binds.insert(bound->binds.end(), page_binds.begin(), page_binds.end());
+  pid_ = launcher_->start(spawn, bound);
   emit_({{"type", "started"}, {"pid", int(pid_)}});
   // Before this the stub's agent waits for the first event.
-  feeder_ = std::make_unique<Feeder>(memory_, options.journal_dir, [this](const Cut& cut) {
+  auto on_end = [this](const Cut& cut) {
     {
       std::lock_guard lock(mutex_);
       cut_ = cut;
     }
+    if (restore_ && cut.seq < restore_->seq())
+      emit_(message(abi::kError, "the journal's valid part ends at event " + std::to_string(cut.seq) +
+                                     ", before the checkpoint at " + std::to_string(restore_->seq())));
     Plain::Object event = cut_fields(cut);
     event.insert(event.begin(), {"type", "journalEnd"});
     emit_(std::move(event));
-  });
+  };
+  feeder_ = std::make_unique<Feeder>(memory_, options.journal_dir, on_end, options.from_seq);
+  if (restore_)
+    for (const checkpoint::BlobState& blob : restore_->group().blobs) feeder_->note_path(blob.sha, blob.path);
   warden_->watch_root(pid_);
   finisher_ = start_thread("us-finisher", [this] { finish(); });
 }

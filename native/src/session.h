@@ -13,6 +13,8 @@
 #include <mutex>
 #include <optional>
 
+#include "checkpoint/checkpointer.h"
+#include "checkpoint/restore_plan.h"
 #include "feeder.h"
 #include "plain.h"
 #include "pump.h"
@@ -30,12 +32,15 @@ struct RecordOptions {
   uint64_t ignored_signals = 0;
   uint32_t kick_after_ms;
   bool continue_on_journal_error;
+  uint64_t checkpoint_every_ms = 0;  // 0: only when asked
+  uint32_t checkpoint_keep = 0;      // so many of the newest; 0: all
   std::optional<Namespaces> isolation;
 };
 
 struct ReplayOptions {
   std::string journal_dir, agent_path, stub_path, scratch_dir, cache_dir;
   uint64_t until_seq, ring_bytes;
+  uint64_t from_seq = 0;  // of a checkpoint of this journal; 0: from the beginning
   bool quiet;
   // With a PID namespace: of a journal that was recorded in one. Then processes and threads have the numbers that they had.
   std::optional<Namespaces> isolation;
@@ -66,9 +71,14 @@ class RecordSession : public Session {
   ~RecordSession() override;
   Plain::Object stats() override;
   void kill(int signal) override;
+  // Takes one soon; an event `checkpoint` or `checkpointFailed` with this number follows.
+  void request_checkpoint(uint64_t request);
 
  private:
   void finish();
+  void run_checkpoints();
+  void stop_checkpoints();
+  void take_checkpoint(uint64_t request);
   void on_pump_failure(const PumpFailure& failure);
   void on_fault();
 
@@ -86,6 +96,13 @@ class RecordSession : public Session {
   std::unique_ptr<Warden> warden_;
   std::unique_ptr<Pump> pump_;
   std::unique_ptr<Service> service_;
+  const uint64_t checkpoint_every_ms_;
+  std::unique_ptr<checkpoint::Checkpointer> checkpointer_;
+  std::mutex checkpoint_mutex_;
+  std::condition_variable checkpoint_changed_;
+  std::vector<uint64_t> checkpoint_requests_;
+  bool checkpoints_over_ = false;
+  std::thread checkpoint_thread_;
   std::thread finisher_;
 };
 
@@ -117,6 +134,7 @@ class ReplaySession : public Session {
   std::unique_ptr<Guard> guard_;
   std::unique_ptr<Launcher> launcher_;
   std::unique_ptr<Warden> warden_;
+  std::unique_ptr<checkpoint::Restore> restore_;
   std::unique_ptr<Feeder> feeder_;
   std::unique_ptr<Service> service_;
   std::thread finisher_;

@@ -22,6 +22,7 @@ constexpr int64_t kEventKilled = -10, kEventEnd = -11;
 constexpr uint32_t kHostBaton = 0x7fffffff, kStealable = 0x80000000;
 constexpr int kKillRetryMs = 20, kStrangerPollMs = 5, kStrangerWaitMs = 2000;
 constexpr int kBatonWaitMs = 5, kWaitsBeforeKick = 2;
+constexpr uint64_t kPausePatienceNs = 100'000, kPauseKickNs = 2'000'000;
 
 int pidfd_open(pid_t pid) { return int(syscall(SYS_pidfd_open, pid, 0)); }
 int pidfd_send_signal(int fd, int signal) { return int(syscall(SYS_pidfd_send_signal, fd, signal, nullptr, 0)); }
@@ -283,9 +284,97 @@ void Warden::record_death(int slot_index, pid_t inside, bool is_root, int signal
     return;
   }
   if (hooks_.killed && !unrecorded_ && hooks_.killed(is_root, signal)) unrecorded_ = true;
+  std::lock_guard lock(baton_mutex_);
   if (unrecorded_ || !take_baton(inside)) return;
   append_killed(uint32_t(slot_index), signal);
   release_baton();
+}
+
+char Warden::state_of(const abi::ThreadSlot& thread) const {
+  const pid_t pid = enclosure_.host_pid(thread.pid), tid = enclosure_.host_pid(thread.tid);
+  std::string text;
+  if (pid <= 0 || tid <= 0 ||
+      !read_file("/proc/" + std::to_string(pid) + "/task/" + std::to_string(tid) + "/stat", &text))
+    return 0;
+  const size_t at = text.rfind(')');
+  return at != std::string::npos && at + 2 < text.size() ? text[at + 2] : char(0);
+}
+
+void Warden::kick(const abi::ThreadSlot& thread) const {
+  siginfo_t info{};
+  info.si_signo = SIGSYS;
+  info.si_code = SI_QUEUE;
+  info.si_pid = getpid();
+  info.si_uid = getuid();
+  info.si_value.sival_ptr = reinterpret_cast<void*>(abi::kKickMagic);
+  const pid_t pid = enclosure_.host_pid(thread.pid), tid = enclosure_.host_pid(thread.tid);
+  if (pid > 0 && tid > 0) syscall(SYS_rt_tgsigqueueinfo, pid, tid, SIGSYS, &info);
+}
+
+bool Warden::pause(uint64_t timeout_ns, const std::atomic<bool>& given_up, const Freezer& freezer) {
+  abi::Control& control = memory_.control();
+  // Until its first event the agent makes the baton what it is.
+  if (load_acquire(control.ring.head_seq) == 0) return false;
+  const uint64_t until = monotonic_ns() + timeout_ns;
+  baton_mutex_.lock();
+  frozen_ = false;
+  // With others in the group a thread lets go of the baton when it enters a call that may block: it must think that there are.
+  __atomic_fetch_add(&control.live_threads, 1, __ATOMIC_SEQ_CST);
+  __atomic_fetch_add(&control.baton_waiters, 1, __ATOMIC_SEQ_CST);
+  bool have = false;
+  uint64_t since = monotonic_ns(), kicked = 0, events = 0;
+  for (uint32_t before = 0; !have && load_acquire(stopping_) == 0 && !given_up;) {
+    uint32_t holder = load_acquire(control.baton);
+    if (holder == 0) {
+      have = __atomic_compare_exchange_n(&control.baton, &holder, kHostBaton, false, __ATOMIC_SEQ_CST,
+                                         __ATOMIC_RELAXED);
+      continue;
+    }
+    const uint64_t now = monotonic_ns();
+    const abi::ThreadSlot& thread = control.threads[(holder & ~kStealable) % abi::kMaxThreads];
+    // Whoever is dead gives nothing back: the warden has to deal with that first.
+    if (now > until || control.processes[thread.process % abi::kMaxProcesses].dead != 0) break;
+    if (holder != before || load_acquire(thread.events) != events) {
+      before = holder;
+      events = load_acquire(thread.events);
+      since = now;
+    }
+    if (now - since < kPausePatienceNs) {
+      __builtin_ia32_pause();
+      continue;
+    }
+    const char state = state_of(thread);
+    const bool waits = state != 'R' && state != 'D';
+    if ((holder & kStealable) != 0) {
+      // As agents do: one that only lacks a processor may have its data out already, and another's must not be journalled before.
+      if (waits)
+        have = __atomic_compare_exchange_n(&control.baton, &holder, kHostBaton, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+    } else if (waits && load_acquire(control.rpc.state) == abi::kRpcIdle) {
+      const pid_t tid = enclosure_.host_pid(thread.tid);
+      have = frozen_ = freezer.freeze(tid);
+      // It may have let go of the baton just before.
+      if (frozen_ && load_acquire(control.baton) != holder) {
+        freezer.thaw(tid);
+        have = frozen_ = false;
+      }
+    } else if (now - kicked > kPauseKickNs && now - since > uint64_t(control.kick_after_ms) * 1'000'000) {
+      // It computes: it gives way at a position that replay finds.
+      kick(thread);
+      kicked = now;
+    }
+    if (!have) futex_wait(&control.baton, holder, 1);
+  }
+  __atomic_fetch_sub(&control.baton_waiters, 1, __ATOMIC_SEQ_CST);
+  if (have) return true;
+  __atomic_fetch_sub(&control.live_threads, 1, __ATOMIC_SEQ_CST);
+  baton_mutex_.unlock();
+  return false;
+}
+
+void Warden::resume() {
+  if (!frozen_) release_baton();
+  __atomic_fetch_sub(&memory_.control().live_threads, 1, __ATOMIC_SEQ_CST);
+  baton_mutex_.unlock();
 }
 
 // The baton as the host. Nothing it is held by can be waited for when the holder is among the dead.

@@ -7,6 +7,7 @@
 //
 // Must not: reap children other than the root process. Node's own children are Node's, orphans are init's.
 #pragma once
+#include <atomic>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -42,6 +43,20 @@ class Warden {
   int signal_root(int signal);
   uint32_t processes() const;
 
+  // Record: nobody of the group runs guest code from here until resume(): every thread waits for the baton, or is in a system call
+  // whose event is not in the journal, or stands at a position of which a PREEMPT event tells. False: not within the time, or
+  // somebody died. Not from the warden's own thread.
+  // `given_up` ends the wait.
+  // A thread that is alone keeps the baton while it is in a call. Who sleeps there is stopped by `freeze` (the host's number), which says
+  // whether the call is one that can be begun again; and let go by `thaw`, or by the caller just
+  // before resume().
+  struct Freezer {
+    std::function<bool(pid_t tid)> freeze;
+    std::function<void(pid_t tid)> thaw;
+  };
+  bool pause(uint64_t timeout_ns, const std::atomic<bool>& given_up, const Freezer& freezer);
+  void resume();
+
  private:
   struct Member {
     UniqueFd pidfd;
@@ -62,6 +77,9 @@ class Warden {
   bool take_baton(pid_t dead_inside);
   bool add_locked(pid_t inside, int slot);
   void ask_for_kick(uint32_t holder);
+  // How the thread is scheduled, as /proc has it: 'S', 'R' …; 0: it is gone.
+  char state_of(const abi::ThreadSlot& thread) const;
+  void kick(const abi::ThreadSlot& thread) const;
   void release_baton();
   void kill_all_locked();
 
@@ -75,7 +93,9 @@ class Warden {
   bool root_known_ = false, killing_ = false;
   bool unrecorded_ = false;  // the guest's end is none: see Hooks::killed
   uint32_t stopping_ = 0;
-  UniqueFd wake_;  // eventfd
+  std::mutex baton_mutex_;  // who of the host has the baton, or waits for it
+  bool frozen_ = false;     // paused without the baton
+  UniqueFd wake_;           // eventfd
   std::thread thread_, outcome_thread_;
 };
 

@@ -282,6 +282,28 @@ void ports_are_used_again() {
   CHECK(s.table.connections().size() == 1);
 }
 
+// A child closes the listener that it has from its parent, and the parent the connection that it has given to the child.
+void one_process_closing_is_not_the_end() {
+  Scene s;
+  sockaddr_storage address;
+  const uint32_t len = s.server.to(&address, s.server.address.family);
+  const auto* bytes = reinterpret_cast<const uint8_t*>(&address);
+  s.message(abi::kNetListen, 5, 10, {bytes, bytes + len});
+  s.message(abi::kNetClose, 5, 0);
+  s.handshake();
+  s.accept(11);
+  s.message(abi::kNetClose, 11, 0);
+  s.message(abi::kNetSent, 11, 0, text("from the child"));
+  CHECK(s.table.sockets().contains(5) && s.table.sockets().at(5).listening);
+  CHECK(s.one() != nullptr && holds(s.one()->output, "from the child"));
+  // What is made and closed all the time does not pile up.
+  for (uint64_t cookie = 100; cookie < 5000; cookie++) {
+    s.message(abi::kNetBind, cookie, SOCK_DGRAM, {bytes, bytes + len});
+    s.message(abi::kNetClose, cookie, 0);
+  }
+  CHECK(s.table.sockets().size() < 2000 && s.table.sockets().contains(5));
+}
+
 void repeated_and_foreign_syns_disturb_nothing() {
   Scene s;
   s.handshake();
@@ -449,6 +471,7 @@ int main(int argc, char** argv) {
   reset_must_be_exact();
   old_timestamps_are_duplicates();
   ports_are_used_again();
+  one_process_closing_is_not_the_end();
   repeated_and_foreign_syns_disturb_nothing();
   refused_connections_leave_nothing();
   outward_connections_are_found();

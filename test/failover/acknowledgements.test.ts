@@ -19,6 +19,9 @@ read -r answer <&3
 echo "second $answer"
 `;
 
+// Long enough for what an eager kernel would acknowledge, on a slow machine too.
+const PATIENT = { detection: { heartbeatMs: 10, deadlineMs: 500, leaseMs: 400 } };
+
 describe.skipIf(cannot)('acknowledgements', () => {
   it(
     'do not run ahead of the backup',
@@ -37,10 +40,10 @@ describe.skipIf(cannot)('acknowledgements', () => {
       client.stdin!.write('go\n');
       await until('the second answer', () => (said.includes('second +OK') ? true : undefined));
       await untilState(rig, 'a', 'unprotected', 'primary');
-      // Noticed after 50 ms or more; the coordinator is asked after that.
+      // Noticed after the deadline; the coordinator is asked after that.
       const lost = (await rig.history('a', SERVICE)).find(({ text }) => text.includes('outputs are held'));
       const noticed = Date.parse(lost!.at) / 1000;
-      expect(noticed - stopped).toBeGreaterThan(0.03);
+      expect(noticed - stopped).toBeGreaterThan(0.3);
 
       // The connection of the dialogue is the one that was opened last. tcpdump counts from the answer to its SYN.
       const packets = (await capture.packets()).filter(({ from, text }) => from === 'a' && text.includes('.6379 >'));
@@ -54,6 +57,6 @@ describe.skipIf(cannot)('acknowledgements', () => {
       expect(before).toBe(1 + 100 * 6);
       expect(numbers.filter(({ at, ack }) => at > stopped && at < noticed && ack > before)).toEqual([]);
       expect(Math.max(...numbers.map(({ ack }) => ack))).toBeGreaterThan(before);
-    }),
+    }, PATIENT),
   );
 });

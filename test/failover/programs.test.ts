@@ -49,6 +49,23 @@ async def main():
 asyncio.run(main())
 `;
 
+// As inetd, PostgreSQL and sshd do it: who accepts a connection gives it to a child, and closes its own descriptor.
+const FORKING = `
+import hashlib, os, signal, socket
+
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+listener = socket.create_server(("0.0.0.0", 7007))
+while True:
+    stream, _ = listener.accept()
+    if os.fork() == 0:
+        digest = hashlib.sha256()
+        for line in stream.makefile("rb"):
+            digest.update(line)
+            stream.sendall(digest.hexdigest().encode() + b"\\n")
+        os._exit(0)
+    stream.close()
+`;
+
 // Each client's connection has one of the guest's own behind it, to a server outside of the pair.
 const FORWARDER = `
 import socket, threading, sys
@@ -86,6 +103,21 @@ describe.skipIf(cannot)('on two hosts, the first one dies:', () => {
     }),
   );
 
+  it.skipIf(findProgram('redis-server') === undefined)(
+    'redis whose I/O threads hand work to each other by spinning',
+    onRig(async (rig) => {
+      const io = ['--io-threads', '3', '--io-threads-do-reads', 'yes'];
+      const base = ['redis-server', '--port', '6379', '--save', '', '--bind', '0.0.0.0', '--protected-mode', 'no'];
+      await protect(rig, definition(rig, [...base, ...io], 6379));
+      const client = await Client.start(rig, { port: 6379, dialogue: 'redis', connections: 20, seed: 3 });
+      await client.answered(150);
+      rig.signalAll('a', 'SIGKILL');
+      await client.answered(150);
+      await untilState(rig, 'b', 'unprotected', 'primary');
+      expectUnharmed(await client.stop(), 300);
+    }),
+  );
+
   it.skipIf(findProgram('nginx') === undefined)(
     'nginx with a master, two workers and files of its own on each host',
     onRig(async (rig) => {
@@ -106,6 +138,14 @@ describe.skipIf(cannot)('on two hosts, the first one dies:', () => {
     onRig(async (rig) => {
       await protect(rig, definition(rig, script(rig, RUNNING_HASHES), 7007));
       await survives(rig, 'running', 7007, 8);
+    }),
+  );
+
+  it.skipIf(python === undefined)(
+    'a server that forks for each connection',
+    onRig(async (rig) => {
+      await protect(rig, definition(rig, script(rig, FORKING), 7007));
+      await survives(rig, 'running', 7007, 6);
     }),
   );
 

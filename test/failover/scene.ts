@@ -56,8 +56,9 @@ export async function protect(rig: Rig, config: Record<string, unknown>): Promis
   expect(answer).toMatchObject({ host: 'host-a', state: 'protected', backup: 'host-b', epoch: 1 });
   // It runs; that it accepts connections is a matter of its own start.
   const [port] = (config['ports'] as { tcp: number[] }).tcp;
+  const { address } = config['vip'] as { address: string };
   await until(`the server to accept connections at port ${port}`, () =>
-    rig.run('c', ['bash', '-c', `exec 3<>/dev/tcp/${rig.vip}/${port}`]).status === 0 ? true : undefined,
+    rig.run('c', ['bash', '-c', `exec 3<>/dev/tcp/${address}/${port}`]).status === 0 ? true : undefined,
   );
 }
 

@@ -3,7 +3,7 @@
 // What is compared: the replay's standard output, standard error and exit status with the recording's, byte by byte. What the
 // program prints may differ between the native run and the recorded one (pids, times), its exit status may not. A replay that leaves a
 // file behind, or changes one, had an effect outside, which is a failure too.
-import { lstatSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { guestEnv, run, type RunResult } from './process.js';
@@ -25,6 +25,8 @@ export interface CycleOptions {
   recordOptions?: readonly string[];
   replayOptions?: readonly string[];
   timeoutMs?: number;
+  /** Take checkpoints at this interval, and replay from up to so many of them. */
+  checkpoints?: { everySeconds: number; replays: number };
 }
 
 export interface CycleResult {
@@ -34,6 +36,8 @@ export interface CycleResult {
   journal: string;
   recorded: RunResult | undefined;
   replayed: RunResult | undefined;
+  /** How many the recording has left; undefined: none were asked for. */
+  checkpoints?: number;
 }
 
 const EXIT_DIVERGED = 70;
@@ -121,6 +125,52 @@ export async function replayAndCompare(recorded: RunResult, options: ReplayOptio
   return end('ok', '');
 }
 
+/** The last bytes of what was recorded: what was written before the checkpoint is not written again. */
+function endsWith(what: string, recorded: Buffer, replayed: Buffer): string | undefined {
+  return difference(what, recorded.subarray(Math.max(0, recorded.length - replayed.length)), replayed);
+}
+
+export function checkpointFiles(journal: string): string[] {
+  const dir = join(journal, 'checkpoints');
+  if (!existsSync(dir)) return [];
+  return readdirSync(dir)
+    .filter((name) => name.endsWith('.state'))
+    .sort();
+}
+
+/** Replays from checkpoints that lie evenly over the recording, its first and its last among them. */
+export async function replayFromCheckpoints(recorded: RunResult, options: ReplayOptions): Promise<ReplayVerdict> {
+  const files = checkpointFiles(options.journal);
+  const step = Math.max(1, (files.length - 1) / Math.max(1, options.replays - 1));
+  const chosen = [...new Set(Array.from({ length: options.replays }, (_, i) => files[Math.floor(i * step)]))];
+  let replayed: RunResult | undefined;
+  for (const name of chosen) {
+    if (name === undefined) continue;
+    const seq = String(Number.parseInt(name, 10));
+    const end = (verdict: Verdict, detail: string): ReplayVerdict => ({
+      verdict,
+      detail: `from checkpoint ${seq} (of ${files.length}): ${detail}`,
+      replayed,
+    });
+    replayed = await run([understudy, 'replay', ...(options.replayOptions ?? []), '--from', seq, options.journal], {
+      cwd: options.cwd,
+      stdin: '',
+      ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
+    });
+    if (replayed.timedOut) return end('hung', `hangs\n${tail(replayed.stderr)}\n${tail(replayed.stdout)}`);
+    if (replayed.status !== recorded.status)
+      return end(
+        replayed.status === EXIT_DIVERGED ? 'diverged' : 'status',
+        `exit status ${replayed.status}, recorded ${recorded.status}\n${tail(replayed.stderr)}`,
+      );
+    const differs =
+      endsWith('standard output', recorded.stdout, replayed.stdout) ??
+      endsWith('standard error', guestStderr(recorded.stderr), guestStderr(replayed.stderr));
+    if (differs !== undefined) return end('output', differs);
+  }
+  return { verdict: 'ok', detail: '', replayed };
+}
+
 export async function cycle(options: CycleOptions): Promise<CycleResult> {
   const tmp = join(options.work, 'tmp');
   const journal = join(options.work, 'journal');
@@ -152,7 +202,17 @@ export async function cycle(options: CycleOptions): Promise<CycleResult> {
   }
 
   const recorded = await run(
-    [understudy, 'record', '-o', journal, '--no-summary', ...(options.recordOptions ?? []), '--', ...options.argv],
+    [
+      understudy,
+      'record',
+      '-o',
+      journal,
+      '--no-summary',
+      ...(options.checkpoints === undefined ? [] : ['--checkpoint-every', String(options.checkpoints.everySeconds)]),
+      ...(options.recordOptions ?? []),
+      '--',
+      ...options.argv,
+    ],
     runOptions,
   );
   if (recorded.timedOut)
@@ -170,7 +230,15 @@ export async function cycle(options: CycleOptions): Promise<CycleResult> {
     replays: options.replays,
     ...(options.replayOptions === undefined ? {} : { replayOptions: options.replayOptions }),
   });
-  return { journal, recorded, ...replay };
+  if (replay.verdict !== 'ok' || options.checkpoints === undefined) return { journal, recorded, ...replay };
+  const again = await replayFromCheckpoints(recorded, {
+    ...runOptions,
+    journal,
+    replays: options.checkpoints.replays,
+    ...(options.replayOptions === undefined ? {} : { replayOptions: options.replayOptions }),
+  });
+  const checkpoints = checkpointFiles(journal).length;
+  return { journal, recorded, ...again, replayed: again.replayed ?? replay.replayed, checkpoints };
 }
 
 /** The commands with which a person gets the same again. */

@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { cycle, reproduction, type CycleResult } from './cycle.js';
+import { cycle, reproduction, type CycleOptions, type CycleResult } from './cycle.js';
 import { compileGuest, type Guest } from './guests.js';
 import { removeWorkDir } from './paths.js';
 
@@ -20,6 +20,7 @@ export async function guestCycle(
   replays: number,
   keep = false,
   isolated = false,
+  checkpoints?: NonNullable<CycleOptions['checkpoints']>,
 ): Promise<GuestResult> {
   let binary: string;
   try {
@@ -38,6 +39,7 @@ export async function guestCycle(
     timeoutMs: GUEST_TIMEOUT_MS,
     ...(isolated ? { recordOptions: ['--isolate'], replayOptions: ['--isolate'] } : {}),
     ...(guest.stdin === undefined ? {} : { stdin: guest.stdin }),
+    ...(checkpoints === undefined ? {} : { checkpoints }),
   };
   const result = await cycle(options);
   if (result.verdict === 'ok') {

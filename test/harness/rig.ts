@@ -86,6 +86,7 @@ export class Rig {
   readonly name = `us${process.pid}x${++made}`;
   readonly dir: string;
   readonly vip = '10.77.0.100';
+  readonly vip6 = 'fd00:77::100';
   private readonly janitor: ChildProcess;
   private readonly janitorEnd: Promise<string>;
   private readonly children = new Map<string, ChildProcess>();
@@ -146,6 +147,8 @@ export class Rig {
         `ip -n ${ns} link set lo up`,
         `ip -n ${ns} link set eth0 up`,
         `ip -n ${ns} addr add ${this.addressOf(place)}/24 dev eth0`,
+        // Not to be looked for on the link first, which takes a second.
+        `ip -n ${ns} addr add fd00:77::${places.indexOf(place) + 1}/64 dev eth0 nodad`,
       );
     }
     const { status, stderr } = spawnSync('sh', ['-e'], { input: lines.join('\n'), encoding: 'utf8' });

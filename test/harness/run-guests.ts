@@ -17,6 +17,7 @@ Records and replays the guest programs whose names contain a PATTERN (* stands f
   --jobs N      so many programs at once (default 1)
   --native      only compile and run, N rounds, without understudy
   --isolated    record and replay in namespaces (needs root)
+  --checkpoints S  take a checkpoint every S seconds, and replay from some of them too
   --keep        keep all journals, not only those of failures
   --list        only list the programs
   --verbose     show what went wrong at once, not at the end`;
@@ -31,10 +32,14 @@ const { values, positionals } = parseArgs({
     keep: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
     isolated: { type: 'boolean', default: false },
+    checkpoints: { type: 'string' },
     verbose: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
+
+// Of the checkpoints of one recording.
+const FROM = 5;
 
 function positive(name: 'times' | 'rounds' | 'jobs'): number {
   const n = Number(values[name]);
@@ -79,21 +84,31 @@ async function main(): Promise<number> {
   const total = queue.length;
   const failures: GuestResult[] = [];
   let done = 0;
+  let checkpoints = 0;
   const worker = async (): Promise<void> => {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       const above = `${work}/${next.round}`;
       const result = values.native
         ? await nativeOnly(next.guest, work)
-        : await guestCycle(next.guest, above, times, values.keep, values.isolated);
+        : await guestCycle(
+            next.guest,
+            above,
+            times,
+            values.keep,
+            values.isolated,
+            values.checkpoints === undefined ? undefined : { everySeconds: Number(values.checkpoints), replays: FROM },
+          );
       done++;
       const ok = result.verdict === 'ok';
       if (!ok) failures.push(result);
       const ms = (value: number | undefined): string => (value === undefined ? '-' : value.toFixed(0)).padStart(6);
+      const from = result.checkpoints === undefined ? '' : ` (${result.checkpoints} checkpoints)`;
+      checkpoints += result.checkpoints ?? 0;
       const first = result.detail.split('\n')[0] ?? '';
       const text = ok ? '' : values.verbose ? `\n${result.detail}` : first;
       console.log(
         `${String(done).padStart(4)}/${total} ${ok ? 'ok      ' : result.verdict.padEnd(8)} ` +
-          `${ms(result.recorded?.wallMs)} ${ms(result.replayed?.wallMs)} ms  ${next.guest.name} ${text}`,
+          `${ms(result.recorded?.wallMs)} ${ms(result.replayed?.wallMs)} ms  ${next.guest.name}${from} ${text}`,
       );
     }
   };
@@ -107,6 +122,7 @@ async function main(): Promise<number> {
   for (const { verdict, guest } of failures) counts.set(verdict, [...(counts.get(verdict) ?? []), guest.name]);
   console.log('');
   for (const [verdict, names] of counts) console.log(`${verdict} (${names.length}): ${[...new Set(names)].join(' ')}`);
+  if (checkpoints > 0) console.log(`${checkpoints} checkpoints were taken`);
   console.log(
     `${total - failures.length} passed, ${failures.length} failed (${(((total - failures.length) * 100) / total).toFixed(1)} %)`,
   );

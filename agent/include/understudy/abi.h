@@ -14,7 +14,7 @@
 namespace understudy::abi {
 
 inline constexpr uint32_t kMagic = 0x55445359;  // "UDSY"
-inline constexpr uint32_t kAbiVersion = 8;
+inline constexpr uint32_t kAbiVersion = 11;
 
 // ---- Address layout in every guest process -------------------------------------------------------------
 // One reserved stretch far from where the kernel, glibc, Go, ASan and TSan place things. The agent's ELF file is
@@ -26,9 +26,12 @@ inline constexpr uint64_t kNetAddr = kAgentBase + 0x00c00000;      // network ri
 inline constexpr uint64_t kImageAddr = kAgentBase + 0x01000000;    // agent text and data, private
 inline constexpr uint64_t kVdsoAddr = kAgentBase + 0x0e000000;     // hot replica: the kernel's vDSO, moved here
 inline constexpr uint64_t kThreadsAddr = kAgentBase + 0x10000000;  // per-thread blocks, private, mapped on demand
-inline constexpr uint64_t kRingAddr = kAgentBase + 0x40000000;     // ring, shared, mapped twice in succession
-inline constexpr uint64_t kAgentEnd = kAgentBase + 0xc0000000;     // nothing of the agent lies at or above
-inline constexpr uint64_t kStubAddr = 0x5d0000000000;              // the replay stub's own image
+inline constexpr uint64_t kRestoreAddr = kAgentBase +
+                                         0x20000000;  // while a checkpoint is restored: its plan, read-only
+inline constexpr uint64_t kRestoreMax = 0x20000000;
+inline constexpr uint64_t kRingAddr = kAgentBase + 0x40000000;  // ring, shared, mapped twice in succession
+inline constexpr uint64_t kAgentEnd = kAgentBase + 0xc0000000;  // nothing of the agent lies at or above
+inline constexpr uint64_t kStubAddr = 0x5d0000000000;           // the replay stub's own image
 
 inline constexpr uint64_t kControlSize = 0x00100000;
 inline constexpr uint64_t kRpcSize = 0x00800000;
@@ -45,6 +48,7 @@ inline constexpr uint64_t kFileImageMax = 16ull << 20;
 inline constexpr uint64_t kFileNet = kFileImage + kFileImageMax;
 inline constexpr uint64_t kFileRing = kFileNet + kNetSize;
 
+inline constexpr uint64_t kThreadBlock = 192 << 10;  // of each thread, at kThreadsAddr: see thread.h
 inline constexpr int kMaxThreads = 1024;
 inline constexpr int kMaxProcesses = 512;
 inline constexpr int kMaxMaps = 16;
@@ -103,6 +107,7 @@ enum RpcOp : uint32_t {
   kRpcProbeStub = 9,   // replay: a0 = such a program counter, a1 = where the stub will lie (0: r[0] = bytes needed at most).
                        // in: payload ProbeSpec. out: r[0] = stub bytes, r[1] = offset of its int3, r[2] = offset at which the
                        // guest's own instructions go on; payload = stub, then 16 bytes: the patch (r[3] of them to be written)
+  kRpcTrack = 10,      // record: a0 = process slot, a1 = a userfaultfd of the caller's, which the host takes a copy of
 };
 // clang-format on
 // What a probe stub compares at each visit before it stops at its int3: registers by the processor's numbering, or 8-byte
@@ -166,6 +171,7 @@ struct TrapSite {
 inline constexpr uint32_t kSyscallTrampolineHead = 13;
 // offsets from gs base that trampolines may use
 inline constexpr uint32_t kGsSelf = 0, kGsSavedRcx = 8, kGsInsn = 16, kGsProbe0 = 256, kGsProbe1 = 264;
+inline constexpr uint32_t kGsRax = 184;  // while a thread is in a call: its number
 
 // Filled from the agent's ELF symbols by the host when it loads the image.
 struct Entry {
@@ -173,6 +179,8 @@ struct Entry {
   uint64_t syscall_entry;  // target of syscall trampolines
   uint64_t insn_entry;     // target of instruction trampolines
   uint64_t text_begin, text_end;
+  uint64_t window_end[3];         // behind the `syscall` instructions that make the guest's calls
+  uint64_t kept_begin, kept_end;  // what of the agent's data describes the guest: part of a checkpoint
 };
 
 // ---- Group members -----------------------------------------------------------------------------------------
@@ -190,8 +198,21 @@ struct ThreadSlot {
   uint32_t patience_ms;    // record: added to kick_after_ms for a thread that computes rather than spins
   uint64_t attention_seq;  // events of this thread when attention was asked
   uint64_t events;         // events of this thread so far
+  // For a checkpoint: how this thread goes on after it, and where in its process the agent's structures Thread and Process are.
+  uint32_t resume;   // Resume
+  uint32_t vforked;  // shares the memory of the process that made it
+  uint64_t block, process_block;
+};
+enum Resume : uint32_t {
+  kResumeCall = 0,    // makes the call again that it is in: no event of it is in the journal
+  kResumeCode = 1,    // goes on in its code, where a PREEMPT event has found it
+  kResumeSpawn = 2,   // has come to life, and begins
+  kResumeUnborn = 3,  // is being made: no checkpoint now
+  kResumeBusy = 4,    // in the middle of what cannot be begun again (vfork): no checkpoint now
 };
 inline constexpr int64_t kKickMagic = 0x554b49434b;  // sival of the host's kick
+// The same, early: only a thread that stands in a loop where it was found spinning before takes it.
+inline constexpr int64_t kKickHint = 0x554b49434c;
 
 struct ProcessSlot {
   uint32_t state;  // ThreadState values: Live, Exited, Killed
@@ -200,6 +221,9 @@ struct ProcessSlot {
   uint32_t dead;   // set by the host when the pidfd became readable (record)
   uint32_t
       doomed;  // replay: by the journal somebody has sent it SIGKILL; if no KILLED event follows, it dies when the group goes live
+  uint32_t images;  // record: how many processes and images this slot has had
+  uint32_t waited;  // record: the journal has it that its end was waited for
+  uint32_t parent;  // record: slot of the process that made it
 };
 
 // ---- Outcomes ------------------------------------------------------------------------------------------------
@@ -307,6 +331,11 @@ enum ControlFlags : uint32_t {
   // The group lives in a PID namespace of its own; the agent's pids and tids are those of inside. In replay the journal's group did
   // too: processes and threads get the numbers that they had, parents are the true ones, execve, wait and exit are carried out.
   kFlagPidNamespace = 4,
+  // Record: checkpoints are being taken, which interrupts calls. Those that the kernel does not take up where they were interrupted are
+  // made again for the time that is left.
+  kFlagCheckpoints = 8,
+  // Record: the host wants to know what each address space writes to: it is given a userfaultfd of it (kRpcTrack).
+  kFlagTrack = 16,
 };
 
 // Replay with kFlagPidNamespace. Who is about to make a thread or process (the holder of the baton: nobody else of the group does so
@@ -316,6 +345,58 @@ struct NextPid {
   uint32_t answered;           // futex word; equals `asked` when done
   int32_t pid;                 // the number that the kernel shall give next
   int32_t error;               // 0 or a negative errno
+};
+
+// ---- Restoring a checkpoint -------------------------------------------------------------------------------------------------
+// What a replay that does not begin at the beginning is made of. The host writes it to scratch_dir/kRestorePlanName and sets
+// Control::restore before it starts the stub; the agent maps it at kRestoreAddr. Offsets are from the plan's beginning.
+inline constexpr char kRestorePlanName[] = "restore-plan";
+inline constexpr char
+    kRestorePagesName[] = "restore-pages-";         // and a number: links to the state file and those it is based on
+inline constexpr uint64_t kThreadBytes = 16 << 10;  // of a structure Thread, rounded up
+struct RestorePlan {
+  uint32_t magic, abi_version;
+  uint32_t process_count, thread_count;  // the first process is the one that the stub becomes
+  uint64_t bytes;                        // of the whole plan
+  uint64_t processes;                    // RestoreProcess[]
+};
+struct RestoreProcess {
+  uint32_t slot;
+  int32_t pid;      // with kFlagPidNamespace
+  uint32_t parent;  // with kFlagPidNamespace: index in the plan; ~0: none of the group
+  uint32_t thread_count, region_count, copy_count,
+      block_count;         // no thread: it has ended, and nobody has waited for it
+  int32_t session, group;  // with kFlagPidNamespace; 0: not known inside
+  uint32_t pad;
+  uint64_t threads, regions, copies, blocks;  // RestoreThread[], RestoreRegion[], RestoreCopy[], RestoreBlock[]
+  uint64_t kept, kept_bytes;                  // goes to Entry::kept_begin
+  uint64_t process_block;                     // where the structure Process is
+  uint64_t stack_limit, stack_begin;          // RLIMIT_STACK; how far down the main stack is mapped (0: not at all)
+  uint8_t fd_emit[1024];                      // FdFlag bits by descriptor: which mean the standard output or error
+};
+enum RestoreKind : uint32_t {
+  kRestoreAnonymous = 0,
+  kRestoreBlob = 1,    // number: of the blob
+  kRestoreShared = 2,  // scratch_dir/shared-<number>
+};
+struct RestoreRegion {
+  uint64_t addr, len, number, offset;
+  uint32_t prot, kind;
+  uint32_t filled, pad;  // some RestoreCopy goes into it
+};
+struct RestoreCopy {
+  uint64_t addr, len, file_offset;
+  uint32_t file, pad;  // kRestorePagesName and this number; ~0: zeros
+};
+struct RestoreBlock {
+  uint64_t addr, bytes;  // bytes: offset of kThreadBytes
+};
+struct RestoreThread {
+  uint32_t gtid;
+  int32_t tid;  // with kFlagPidNamespace
+  uint64_t block;
+  uint64_t fs_base;
+  uint64_t xsave, xsave_bytes;
 };
 
 struct Control {
@@ -366,6 +447,9 @@ struct Control {
   } shared_files[64];
 
   Pair pair;
+
+  // Replay from a checkpoint: 1 until the stub has seen it; then how many threads have been made again.
+  uint32_t restore, restored, restore_lock;
 
   NextPid next_pid;
   char stub_path[kPathMax];  // replay with kFlagPidNamespace: the stub, as processes of the group find it; for execve

@@ -8,6 +8,7 @@ namespace {
 
 // Handshakes that have not come to their end. A client that gives up leaves one; beyond this the oldest are forgotten.
 constexpr size_t kHalfOpenMax = 16384;
+constexpr size_t kClosedMax = 1024;
 
 bool answered(const Connection& c) { return c.remote_isn && c.local_isn; }
 
@@ -192,7 +193,7 @@ void ConnectionTable::guest(const abi::NetMessage& message, const uint8_t* paylo
   if (it == sockets_.end()) return;
   Connection* connection = it->second.connection;
   if (connection == nullptr) {
-    if (message.kind == abi::kNetClose) sockets_.erase(it);
+    if (message.kind == abi::kNetClose) forget_later(it->second);
     return;
   }
   const size_t before = connection->bytes();
@@ -220,6 +221,18 @@ void ConnectionTable::guest(const abi::NetMessage& message, const uint8_t* paylo
   // One whose packets do not pass the gate has none: a client on the same host, say.
   const bool unseen = !connection->remote_isn && !connection->local_isn;
   if (connection->guest_closed && (connection->is_over() || superseded || unseen)) retire(connection);
+}
+
+// One process of the guest has closed it; another may have it still, as the parent of a child that has closed what it does not need. A
+// takeover looks at what is there. Until then listeners, which are few, are kept, and of the others the latest.
+void ConnectionTable::forget_later(GuestSocket& socket) {
+  if (socket.listening || socket.closed_once) return;
+  socket.closed_once = true;
+  closed_.push_back(socket.cookie);
+  if (closed_.size() <= kClosedMax) return;
+  if (const auto it = sockets_.find(closed_.front()); it != sockets_.end() && it->second.connection == nullptr)
+    sockets_.erase(it);
+  closed_.pop_front();
 }
 
 void ConnectionTable::retire(Connection* connection) {

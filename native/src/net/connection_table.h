@@ -34,6 +34,7 @@ struct GuestSocket {
   int backlog = 0;
   std::optional<Endpoint> remote;  // of a datagram socket's connect()
   Connection* connection = nullptr;
+  bool closed_once = false;  // by one process
 };
 
 struct TableStats {
@@ -71,6 +72,7 @@ class ConnectionTable {
   Connection* on_syn(const FlowKey& key, Direction direction, const TcpPacket& packet);
   void on_accept(const abi::NetMessage& message, const uint8_t* payload, bool outward);
   void name_outward(const FlowKey& key);
+  void forget_later(GuestSocket& socket);
   void retire(Connection* connection);
   void limit_half_open();
   void account(size_t before, size_t after);
@@ -83,6 +85,7 @@ class ConnectionTable {
   uint64_t next_id_ = 1;
   std::unordered_map<FlowKey, Flow, FlowKeyHash> flows_;
   std::unordered_map<uint64_t, GuestSocket> sockets_;
+  std::deque<uint64_t> closed_;  // cookies of sockets without a connection that some process has closed
   std::deque<std::pair<uint64_t, FlowKey>> half_open_;  // ids, oldest first; some are established or gone by now
   std::atomic<uint64_t> buffered_bytes_{0};
   uint64_t packets_ = 0, messages_ = 0, strays_ = 0;

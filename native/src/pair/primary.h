@@ -1,24 +1,12 @@
-// A primary: a recording whose events go to a backup before anything that follows from them is let out.
-//
-// Threads: the pump mirrors the journal, the gate's thread packets; the mirror's progress thread says what the backup holds, which
-// lets agents (Pair::held) and the gate go on. Nothing on these paths waits for JavaScript.
+// A primary: a recording whose events go to a backup before anything that follows from them is let out (protection.h).
 //
 // Invariants:
-//  - Pair::held never passes what the backup has acknowledged, until go_unprotected(): then it is ~0 for good.
-//  - After fence() nothing of the service leaves this host, and Release is mirrored only after that.
-//  - A root process that is killed from outside ends nothing: its death is not recorded, the replica goes on.
+//  - A root process that is killed from outside ends nothing as long as there is a backup: its death is not recorded, the replica goes on.
 //
 // Must not: decide to go unprotected, or reconnect.
 #pragma once
-#include <deque>
-
-#include "pi_mutex.h"
-#include "mirror/sender.h"
-#include "net/flows.h"
-#include "net/gate.h"
-#include "net/guest_watch.h"
 #include "net/vip.h"
-#include "pair/records.h"
+#include "pair/protection.h"
 #include "session.h"
 
 namespace understudy::host {
@@ -50,23 +38,11 @@ class PrimarySession : public Session {
   void fence(const std::string& reason, bool release);
 
  private:
-  struct Sent {
-    uint64_t position, ring_end, seq, at_ns;
-  };
   void finish();
-  void tap(uint64_t first_seq, uint64_t count, const uint8_t* events, size_t len, uint64_t end);
-  uint64_t mirror_packet(Direction direction, std::span<const uint8_t> packet);
-  void begin_flows(const GateConfig& config);
-  void mirror_blob(const std::string& path, const Sha256& sha);
-  void on_watermarks(const Watermarks& marks);
-  void raise_held(uint64_t to);
-  void relax_locked(uint64_t end);
   bool on_killed(bool root, int signal);
   void on_fault();
 
   EmitEvent emit_;
-  const bool durable_;
-  const uint64_t rpo_ns_, rpo_bytes_;
   const uint64_t started_ns_;
   MemoryFile memory_;
   BlobStore blobs_;
@@ -77,22 +53,11 @@ class PrimarySession : public Session {
   std::unique_ptr<Launcher> launcher_;
   std::unique_ptr<Warden> warden_;
   std::unique_ptr<Vip> vip_;
-  std::unique_ptr<GuestWatch> watch_;
-  std::unique_ptr<MirrorSender> sender_;
-  std::unique_ptr<Flows> flows_;
-  std::unique_ptr<Gate> gate_;
-  // The same, for the threads that run while these are made.
-  std::atomic<MirrorSender*> standing_mirror_{nullptr};
-  std::atomic<Gate*> standing_gate_{nullptr};
-  std::atomic<Flows*> standing_flows_{nullptr};
+  std::mutex protection_mutex_;  // of its end: JavaScript asks and orders until it has heard of the session's
+  std::unique_ptr<Protection> protection_;  // none: the group runs alone
   std::unique_ptr<Pump> pump_;
   std::unique_ptr<Service> service_;
-  PiMutex sent_mutex_;
-  std::deque<Sent> sent_;       // not held yet
-  std::deque<Sent> unapplied_;  // not executed by the replica yet
-  std::mutex fence_mutex_;
-  std::atomic<bool> unprotected_{false}, fenced_{false}, killed_{false}, lost_guest_{false}, said_protected_{false};
-  std::atomic<uint64_t> held_{0};
+  std::atomic<bool> killed_{false}, lost_guest_{false};
   std::thread finisher_;
 };
 

@@ -139,6 +139,8 @@ std::string Replica::drain(int timeout_ms) {
     __atomic_store_n(&control.pair.live, uint32_t(abi::kLiveDrain), __ATOMIC_SEQ_CST);
     feeder_.close();
   }
+  // Threads that spin or compute at the journal's end must be interrupted, too.
+  service_->start_kicker();
   const uint64_t until = monotonic_ns() + uint64_t(timeout_ms) * 1000000;
   for (;;) {
     const uint32_t state = load_acquire(control.pair.live);
@@ -170,7 +172,6 @@ std::optional<IoError> Replica::go_live(uint64_t epoch, int64_t mono_offset_ns) 
     const abi::ProcessSlot& slot = control.processes[i];
     if (load_acquire(slot.state) == abi::kThreadLive && slot.pid > 0) warden_->join(slot.pid, uint32_t(i));
   }
-  service_->start_kicker();
   live_ = true;
   control.flags |= abi::kFlagPair;
   __atomic_store_n(&control.pair.held, ~0ull, __ATOMIC_SEQ_CST);

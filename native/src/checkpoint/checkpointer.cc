@@ -1,0 +1,590 @@
+// See checkpointer.h.
+#include "checkpointer.h"
+
+#include <fcntl.h>
+#include <linux/kcmp.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "sha256.h"
+#include "state_chain.h"
+
+namespace understudy::host::checkpoint {
+namespace {
+
+constexpr uint64_t kPauseTimeoutNs = 500'000'000, kGiveUpNs = 5'000'000'000;
+constexpr size_t kBufferBytes = 4 << 20;
+// A restore opens all files that a checkpoint builds upon, and the newest pages of each are spread over them.
+constexpr uint32_t kIncrementsMax = 16;
+constexpr uint64_t kUserPages = 1ull << 35;
+// Where the agent's signal handlers run in a thread's block (agent/src/thread.h).
+constexpr uint64_t kHandlerStack = 64 << 10, kHandlerStackBytes = 48 << 10;
+
+[[noreturn]] void unsupported(const std::string& what) {
+  throw HostError("CHECKPOINT_UNSUPPORTED", ENOTSUP, "", "this program cannot be checkpointed: " + what);
+}
+[[noreturn]] void unreadable(pid_t pid, int error) {
+  throw HostError("CHECKPOINT_BUSY", error, "",
+                  "cannot read process " + std::to_string(pid) + ": " + errno_text(error));
+}
+
+bool is_zero(const uint8_t* page) { return page[0] == 0 && memcmp(page, page + 1, kPageBytes - 1) == 0; }
+uint64_t page_up(uint64_t x) { return (x + kPageBytes - 1) & ~(kPageBytes - 1); }
+
+// Not prlimit(2), which of another user's process needs more privileges than everything else here.
+uint64_t stack_limit_of(pid_t pid) {
+  std::string limits;
+  if (!read_file("/proc/" + std::to_string(pid) + "/limits", &limits)) unreadable(pid, errno);
+  static const std::string kLine = "\nMax stack size";
+  const size_t at = limits.find(kLine);
+  if (at == std::string::npos) unreadable(pid, EINVAL);
+  const char* value = limits.c_str() + at + kLine.size();
+  while (*value == ' ') value++;
+  return *value == 'u' ? ~0ull : strtoull(value, nullptr, 10);
+}
+
+// Detaches and lets go also when something is thrown.
+class Standstill {
+ public:
+  Standstill(Warden& warden, Tracer& tracer, const abi::Entry& entry, const std::atomic<bool>& cancelled)
+      : warden_(warden), tracer_(tracer), entry_(entry), cancelled_(cancelled) {}
+  ~Standstill() { end(); }
+  bool begin() {
+    paused_ = warden_.pause(
+        kPauseTimeoutNs, cancelled_,
+        {[&](pid_t tid) { return tracer_.freeze(tid, entry_); }, [&](pid_t tid) { tracer_.detach(tid); }});
+    since_ = monotonic_ns();
+    if (!paused_) tracer_.detach_all();
+    return paused_;
+  }
+  void end() {
+    if (!paused_) return;
+    // Before they may go on: the first thing that one of them does may be an execve, for which it is traced by the launcher.
+    tracer_.detach_all();
+    warden_.resume();
+    paused_ = false;
+    lasted_ = monotonic_ns() - since_;
+  }
+  uint64_t lasted_ns() const { return lasted_; }
+
+ private:
+  Warden& warden_;
+  Tracer& tracer_;
+  const abi::Entry& entry_;
+  const std::atomic<bool>& cancelled_;
+  bool paused_ = false;
+  uint64_t since_ = 0, lasted_ = 0;
+};
+
+}  // namespace
+
+Checkpointer::Checkpointer(MemoryFile& memory, Warden& warden, Pump& pump, BlobStore& blobs, const Enclosure& enclosure,
+                           std::string journal_dir, std::string agent_path, uint64_t epoch, uint32_t keep)
+    : memory_(memory),
+      warden_(warden),
+      pump_(pump),
+      blobs_(blobs),
+      enclosure_(enclosure),
+      journal_dir_(std::move(journal_dir)),
+      agent_path_(std::move(agent_path)),
+      epoch_(epoch),
+      keep_(keep),
+      buffer_(kBufferBytes) {}
+
+uint32_t Checkpointer::space_of(const std::string& key) {
+  return spaces_.try_emplace(key, uint32_t(spaces_.size() + 1)).first->second;
+}
+
+// ---- copying ahead -------------------------------------------------------------------------------------------------------
+void Checkpointer::track(uint32_t slot, pid_t pid, UniqueFd userfault) {
+  if (!userfault) return;
+  const uint32_t images = memory_.control().processes[slot].images;
+  std::unique_ptr<PageTracker> tracker;
+  try {
+    // Shared mappings are copied as objects, whoever writes to them.
+    tracker = std::make_unique<PageTracker>(pid, std::move(userfault), [](const TrackedMapping& m) {
+      return !m.shared && (m.start < abi::kAgentBase || m.start >= abi::kAgentEnd);
+    });
+  } catch (const HostError&) {
+    return;  // all of its memory is copied each time
+  }
+  std::lock_guard lock(followed_mutex_);
+  followed_[slot] = {images, std::move(tracker), nullptr};
+}
+
+Checkpointer::Followed* Checkpointer::followed(uint32_t slot) {
+  std::lock_guard lock(followed_mutex_);
+  auto found = followed_.find(slot);
+  const bool same = found != followed_.end() && found->second.images == memory_.control().processes[slot].images;
+  return same ? &found->second : nullptr;
+}
+
+std::optional<CheckpointRef> Checkpointer::base() const {
+  // Removed by somebody meanwhile: then a complete one is due.
+  return last_ && access(state_path(journal_dir_, last_->seq).c_str(), R_OK) == 0 ? last_ : std::nullopt;
+}
+
+void Checkpointer::copy_ahead(StateWriter* writer) {
+  const abi::Control& control = memory_.control();
+  for (uint32_t slot = 0; slot < abi::kMaxProcesses && !cancelled_; slot++) {
+    if (load_acquire(control.processes[slot].state) != abi::kThreadLive) continue;
+    Followed* space = followed(slot);
+    if (space == nullptr) continue;
+    space->precopy = std::make_unique<Precopy>(
+        *space->tracker, *writer, space_of("process " + std::to_string(slot) + " " + std::to_string(space->images)));
+    space->precopy->run({});
+  }
+}
+
+bool Checkpointer::last_rounds(const std::vector<Member>& members) {
+  for (const Member& member : members) {
+    Followed* space = followed(member.slot);
+    if (space != nullptr && space->precopy != nullptr && !space->precopy->last_round()) return false;
+  }
+  return true;
+}
+
+void Checkpointer::write_last_rounds(const std::vector<Member>& members) {
+  for (const Member& member : members) {
+    Followed* space = followed(member.slot);
+    if (space != nullptr && space->precopy != nullptr) space->precopy->write_last();
+  }
+}
+
+bool Checkpointer::find_members(std::vector<Member>* members) const {
+  abi::Control& control = memory_.control();
+  for (const abi::ThreadSlot& thread : control.threads) {
+    if (load_acquire(thread.state) != abi::kThreadLive) continue;
+    const abi::ProcessSlot& process = control.processes[thread.process];
+    if (thread.resume > abi::kResumeSpawn || thread.vforked != 0 || process.dead != 0 || process.dying != 0)
+      return false;
+    auto found = std::find_if(members->begin(), members->end(),
+                              [&](const Member& m) { return m.slot == thread.process; });
+    if (found == members->end()) {
+      const pid_t pid = enclosure_.host_pid(thread.pid);
+      if (pid <= 0) return false;
+      found = members->insert(members->end(), {thread.process, pid, {}, {}});
+    }
+    found->threads.push_back(&thread);
+  }
+  return !members->empty();
+}
+
+// Stops all of them at once, and then waits for each.
+bool Checkpointer::read_threads(const std::vector<Member>& members, bool last_try, GroupState* group) {
+  for (const Member& member : members)
+    for (const abi::ThreadSlot* thread : member.threads)
+      if (int error = tracer_.attach(enclosure_.host_pid(thread->tid))) {
+        // It ends, or the launcher has not let go of it yet.
+        if (error == ESRCH || (error == EPERM && !last_try)) return false;
+        throw HostError("CHECKPOINT_BUSY", error, "",
+                        "cannot stop thread " + std::to_string(thread->tid) + " with ptrace: " + errno_text(error) +
+                            "; a debugger may have it");
+      }
+  for (const Member& member : members)
+    for (const abi::ThreadSlot* thread : member.threads) {
+      const pid_t tid = enclosure_.host_pid(thread->tid);
+      ThreadRegisters at;
+      if (!tracer_.wait(tid) || !tracer_.registers(tid, &at)) return false;
+      // In the agent's signal handler the kernel has put the floating-point registers aside.
+      const uint64_t handlers = thread->block + kHandlerStack;
+      if (at.rsp - handlers < kHandlerStackBytes) return false;
+      ThreadState& state = group->threads.emplace_back();
+      state.gtid = thread->gtid;
+      state.process = member.slot;
+      state.tid = thread->tid;
+      state.resume = thread->resume;
+      state.events = thread->events;
+      state.block = thread->block;
+      state.fs_base = at.fs_base;
+      state.xsave = std::move(at.xsave);
+    }
+  return true;
+}
+
+std::string Checkpointer::emits_of(pid_t pid) const {
+  std::string emits;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/fd", error)) {
+    const unsigned long fd = strtoul(entry.path().filename().c_str(), nullptr, 10);
+    if (fd >= 1024 || int32_t(fd) == memory_.control().guest_fd) continue;
+    for (unsigned long own : {fd == 2 ? 2ul : 1ul, fd == 2 ? 1ul : 2ul}) {
+      if (syscall(SYS_kcmp, getpid(), pid, KCMP_FILE, own, fd) != 0) continue;
+      if (emits.size() <= fd) emits.resize(fd + 1, '\0');
+      emits[fd] = char(own);
+      break;
+    }
+  }
+  return emits;
+}
+
+void Checkpointer::read_agent_data(const Member& member, GroupState* group) {
+  const abi::Entry& entry = memory_.control().entry;
+  const ProcessMemory memory(member.pid);
+  ProcessState& state = group->processes.emplace_back();
+  state.slot = member.slot;
+  state.pid = member.threads.front()->pid;
+  state.process_block = member.threads.front()->process_block;
+  state.kept.resize(entry.kept_end - entry.kept_begin);
+  if (!memory.read_all(entry.kept_begin, state.kept.data(), state.kept.size())) unreadable(member.pid, errno);
+  std::set<uint64_t> blocks;
+  for (const abi::ThreadSlot* thread : member.threads) blocks.insert(thread->block);
+  blocks.insert(abi::kThreadsAddr + (state.process_block - abi::kThreadsAddr) / abi::kThreadBlock * abi::kThreadBlock);
+  for (uint64_t address : blocks) {
+    BlockState& block = group->blocks.emplace_back();
+    block.process = member.slot;
+    block.address = address;
+    block.bytes.resize(abi::kThreadBytes);
+    if (!memory.read_all(address, block.bytes.data(), block.bytes.size())) unreadable(member.pid, errno);
+  }
+  state.stack_limit = stack_limit_of(member.pid);
+  state.fd_emit = emits_of(member.pid);
+  if (enclosure_.has_pids()) read_family(member.pid, &state);
+}
+
+// With a namespace for pids the replay has the same family.
+void Checkpointer::read_family(pid_t pid, ProcessState* state) const {
+  std::string stat;
+  if (!read_file("/proc/" + std::to_string(pid) + "/stat", &stat)) unreadable(pid, errno);
+  // "pid (name) state ppid pgrp session": the name may hold anything.
+  int parent = 0, group = 0, session = 0;
+  const size_t at = stat.rfind(')');
+  if (at == std::string::npos || sscanf(stat.c_str() + at + 1, " %*c %d %d %d", &parent, &group, &session) != 3)
+    unreadable(pid, EINVAL);
+  auto inside = [&](int number) { return number > 0 ? std::max(enclosure_.inside_pid(number), 0) : 0; };
+  state->parent = inside(parent);
+  state->group = inside(group);
+  state->session = inside(session);
+}
+
+// Children that nobody has waited for yet, as the journal has it: the kernel may be ahead of it by a call.
+void Checkpointer::find_ended(const std::vector<Member>& members, GroupState* group) const {
+  constexpr uint64_t kWait4 = 61, kWaitid = 247;
+  const abi::Control& control = memory_.control();
+  for (uint32_t slot = 0; slot < abi::kMaxProcesses; slot++) {
+    const abi::ProcessSlot& process = control.processes[slot];
+    if (load_acquire(process.state) <= abi::kThreadLive || process.pid <= 0 || process.waited != 0) continue;
+    auto parent = std::find_if(members.begin(), members.end(),
+                               [&](const Member& m) { return m.slot == process.parent; });
+    const bool known = std::any_of(members.begin(), members.end(),
+                                   [&](const Member& m) { return m.threads.front()->pid == process.pid; });
+    if (parent == members.end() || known) continue;
+    const pid_t parent_pid = parent->threads.front()->pid;
+    ProcessState state;
+    state.slot = slot;
+    state.pid = process.pid;
+    state.ended = true;
+    const pid_t pid = enclosure_.host_pid(process.pid);
+    bool there = pid > 0;
+    try {
+      if (there) read_family(pid, &state);
+    } catch (const HostError&) {
+      there = false;  // it was waited for between the two
+    }
+    // Gone, and its parent is in a call that may have waited for it: the event comes after the checkpoint.
+    if (!there || state.parent != parent_pid) {
+      const bool waits = std::any_of(group->blocks.begin(), group->blocks.end(), [&](const BlockState& block) {
+        uint64_t nr;
+        memcpy(&nr, &block.bytes[abi::kGsRax], sizeof nr);
+        return block.process == parent->slot && (nr == kWait4 || nr == kWaitid);
+      });
+      if (!waits) continue;
+      state.session = state.group = 0;
+    }
+    state.parent = parent_pid;
+    group->processes.push_back(std::move(state));
+  }
+}
+
+const Capture* Checkpointer::capture_of(const Mapping& m) const {
+  static const std::string kDeleted = " (deleted)";
+  const Capture* found = nullptr;
+  for (const Capture& c : captures_) {
+    if (c.ino != m.ino) continue;
+    if (c.path != m.path && c.path != m.path + kDeleted) continue;
+    // Captured with two contents: which of them is mapped here is not known.
+    if (found != nullptr && found->sha != c.sha) return nullptr;
+    found = &c;
+  }
+  return found;
+}
+
+void Checkpointer::copy(const ProcessMemory& memory, uint64_t address, uint64_t bytes, uint32_t space, uint64_t at,
+                        bool skip_zeros, StateWriter* writer) {
+  while (bytes > 0) {
+    const uint64_t want = std::min<uint64_t>(bytes, buffer_.size());
+    const uint64_t got = memory.read(address, buffer_.data(), want) & ~(kPageBytes - 1);
+    if (got == 0) {
+      if (skip_zeros) return;  // behind the end of a file
+      unreadable(memory.pid(), errno);
+    }
+    if (!skip_zeros) {
+      writer->pages(space, at, buffer_.data(), got / kPageBytes);
+    } else {
+      for (uint64_t page = 0; page < got / kPageBytes; page++)
+        if (!is_zero(&buffer_[page * kPageBytes]))
+          writer->pages(space, at + page * kPageBytes, &buffer_[page * kPageBytes], 1);
+    }
+    address += got, at += got, bytes -= got;
+  }
+}
+
+// The whole file: what the group does not map now, it may map later, and finds there what was written through a mapping.
+bool Checkpointer::read_file_of(const Mapping& m, const Capture& known, pid_t pid, SharedObject* object,
+                                StateWriter* writer) {
+  UniqueFd file(open(("/proc/" + std::to_string(pid) + "/root" + m.path).c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat st {};
+  if (m.deleted || !file || fstat(file.get(), &st) != 0 || st.st_ino != known.ino || st.st_dev != known.dev)
+    return false;
+  object->state.bytes = uint64_t(st.st_size);
+  for (uint64_t at = 0; at < object->state.bytes;) {
+    const ssize_t n = pread(file.get(), buffer_.data(), buffer_.size(), off_t(at));
+    if (n <= 0) return false;
+    const uint64_t whole = page_up(uint64_t(n));
+    memset(&buffer_[size_t(n)], 0, whole - uint64_t(n));
+    for (uint64_t page = 0; page < whole; page += kPageBytes)
+      if (!is_zero(&buffer_[page])) writer->pages(object->space, at + page, &buffer_[page], 1);
+    at += uint64_t(n);
+    if (uint64_t(n) < buffer_.size()) break;
+  }
+  return true;
+}
+
+void Checkpointer::read_shared(const Mapping& m, const ProcessMemory& memory, StateWriter* writer) {
+  const std::string key = "shared " + std::to_string(m.dev) + " " + std::to_string(m.ino);
+  auto [entry, inserted] = shared_.try_emplace(key);
+  SharedObject& object = entry->second;
+  if (inserted) {
+    object.space = space_of(key);
+    writer->drop(object.space, 0, kUserPages);
+    object.name = m.path;
+    object.state.space = object.space;
+    if (const Capture* known = capture_of(m)) {
+      object.state.kind = SharedState::kFile;
+      object.state.dev = known->dev;
+      object.state.ino = known->ino;
+      if (read_file_of(m, *known, memory.pid(), &object, writer)) object.read.emplace_back(0, ~0ull);
+    } else if (m.path.rfind("/SYSV", 0) == 0) {
+      object.state.kind = SharedState::kSysV;
+      object.state.ino = m.ino;
+    } else if (m.path.rfind("/dev/", 0) == 0 && !m.named("/dev/zero") && m.path.rfind("/dev/shm/", 0) != 0) {
+      unsupported("process " + std::to_string(memory.pid()) + " has mapped " + m.path);
+    }
+  }
+  const uint64_t begin = m.offset, end = m.offset + (m.end - m.start);
+  object.end = std::max(object.end, end);
+  object.state.bytes = std::max(object.state.bytes,
+                                object.state.kind == SharedState::kFile && !object.read.empty() ? 0 : end);
+  for (const auto& [from, to] : object.read)
+    if (begin >= from && end <= to) return;
+  object.read.emplace_back(begin, end);
+  // Reading a page that was never written would make it: the object is asked what it has, where this is allowed.
+  char range[64];
+  snprintf(range, sizeof range, "%lx-%lx", (unsigned long)m.start, (unsigned long)m.end);
+  UniqueFd file(open(("/proc/" + std::to_string(memory.pid()) + "/map_files/" + range).c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return copy(memory, m.start, m.end - m.start, object.space, begin, true, writer);
+  for (uint64_t at = begin; at < end;) {
+    const off_t data = lseek(file.get(), off_t(at), SEEK_DATA);
+    if (data < 0 || uint64_t(data) >= end) return;
+    off_t hole = lseek(file.get(), data, SEEK_HOLE);
+    if (hole < data) hole = off_t(end);
+    const uint64_t from = uint64_t(data) & ~(kPageBytes - 1), to = std::min(page_up(uint64_t(hole)), end);
+    copy(memory, m.start + (from - begin), to - from, object.space, from, true, writer);
+    at = to;
+  }
+}
+
+// `copied`: what the process has of its own is.
+Region Checkpointer::read_mapping(const Mapping& m, uint32_t space, bool copied, const ProcessMemory& memory,
+                                  StateWriter* writer) {
+  Region region{m.start, m.end, m.prot, uint32_t(m.shared ? MAP_SHARED : MAP_PRIVATE), m.offset, m.path, ""};
+  if (m.shared) {
+    read_shared(m, memory, writer);
+    const std::string key = "shared " + std::to_string(m.dev) + " " + std::to_string(m.ino);
+    region.extra = encode_region_kind(abi::kRestoreShared, shared_.at(key).space);
+    return region;
+  }
+  const bool file = m.ino != 0;
+  const Capture* known = file ? capture_of(m) : nullptr;
+  region.extra = known != nullptr ? encode_region_kind(abi::kRestoreBlob, known->index)
+                                  : encode_region_kind(abi::kRestoreAnonymous, 0);
+  if (file && known == nullptr) {
+    copy(memory, m.start, m.end - m.start, space, m.start, true, writer);
+    return region;
+  }
+  if (copied) return region;
+  if (int error = memory.own_pages(m.start, m.end, [&](uint64_t address, uint64_t bytes) {
+        copy(memory, address, bytes, space, address, false, writer);
+      }))
+    unreadable(memory.pid(), error);
+  return region;
+}
+
+void Checkpointer::read_process(Member& member, GroupState* group, Manifest* manifest, StateWriter* writer) {
+  const abi::ProcessSlot& slot = memory_.control().processes[member.slot];
+  const ProcessMemory memory(member.pid);
+  if (int error = memory.mappings(&member.mappings)) unreadable(member.pid, error);
+  ProcessState& state = *std::find_if(group->processes.begin(), group->processes.end(),
+                                      [&](const ProcessState& p) { return p.slot == member.slot; });
+  state.space = space_of("process " + std::to_string(member.slot) + " " + std::to_string(slot.images));
+  Space space;
+  space.id = state.space;
+  space.kind = Space::kProcess;
+  space.pid = state.pid;
+  if (read_file("/proc/" + std::to_string(member.pid) + "/comm", &space.name) && !space.name.empty() &&
+      space.name.back() == '\n')
+    space.name.pop_back();
+  Followed* ahead = followed(member.slot);
+  const bool copied = ahead != nullptr && ahead->precopy != nullptr;
+  // An older file may tell of this space; all of it is told anew.
+  if (!copied) writer->drop(space.id, 0, kUserPages);
+  for (const Mapping& m : member.mappings) {
+    if (m.named("[stack]")) state.stack_begin = m.start;
+    space.regions.push_back(read_mapping(m, space.id, copied, memory, writer));
+  }
+  manifest->spaces.push_back(std::move(space));
+}
+
+Taken Checkpointer::take() {
+  auto each = [&](auto f) {
+    std::lock_guard lock(followed_mutex_);
+    for (auto& [slot, space] : followed_) {
+      f(space);
+      space.precopy.reset();
+    }
+  };
+  try {
+    const Taken taken = take_one();
+    if (taken.existed) each([](Followed& space) { space.tracker->rewind(); });
+    else each([](Followed& space) { space.tracker->saved(); });
+    if (!taken.existed) release_old(taken.seq);
+    return taken;
+  } catch (...) {
+    each([](Followed& space) { space.tracker->rewind(); });
+    throw;
+  }
+}
+
+// Not each time: the oldest that stays is made complete, which copies all of it.
+void Checkpointer::release_old(uint64_t seq) {
+  if (keep_ != 0) {
+    const std::vector<uint64_t> seqs = list_checkpoints(journal_dir_);
+    if (seqs.size() < 2 * size_t(keep_)) return;
+    release_before(journal_dir_, seqs[seqs.size() - keep_]);
+    increments_ = std::min(increments_, keep_);
+  } else if (increments_ >= kIncrementsMax) {
+    fold(journal_dir_, seq);
+    increments_ = 0;
+  }
+}
+
+Taken Checkpointer::take_one() {
+  abi::Control& control = memory_.control();
+  const uint64_t began = monotonic_ns();
+  __atomic_fetch_or(&control.flags, uint32_t(abi::kFlagCheckpoints), __ATOMIC_SEQ_CST);
+  if (agent_sha_.empty()) {
+    UniqueFd file(open(agent_path_.c_str(), O_RDONLY | O_CLOEXEC));
+    struct stat st {};
+    Sha256 sha;
+    if (!file || fstat(file.get(), &st) != 0 || !sha256_of_file(file.get(), uint64_t(st.st_size), &sha))
+      throw HostError("CHECKPOINT_WRITE", errno, agent_path_,
+                      "cannot read the agent " + agent_path_ + ": " + errno_text(errno));
+    agent_sha_ = hex(sha.data(), sha.size());
+  }
+  const std::optional<CheckpointRef> base = this->base();
+  if (!base) {
+    increments_ = 0;
+    std::lock_guard lock(followed_mutex_);
+    for (auto& [slot, space] : followed_) space.tracker->restart();
+  }
+  StateWriter writer(journal_dir_, base);
+  copy_ahead(&writer);
+  Manifest manifest;
+  GroupState group;
+  std::vector<Member> members;
+  Standstill standstill(warden_, tracer_, control.entry, cancelled_);
+  Taken taken;
+  for (;;) {
+    if (standstill.begin()) {
+      if (find_members(&members) && read_threads(members, monotonic_ns() - began > kGiveUpNs, &group)) {
+        pump_.drain();
+        if (last_rounds(members)) break;
+      }
+      standstill.end();
+      // What the trackers have told of once they do not tell again.
+      write_last_rounds(members);
+      members.clear();
+      group = {};
+    }
+    if (cancelled_) throw HostError("CHECKPOINT_ENDED", ESRCH, "", "the recording has ended");
+    if (monotonic_ns() - began > kGiveUpNs)
+      throw HostError("CHECKPOINT_BUSY", EBUSY, "",
+                      "the program could not be stopped at a position from which it can go on, within " +
+                          std::to_string(kGiveUpNs / 1'000'000'000) + " s");
+    usleep(1000);
+  }
+  if (pump_.failed())
+    throw HostError("CHECKPOINT_WRITE", EIO, journal_dir_,
+                    "the journal is lost, and a checkpoint is nothing without it");
+  manifest.self.seq = taken.seq = pump_.events();
+  manifest.epoch = epoch_;
+  taken.path = state_path(journal_dir_, taken.seq);
+  taken.processes = uint32_t(members.size());
+  taken.threads = uint32_t(group.threads.size());
+  if (access(taken.path.c_str(), F_OK) == 0) {
+    // Nothing has happened since.
+    standstill.end();
+    taken.existed = true;
+    taken.pause_ns = standstill.lasted_ns();
+    taken.took_ns = monotonic_ns() - began;
+    return taken;
+  }
+  captures_ = blobs_.all();
+  shared_.clear();
+  for (const Member& member : members) read_agent_data(member, &group);
+  if (enclosure_.has_pids()) find_ended(members, &group);
+  for (Member& member : members) read_process(member, &group, &manifest, &writer);
+  group.agent_sha = agent_sha_;
+  group.guest_fd = control.guest_fd;
+  group.last_gtid = control.last_gtid;
+  group.next_gtid = control.next_gtid;
+  group.next_process = control.next_process;
+  group.flags = control.flags & uint32_t(abi::kFlagPidNamespace);
+  group.clocks.assign(std::begin(control.clock_last_ns), std::end(control.clock_last_ns));
+  standstill.end();
+  write_last_rounds(members);
+  for (const Member& member : members) {
+    Followed* space = followed(member.slot);
+    if (space == nullptr || space->precopy == nullptr) continue;
+    taken.rounds = std::max(taken.rounds, uint32_t(space->precopy->figures().rounds));
+    taken.last_pages += space->precopy->figures().pages_last;
+  }
+  for (const Capture& c : captures_)
+    group.blobs.push_back({c.index, c.size, c.dev, c.ino, hex(c.sha.data(), c.sha.size()), c.path});
+  for (auto& [key, object] : shared_) {
+    Space space;
+    space.id = object.space;
+    space.kind = Space::kShared;
+    space.name = object.name;
+    space.regions.push_back(
+        {0, page_up(std::max(object.end, object.state.bytes)), PROT_READ | PROT_WRITE, MAP_SHARED, 0, object.name, ""});
+    manifest.spaces.push_back(std::move(space));
+    group.shared.push_back(object.state);
+  }
+  manifest.sections = encode_group(group);
+  taken.page_bytes = writer.page_bytes();
+  taken.incremental = base.has_value();
+  last_ = writer.commit(std::move(manifest));
+  increments_++;
+  taken.pause_ns = standstill.lasted_ns();
+  taken.took_ns = monotonic_ns() - began;
+  return taken;
+}
+
+}  // namespace understudy::host::checkpoint

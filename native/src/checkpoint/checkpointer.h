@@ -1,0 +1,117 @@
+// Takes checkpoints of a recording that runs: stops the group at a position of the journal, copies what makes it, lets it go on.
+//
+// Invariants:
+//  - A checkpoint's seq is the journal's last event when the group stood still: a replay that restores it goes on with the next one.
+//  - The group stands still only while it is copied; what comes before and after (the disk) it does not wait for.
+//  - What goes wrong leaves the group running and no checkpoint behind, and is said.
+//
+// Must not: be used by two threads at once, or outlive what it is given.
+#pragma once
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+
+#include "blob_store.h"
+#include "group_state.h"
+#include "precopy.h"
+#include "process_memory.h"
+#include "pump.h"
+#include "state_file.h"
+#include "tracer.h"
+#include "warden.h"
+
+namespace understudy::host::checkpoint {
+
+struct Taken {
+  uint64_t seq = 0;
+  std::string path;
+  uint64_t pause_ns = 0, took_ns = 0;
+  uint64_t page_bytes = 0;  // in the file
+  uint32_t rounds = 0;      // of copying while the group ran, at most of one process
+  uint64_t last_pages = 0;  // copied while it stood still
+  bool incremental = false;
+  uint32_t processes = 0, threads = 0;
+  bool existed = false;  // there is one of this position already; nothing was written
+};
+
+class Checkpointer {
+ public:
+  Checkpointer(MemoryFile& memory, Warden& warden, Pump& pump, BlobStore& blobs, const Enclosure& enclosure,
+               std::string journal_dir, std::string agent_path, uint64_t epoch, uint32_t keep);
+  // A new address space, whose writes can be followed from now on. Any thread.
+  void track(uint32_t slot, pid_t pid, UniqueFd userfault);
+  // Always from the same thread. Throws HostError: CHECKPOINT_BUSY when the group cannot be stopped at a position that can be restored,
+  // CHECKPOINT_UNSUPPORTED when it has something that cannot, CHECKPOINT_WRITE.
+  // CHECKPOINT_ENDED: cancel() was called.
+  Taken take();
+  // The group has ended, or is about to be: take() returns soon. Any thread.
+  void cancel() { cancelled_ = true; }
+
+ private:
+  struct Member {
+    uint32_t slot;
+    pid_t pid;  // the host's
+    std::vector<const abi::ThreadSlot*> threads;
+    std::vector<Mapping> mappings;
+  };
+  // An address space that is followed, and its copy that is under way.
+  struct Followed {
+    uint32_t images;  // of the slot, when it was new
+    std::unique_ptr<PageTracker> tracker;
+    std::unique_ptr<Precopy> precopy;
+  };
+  struct SharedObject {
+    uint32_t space;
+    SharedState state;
+    std::string name;
+    uint64_t end = 0;
+    std::vector<std::pair<uint64_t, uint64_t>> read;  // [offset, end) that are in the file already
+  };
+  std::optional<CheckpointRef> base() const;
+  void copy_ahead(StateWriter* writer);
+  Followed* followed(uint32_t slot);
+  Taken take_one();
+  void release_old(uint64_t seq);
+  // Between pause() and resume(): what is there. False: not now.
+  bool find_members(std::vector<Member>* members) const;
+  bool last_rounds(const std::vector<Member>& members);
+  void write_last_rounds(const std::vector<Member>& members);
+  bool read_threads(const std::vector<Member>& members, bool last_try, GroupState* group);
+  void read_agent_data(const Member& member, GroupState* group);
+  void read_process(Member& member, GroupState* group, Manifest* manifest, StateWriter* writer);
+  Region read_mapping(const Mapping& m, uint32_t space, bool copied, const ProcessMemory& memory, StateWriter* writer);
+  void read_shared(const Mapping& m, const ProcessMemory& memory, StateWriter* writer);
+  bool read_file_of(const Mapping& m, const Capture& known, pid_t pid, SharedObject* object, StateWriter* writer);
+  void copy(const ProcessMemory& memory, uint64_t address, uint64_t bytes, uint32_t space, uint64_t at, bool skip_zeros,
+            StateWriter* writer);
+  const Capture* capture_of(const Mapping& m) const;
+  void read_family(pid_t pid, ProcessState* state) const;
+  void find_ended(const std::vector<Member>& members, GroupState* group) const;
+  std::string emits_of(pid_t pid) const;
+  uint32_t space_of(const std::string& key);
+
+  MemoryFile& memory_;
+  Warden& warden_;
+  Pump& pump_;
+  BlobStore& blobs_;
+  const Enclosure& enclosure_;
+  const std::string journal_dir_, agent_path_;
+  const uint64_t epoch_;
+  const uint32_t keep_;
+  std::string agent_sha_;
+  std::atomic<bool> cancelled_{false};
+  Tracer tracer_;
+  std::vector<Capture> captures_;  // while one is being taken
+  std::map<std::string, SharedObject> shared_;
+  std::mutex followed_mutex_;  // the map; what is in it is the checkpointing thread's
+  std::map<uint32_t, Followed> followed_;
+  std::optional<CheckpointRef> last_;
+  uint32_t increments_ = 0;  // since the last complete one
+  std::map<std::string, uint32_t> spaces_;
+  std::vector<uint8_t> buffer_;
+};
+
+}  // namespace understudy::host::checkpoint

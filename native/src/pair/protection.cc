@@ -1,0 +1,280 @@
+// See protection.h.
+#include "pair/protection.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "session_parts.h"
+
+namespace understudy::host {
+namespace {
+constexpr uint32_t kFarewellMs = 500;
+}  // namespace
+
+Protection::Protection(const ProtectionOptions& options, MemoryFile& memory, const Enclosure& enclosure, EmitEvent emit,
+                       bool waits)
+    : memory_(memory),
+      emit_(std::move(emit)),
+      durable_(options.durable),
+      rpo_ns_(options.rpo_ms * 1000000),
+      rpo_bytes_(options.rpo_bytes),
+      waits_(waits) {
+  make_sender(options.mirror, options.gate ? uint64_t(options.gate->lease_ms) * 1000000 : 0);
+  if (options.gate) make_gate(*options.gate, enclosure);
+}
+
+Protection::~Protection() {
+  standing_gate_ = nullptr;
+  standing_flows_ = nullptr;
+  gate_.reset();
+}
+
+void Protection::make_sender(const MirrorConfig& config, uint64_t lease_ns) {
+  MirrorSender::Hooks hooks;
+  hooks.on_connected = [this](const MirrorPeer& peer) {
+    emit_({{"type", "mirror"}, {"state", "connected"}, {"peer", peer.address}});
+  };
+  hooks.on_watermarks = [this](const Watermarks& marks) { on_watermarks(marks); };
+  hooks.on_answered = [this, lease_ns](uint64_t sent_ns) {
+    Gate* gate = standing_gate_;
+    if (gate != nullptr && !opened_ && !fenced_) gate->extend_lease_until(sent_ns + lease_ns);
+  };
+  hooks.on_lost = [this](const MirrorLoss& loss) {
+    emit_({{"type", "mirror"},
+           {"state", "lost"},
+           {"kind", name_of(loss.kind)},
+           {"reason", loss.text},
+           {"atNs", loss.at_ns},
+           {"silentMs", double(loss.silent_ns) / 1e6}});
+  };
+  sender_ = std::make_unique<MirrorSender>(config, std::move(hooks));
+  standing_mirror_ = sender_.get();
+}
+
+void Protection::make_gate(const GateConfig& config, const Enclosure& enclosure) {
+  Gate::clean_leftovers(config.service);
+  memcpy(memory_.control().pair.vip, config.vip.mapped().data(), sizeof memory_.control().pair.vip);
+  watch_ = std::make_unique<GuestWatch>(memory_.control(), [&enclosure](pid_t pid) { return enclosure.host_pid(pid); });
+  watch_->deaths_are_recorded(false);
+  GateHooks hooks;
+  hooks.mirror_packet = [this](Direction direction, std::span<const uint8_t> packet) {
+    return mirror_packet(direction, packet);
+  };
+  hooks.flush = [this] {
+    if (MirrorSender* mirror = standing_mirror_) mirror->flush();
+  };
+  hooks.passed = [this](Direction direction, const TcpPacket& packet, uint64_t position) {
+    if (Flows* flows = standing_flows_) flows->packet(direction, packet, position);
+  };
+  hooks.tick = [this] {
+    if (Flows* flows = standing_flows_) flows->tick();
+  };
+  hooks.fin_allowed = [this](const TcpPacket&) { return watch_->end_is_meant(); };
+  hooks.report = [this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); };
+  gate_ = std::make_unique<Gate>(config, std::move(hooks));
+  standing_gate_ = gate_.get();
+  begin_flows(config);
+  gate_->keep_lease(false);
+}
+
+// Without them every packet waits for the backup in the gate's queue: slower, and as safe.
+void Protection::begin_flows(const GateConfig& config) {
+  if (!config.flows || !gate_->has_lifeline()) return;
+  Flows::Hooks hooks;
+  hooks.mirror_packet = [this](std::span<const uint8_t> packet) { return mirror_packet(Direction::kIn, packet); };
+  hooks.want_tick = [this] { gate_->wake(); };
+  hooks.report = [this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); };
+  try {
+    flows_ = std::make_unique<Flows>(config, memory_.net(), std::move(hooks));
+  } catch (const HostError& error) {
+    emit_(message(abi::kWarning, std::string("each packet waits for the backup: ") + error.what()));
+    return;
+  }
+  standing_flows_ = flows_.get();
+  store_release(memory_.control().pair.flows, 1u);
+}
+
+uint64_t Protection::mirror_packet(Direction direction, std::span<const uint8_t> packet) {
+  if (opened_) return 1;
+  const uint32_t head[2] = {uint32_t(direction), 0};
+  const iovec parts[2] = {{const_cast<uint32_t*>(head), sizeof head},
+                          {const_cast<uint8_t*>(packet.data()), packet.size()}};
+  return standing_mirror_.load()->append(uint32_t(PairRecord::Packet), 0, parts, 2, false);
+}
+
+void Protection::tap(uint64_t first_seq, uint64_t count, const uint8_t* events, size_t len, uint64_t end) {
+  if (opened_) return;
+  const iovec parts[2] = {{&count, sizeof count}, {const_cast<uint8_t*>(events), len}};
+  const uint64_t position = sender_->append(uint32_t(PairRecord::Journal), first_seq, parts, 2, false);
+  if (position == 0) return;  // lost: nothing that depends on these events will be let out
+  {
+    std::lock_guard lock(sent_mutex_);
+    const Sent entry{position, end, first_seq + count - 1, monotonic_ns()};
+    sent_.push_back(entry);
+    unapplied_.push_back(entry);
+    if (rpo_bytes_ != 0) relax_locked(end);
+  }
+  if (Flows* flows = standing_flows_) flows->sent(position, end);
+  // Only now, so that the answer finds the entry. Another thread's flush may have been faster, and the answer too.
+  sender_->flush();
+  const Watermarks marks = sender_->watermarks();
+  if ((durable_ ? marks.durable : marks.received) >= position) on_watermarks(marks);
+}
+
+void Protection::blob(const std::string& path, const Sha256& sha) {
+  UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const off_t size = file ? lseek(file.get(), 0, SEEK_END) : -1;
+  if (size < 0) return emit_(message(abi::kError, "cannot read " + path + " for the backup: " + errno_text(errno)));
+  std::vector<uint8_t> piece(kBlobPiece);
+  uint64_t offset = 0;
+  do {
+    const ssize_t n = pread(file.get(), piece.data(), piece.size(), off_t(offset));
+    if (n < 0 || (n == 0 && offset < uint64_t(size)))
+      return emit_(message(abi::kError, "cannot read " + path + " for the backup: " + errno_text(n < 0 ? errno : EIO)));
+    const uint64_t place[2] = {uint64_t(size), offset};
+    const iovec parts[3] = {{const_cast<uint8_t*>(sha.data()), sha.size()},
+                            {const_cast<uint64_t*>(place), sizeof place},
+                            {piece.data(), size_t(n)}};
+    if (sender_->append(uint32_t(PairRecord::Blob), 0, parts, 3, false) == 0) return;
+    offset += uint64_t(n);
+  } while (offset < uint64_t(size));
+}
+
+// Never back: ~0 stays, and with an RPO it may be ahead of what is held.
+void Protection::raise_held(uint64_t to) {
+  abi::Pair& pair = memory_.control().pair;
+  uint64_t now = load_acquire(pair.held);
+  while (now < to && !__atomic_compare_exchange_n(&pair.held, &now, to, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {}
+  if (__atomic_load_n(&pair.sleepers, __ATOMIC_SEQ_CST) != 0) futex_bump(&pair.held_wake);
+}
+
+// RPO > 0: what is on its way counts as held as long as it is little and young.
+void Protection::relax_locked(uint64_t end) {
+  const Sent& oldest = sent_.front();
+  if (fenced_ || sender_->lost() || end - held_ > rpo_bytes_ || monotonic_ns() - oldest.at_ns > rpo_ns_) return;
+  raise_held(end);
+}
+
+void Protection::on_watermarks(const Watermarks& marks) {
+  const uint64_t committed = durable_ ? marks.durable : marks.received;
+  uint64_t held = 0;
+  {
+    std::lock_guard lock(sent_mutex_);
+    while (!sent_.empty() && sent_.front().position <= committed) {
+      held = sent_.front().ring_end;
+      sent_.pop_front();
+    }
+    while (!unapplied_.empty() && unapplied_.front().position <= marks.applied) unapplied_.pop_front();
+  }
+  if (opened_ || fenced_) return;
+  // Before the guest goes on: its answer takes along what may be acknowledged now.
+  if (Flows* flows = standing_flows_) flows->advance(marks.received);
+  if (held != 0) {
+    uint64_t before = held_;
+    while (before < held && !held_.compare_exchange_weak(before, held)) {}
+    raise_held(held);
+  }
+  // Packets are not what is on disk: a connection does not outlive both hosts.
+  if (Gate* gate = standing_gate_) gate->release(marks.received);
+  if (held != 0 && !said_protected_.exchange(true)) emit_({{"type", "protected"}});
+}
+
+void Protection::go_unprotected() {
+  std::lock_guard lock(fence_mutex_);
+  if (fenced_) return;
+  opened_ = true;
+  store_release(memory_.control().pair.flows, 0u);
+  if (Flows* flows = standing_flows_) flows->open();
+  raise_held(~0ull);
+  if (watch_ != nullptr) watch_->deaths_are_recorded(true);
+  if (gate_ != nullptr) {
+    gate_->keep_lease(true);
+    gate_->open();
+  }
+}
+
+void Protection::fence(const std::string& reason, bool release) {
+  std::lock_guard lock(fence_mutex_);
+  const bool first = !fenced_.exchange(true);
+  if (first) {
+    // The kernel first: what the guest's death would send is stopped there.
+    if (Flows* flows = standing_flows_) flows->close();
+    if (gate_ != nullptr) {
+      gate_->drop_lease();
+      // The address stays for the moment, though nothing leaves from it: only what is addressed to this host can be sent on.
+      gate_->divert();
+    }
+  }
+  if (release && sender_ != nullptr && !opened_) {
+    const iovec part{const_cast<char*>(reason.data()), reason.size()};
+    sender_->append(uint32_t(PairRecord::Release), 0, &part, 1, true);
+  }
+}
+
+void add_protection_stats(Plain::Object& out, Protection* protection, abi::Control& control) {
+  if (protection != nullptr) return protection->add_stats(out);
+  const uint64_t appended = load_acquire(control.ring.head);
+  out.insert(out.end(), {{"lagEvents", 0u},
+                         {"lagMs", 0.0},
+                         {"rpoMs", 0.0},
+                         {"rpoBytes", 0.0},
+                         {"appendedBytes", appended},
+                         {"heldBytes", appended}});
+}
+
+void Protection::add_stats(Plain::Object& out) {
+  abi::Control& control = memory_.control();
+  const uint64_t appended = load_acquire(control.ring.head);
+  const uint64_t held = opened_ ? appended : held_.load();
+  uint64_t lag_events = 0, lag_ns = 0, rpo_ns = 0;
+  {
+    std::lock_guard lock(sent_mutex_);
+    const uint64_t now = monotonic_ns();
+    if (!unapplied_.empty()) {
+      lag_events = unapplied_.back().seq - unapplied_.front().seq + 1;
+      lag_ns = now - unapplied_.front().at_ns;
+    }
+    if (!sent_.empty()) rpo_ns = now - sent_.front().at_ns;
+  }
+  const bool relaxed = rpo_bytes_ != 0 && !opened_;
+  out.insert(out.end(), {{"lagEvents", lag_events},
+                         {"lagMs", double(lag_ns) / 1e6},
+                         {"rpoMs", rpo_bytes_ == 0 ? 0.0 : double(rpo_ns) / 1e6},
+                         {"rpoBytes", relaxed ? double(load_acquire(control.pair.held) - held) : 0.0},
+                         {"appendedBytes", appended},
+                         {"heldBytes", held}});
+  {
+    const Watermarks marks = sender_->watermarks();
+    const MirrorStats mirror = sender_->stats();
+    out.emplace_back("mirror", Plain::Object{{"connected", mirror.connected},
+                                             {"appended", sender_->appended()},
+                                             {"received", marks.received},
+                                             {"durable", marks.durable},
+                                             {"applied", marks.applied},
+                                             {"records", mirror.records},
+                                             {"writes", mirror.writes},
+                                             {"roundTripNs", mirror.round_trip_ns},
+                                             {"worstGapNs", mirror.worst_gap_ns},
+                                             {"realtime", mirror.realtime}});
+  }
+  if (gate_ != nullptr) {
+    const GateStats gate = gate_->stats();
+    out.emplace_back("gate", Plain::Object{{"packetsIn", gate.packets_in},
+                                           {"bytesIn", gate.bytes_in},
+                                           {"packetsOut", gate.packets_out},
+                                           {"held", gate.held},
+                                           {"droppedFins", gate.dropped_fins}});
+  }
+  if (const Flows* flows = standing_flows_) {
+    const Flows::Stats stats = flows->stats();
+    out.emplace_back("flows", Plain::Object{{"connections", stats.flows},
+                                            {"acknowledgements", stats.acknowledgements},
+                                            {"late", stats.late},
+                                            {"notes", stats.notes}});
+  }
+}
+
+void Protection::close(const std::string& reason) { sender_->close(reason, kFarewellMs); }
+
+}  // namespace understudy::host

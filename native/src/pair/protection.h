@@ -1,0 +1,97 @@
+// What protects a running group: the mirror that its journal goes to, the gate and the flows of its clients' packets, and how much of all
+// that the backup holds. A group has one from its start, or gets one while it runs; one that was opened or fenced is of no further use.
+//
+// Threads: the pump mirrors the journal (tap), the gate's thread packets; the mirror's progress thread says what the backup holds, which
+// lets agents (Pair::held) and the gate go on. Nothing on these paths waits for JavaScript.
+//
+// Invariants:
+//  - While outputs wait, Pair::held never passes what the backup has acknowledged. They wait from the start, or from protect() on, until
+//    go_unprotected(): then it is ~0 for good.
+//  - After fence() nothing of the service leaves this host, and Release is mirrored only after that.
+//
+// Must not: decide to go unprotected, or reconnect; end the guest.
+#pragma once
+#include <deque>
+
+#include "mirror/sender.h"
+#include "namespaces.h"
+#include "net/flows.h"
+#include "net/gate.h"
+#include "net/guest_watch.h"
+#include "pair/records.h"
+#include "pi_mutex.h"
+#include "plain.h"
+#include "session.h"
+
+namespace understudy::host {
+
+struct ProtectionOptions {
+  MirrorConfig mirror;
+  std::optional<GateConfig> gate;
+  bool durable = false;  // outputs wait for the backup's disk, not for its memory only
+  // RPO > 0: outputs go on while no more than this is on its way. Both 0: nothing may be lost.
+  uint64_t rpo_ms = 0, rpo_bytes = 0;
+};
+
+class Protection {
+ public:
+  // Connects in the background. `waits`: outputs wait from now on; no guest runs yet. Throws HostError.
+  Protection(const ProtectionOptions& options, MemoryFile& memory, const Enclosure& enclosure, EmitEvent emit,
+             bool waits);
+  // close() was called, and nobody taps.
+  ~Protection();
+
+  // Pump::Tap.
+  void tap(uint64_t first_seq, uint64_t count, const uint8_t* events, size_t len, uint64_t end);
+  // A mapped file's contents, before the event that names it.
+  void blob(const std::string& path, const Sha256& sha);
+
+  void go_unprotected();
+  // Returns when nothing can leave any more. release: the backup is told.
+  void fence(const std::string& reason, bool release);
+  // Says farewell to the backup; from here on nothing is mirrored.
+  void close(const std::string& reason);
+
+  bool is_open() const { return opened_; }
+  bool fenced() const { return fenced_; }
+  // Whether the old primary's kernel sends clients' packets on to the backup.
+  bool diverts() const { return fenced_ && gate_ != nullptr; }
+  // The same names as PrimarySession::stats().
+  void add_stats(Plain::Object& out);
+
+ private:
+  struct Sent {
+    uint64_t position, ring_end, seq, at_ns;
+  };
+  void make_sender(const MirrorConfig& config, uint64_t lease_ns);
+  void make_gate(const GateConfig& config, const Enclosure& enclosure);
+  void begin_flows(const GateConfig& config);
+  uint64_t mirror_packet(Direction direction, std::span<const uint8_t> packet);
+  void on_watermarks(const Watermarks& marks);
+  void raise_held(uint64_t to);
+  void relax_locked(uint64_t end);
+
+  MemoryFile& memory_;
+  EmitEvent emit_;
+  const bool durable_;
+  const uint64_t rpo_ns_, rpo_bytes_;
+  std::unique_ptr<GuestWatch> watch_;
+  std::unique_ptr<MirrorSender> sender_;
+  std::unique_ptr<Flows> flows_;
+  std::unique_ptr<Gate> gate_;
+  // The same, for the threads that run while these are made.
+  std::atomic<MirrorSender*> standing_mirror_{nullptr};
+  std::atomic<Gate*> standing_gate_{nullptr};
+  std::atomic<Flows*> standing_flows_{nullptr};
+  PiMutex sent_mutex_;
+  std::deque<Sent> sent_;       // not held yet
+  std::deque<Sent> unapplied_;  // not executed by the replica yet
+  std::mutex fence_mutex_;
+  std::atomic<bool> waits_, opened_{false}, fenced_{false}, said_protected_{false};
+  std::atomic<uint64_t> held_{0};
+};
+
+// Also where there is none.
+void add_protection_stats(Plain::Object& out, Protection* protection, abi::Control& control);
+
+}  // namespace understudy::host

@@ -1,0 +1,207 @@
+// Servers under the kinds of load that their ordinary clients make: pipelines, large values, long downloads and uploads, transactions,
+// datagrams. Host a dies in the midst of it. Needs root.
+import { execFileSync } from 'node:child_process';
+import { chownSync, cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+
+import { Lines } from '../../bench/lib/lines.js';
+import { Client } from '../harness/client.js';
+import { WWW_FILES, wwwFile } from '../harness/clients/dialogues.js';
+import { findProgram } from '../harness/find-program.js';
+import { root } from '../harness/paths.js';
+import { until } from '../harness/process.js';
+import { hosts, type Rig } from '../harness/rig.js';
+import { cannot, definition, expectUnharmed, onRig, protect, protectRedis, untilState } from './scene.js';
+
+const READY_MS = 15_000;
+const OVER_MS = 20_000;
+const python = findProgram('python3');
+const file = (name: string): string => join(root, 'test/failover/streams', name);
+
+/** A client in Python that says when everything is going on, and at the end what has become of each part of it. */
+async function whileItRuns(rig: Rig, argv: readonly string[], parts: number): Promise<void> {
+  const client = rig.spawn('c', 'streams', [python!, '-B', ...argv], 'pipes');
+  const said = new Lines('the client', client);
+  expect(await said.next(READY_MS)).toBe('ready');
+  rig.signalAll('a', 'SIGKILL');
+  client.stdin!.write('struck\n');
+  const results = JSON.parse(await said.next(OVER_MS)) as Record<string, string>;
+  expect(Object.fromEntries(Object.entries(results).filter(([, result]) => result !== 'ok'))).toEqual({});
+  expect(Object.keys(results)).toHaveLength(parts);
+}
+
+const nginxConf = (place: string): string => `
+daemon off;
+user root;
+worker_processes 4;
+pid ${place}/temp/nginx.pid;
+error_log stderr;
+events { worker_connections 64; }
+http {
+  access_log off;
+  keepalive_requests 1000000;
+  client_max_body_size 64m;
+  client_body_temp_path ${place}/temp/body;
+  proxy_temp_path ${place}/temp/proxy;
+  fastcgi_temp_path ${place}/temp/fastcgi;
+  uwsgi_temp_path ${place}/temp/uwsgi;
+  scgi_temp_path ${place}/temp/scgi;
+  server {
+    listen 8080;
+    root ${place}/files;
+    location = /big { limit_rate 3m; }
+    location /up/ { dav_methods PUT; create_full_put_path on; }
+  }
+}
+`;
+
+const POSTGRES = '/usr/lib/postgresql/15/bin';
+const postgresUser = ((): { uid: number; gid: number } | undefined => {
+  try {
+    const [uid, gid] = ['-u', '-g'].map((what) =>
+      Number(execFileSync('id', [what, 'postgres'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })),
+    );
+    return { uid: uid!, gid: gid! };
+  } catch {
+    return undefined; // There is no such user.
+  }
+})();
+const hasPostgres =
+  postgresUser !== undefined && findProgram('pgbench') !== undefined && findProgram('setpriv') !== undefined;
+
+describe.skipIf(cannot)('on two hosts, the first one dies in the midst of', () => {
+  it(
+    'pipelines of redis-benchmark, 16 commands deep, on 50 connections',
+    onRig(async (rig) => {
+      await protectRedis(rig);
+      const count = 800_000;
+      const argv = [
+        'redis-benchmark',
+        '-h',
+        rig.vip,
+        '-c',
+        '50',
+        '-P',
+        '16',
+        '-n',
+        String(count),
+        '-t',
+        'incr',
+        '--csv',
+      ];
+      const benchmark = rig.spawn('c', 'benchmark', argv);
+      const counter = (): number =>
+        Number(rig.run('c', ['redis-cli', '-h', rig.vip, 'get', 'counter:__rand_int__']).out);
+      await until('the benchmark to be well under way', () => (counter() > count / 10 ? true : undefined));
+      expect(benchmark.exitCode).toBeNull();
+      rig.signalAll('a', 'SIGKILL');
+      expect(await rig.ended('benchmark', 30_000)).toBe(0);
+      expect(rig.log('benchmark')).not.toMatch(/err|reset|closed/i);
+      expect(counter()).toBe(count);
+    }),
+  );
+
+  it.skipIf(python === undefined || findProgram('memcached') === undefined)(
+    "memcached's values of a megabyte, by both of its protocols",
+    onRig(async (rig) => {
+      const command = ['memcached', '-u', 'root', '-t', '2', '-p', '11211', '-l', '0.0.0.0', '-U', '0', '-I', '2m'];
+      await protect(rig, definition(rig, command, 11211));
+      await whileItRuns(rig, [file('memcached.py'), rig.vip, '11211', '4'], 4);
+    }),
+  );
+
+  it.skipIf(python === undefined || findProgram('nginx') === undefined)(
+    "long downloads and uploads of nginx's four workers, with small requests beside",
+    onRig(async (rig) => {
+      for (const host of hosts) {
+        const own = rig.ownDirOf(host);
+        for (const dir of ['temp', 'files', 'files/up']) mkdirSync(join(own, dir));
+        for (let n = 0; n < WWW_FILES; n++) writeFileSync(join(own, 'files', `file-${n}`), wwwFile(n));
+        writeFileSync(
+          join(own, 'files/big'),
+          Buffer.from(Uint8Array.from({ length: 6 << 20 }, (_, i) => (i * 7919) ^ (i >> 8))),
+        );
+        writeFileSync(join(own, 'nginx.conf'), nginxConf(rig.ownDir));
+      }
+      const command = [findProgram('nginx')!, '-c', join(rig.ownDir, 'nginx.conf'), '-e', 'stderr'];
+      await protect(rig, definition(rig, command, 8080, { storage: [{ path: rig.ownDir, class: 'unshared' }] }));
+      const client = await Client.start(rig, { port: 8080, dialogue: 'http', connections: 8, pauseMs: 5 });
+      await whileItRuns(rig, [file('web.py'), rig.vip, '8080', join(rig.ownDirOf('a'), 'files'), '6'], 6);
+      expectUnharmed(await client.stop(), 300);
+      await untilState(rig, 'b', 'unprotected', 'primary');
+    }),
+  );
+
+  it.skipIf(python === undefined)(
+    'datagrams to a server that remembers them',
+    onRig(async (rig) => {
+      const config = {
+        ...definition(rig, [python!, '-B', file('udp.py'), 'server', rig.vip, '7007'], 7007),
+        ports: { udp: [7007] },
+      };
+      expect(await rig.apply('a', config)).toMatchObject({ host: 'host-a', state: 'protected' });
+      await whileItRuns(rig, [file('udp.py'), 'client', rig.vip, '7007', '4'], 4);
+      await untilState(rig, 'b', 'unprotected', 'primary');
+    }),
+  );
+
+  it.skipIf(!hasPostgres)(
+    "pgbench's transactions in PostgreSQL, on files of each host's own",
+    onRig(async (rig) => {
+      const as = (...argv: string[]): string[] => [
+        'setpriv',
+        `--reuid=${postgresUser!.uid}`,
+        `--regid=${postgresUser!.gid}`,
+        '--clear-groups',
+        ...argv,
+      ];
+      const made = join(rig.dir, 'made');
+      mkdirSync(made);
+      chownSync(made, postgresUser!.uid, postgresUser!.gid);
+      execFileSync('chmod', ['755', rig.dir]);
+      const data = join(made, 'data');
+      const run = (argv: string[]): string => execFileSync(argv[0]!, argv.slice(1), { encoding: 'utf8', cwd: '/' });
+      run(
+        as(`${POSTGRES}/initdb`, '-D', data, '-A', 'trust', '-U', 'postgres', '--no-sync', '-E', 'UTF8', '--locale=C'),
+      );
+      writeFileSync(join(data, 'pg_hba.conf'), 'host all all all trust\n');
+      for (const host of hosts) {
+        cpSync(data, join(rig.ownDirOf(host), 'data'), { recursive: true, preserveTimestamps: true });
+        execFileSync('chown', ['-R', 'postgres:postgres', rig.ownDirOf(host)]);
+        execFileSync('chmod', ['700', join(rig.ownDirOf(host), 'data')]);
+      }
+      rmSync(made, { recursive: true });
+      const settings = ['listen_addresses=0.0.0.0', 'unix_socket_directories=', 'shared_buffers=16MB', 'fsync=off'];
+      const command = [
+        `${POSTGRES}/postgres`,
+        '-D',
+        join(rig.ownDir, 'data'),
+        ...settings.flatMap((setting) => ['-c', setting]),
+      ];
+      await protect(
+        rig,
+        definition(rig, command, 5432, {
+          user: 'postgres',
+          storage: [{ path: rig.ownDir, class: 'unshared' }],
+        }),
+      );
+      const to = ['-h', rig.vip, '-U', 'postgres'];
+      const ask = (sql: string): string => rig.run('c', ['psql', ...to, '-Atc', sql, 'postgres']).out.trim();
+      await until('PostgreSQL to answer', () => (ask('select 1') === '1' ? true : undefined));
+      expect(rig.run('c', ['pgbench', ...to, '-i', '-q', 'postgres']).status).toBe(0);
+      rig.spawn('c', 'pgbench', ['pgbench', ...to, '-c', '4', '-j', '1', '-T', '3', '-n', 'postgres']);
+      await sleep(1200);
+      rig.signalAll('a', 'SIGKILL');
+      expect(await rig.ended('pgbench', 20_000)).toBe(0);
+      await untilState(rig, 'b', 'unprotected', 'primary');
+      const done = /transactions actually processed: (\d+)/.exec(rig.log('pgbench'))?.[1];
+      expect(rig.log('pgbench')).toMatch(/failed transactions: 0 /);
+      expect(ask('select count(*) from pgbench_history')).toBe(done);
+      expect(
+        ask('select (select sum(abalance) from pgbench_accounts) = (select sum(delta) from pgbench_history)'),
+      ).toBe('t');
+    }),
+  );
+});
