@@ -64,6 +64,41 @@ export interface Replica {
 }
 export type Plane = Primary | Replica;
 
+export function newPrimary(epoch: number, generation: number, now: number, over: Partial<Primary>): Primary {
+  return {
+    role: 'primary',
+    epoch,
+    generation,
+    log: [],
+    held: 0,
+    released: 0,
+    unprotected: false,
+    guest: 'starting',
+    fenced: false,
+    live: true,
+    stream: undefined,
+    was: undefined,
+    leaseUntil: 0,
+    oldestUnheldAt: now,
+    protectedAt: undefined,
+    ...over,
+  };
+}
+
+export function newReplica(epoch: number): Replica {
+  return {
+    role: 'backup',
+    epoch,
+    generation: 0,
+    log: [],
+    acknowledging: true,
+    synced: false,
+    stream: undefined,
+    was: undefined,
+    lost: false,
+  };
+}
+
 export class Stream {
   /** What each side knows: the other learns of an end later, or not at all. */
   readonly ended: Record<Name, boolean> = { a: false, b: false };

@@ -16,6 +16,8 @@ import {
   LEASE_MS,
   leaseWait,
   NAMES,
+  newPrimary,
+  newReplica,
   SimulatedTime,
   Stream,
   type Host,
@@ -451,23 +453,10 @@ export class World {
         this.starts++;
         this.generation++;
         this.ledger.startedAnew(this.generation);
-        const made: Primary = {
-          role: 'primary',
-          epoch: effect.epoch,
-          generation: this.generation,
-          log: [],
-          held: 0,
-          released: 0,
+        const made = newPrimary(effect.epoch, this.generation, this.now, {
           unprotected: effect.backup === null,
-          guest: 'starting',
-          fenced: false,
-          live: true,
-          stream: undefined,
-          was: undefined,
-          leaseUntil: 0,
-          oldestUnheldAt: this.now,
           protectedAt: 1,
-        };
+        });
         host.plane = made;
         this.later(host, this.random.between(1, 10), () => {
           if (host.plane !== made || made.fenced) return;
@@ -537,17 +526,7 @@ export class World {
         host.plane = undefined;
         return;
       case 'startBackup':
-        host.plane = {
-          role: 'backup',
-          epoch: effect.epoch,
-          generation: 0,
-          log: [],
-          acknowledging: true,
-          synced: false,
-          stream: undefined,
-          was: undefined,
-          lost: false,
-        };
+        host.plane = newReplica(effect.epoch);
         return this.later(host, 0.5, () => this.feed(host, { type: 'listening', port: 1 }));
       case 'stopAcknowledging':
         if (plane?.role === 'backup') {
@@ -562,23 +541,14 @@ export class World {
           this.fail(`${host.name} takes over with a replica of an earlier start`);
         this.takeovers++;
         this.ledger.takenOver(plane.log, effect.epoch);
-        const made: Primary = {
-          role: 'primary',
-          epoch: effect.epoch,
-          generation: plane.generation,
+        const made = newPrimary(effect.epoch, plane.generation, this.now, {
           log: [...plane.log],
-          held: 0,
           released: plane.log.length,
           unprotected: true,
           guest: 'runs',
-          fenced: false,
           live: false,
-          stream: undefined,
           was: plane.was ?? plane.stream,
-          leaseUntil: 0,
-          oldestUnheldAt: this.now,
-          protectedAt: undefined,
-        };
+        });
         host.plane = made;
         return this.later(host, this.random.between(0.5, 8), () => {
           if (host.plane !== made) return;
