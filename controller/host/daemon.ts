@@ -166,6 +166,8 @@ export class HostDaemon {
     const epoch = { type: 'integer', minimum: 1 };
     const host = { type: 'string', pattern: HOST_NAME_PATTERN };
     const { services } = this;
+    const attempt = { type: 'integer', minimum: 1 };
+    type Prepare = { config: unknown; epoch: number; primary: string; from: PrepareFrom; attempt: number };
     type Named = { service: string; here?: boolean; force?: boolean };
     return dispatcher({
       'host.status': method(objectSchema({}), () => this.status()),
@@ -217,12 +219,12 @@ export class HostDaemon {
         (p: { service: string; offset: number }) => services.logs(p.service, p.offset),
       ),
       'pair.prepare': method(
-        objectSchema({ config, epoch, primary: host, from: { enum: ['start', 'checkpoint'] } }),
-        (p: { config: unknown; epoch: number; primary: string; from: PrepareFrom }) =>
-          services.prepare(p.config, p.epoch, p.primary, p.from),
+        objectSchema({ config, epoch, primary: host, from: { enum: ['start', 'checkpoint'] }, attempt }),
+        ({ config: given, ...wanted }: Prepare) => services.prepare(given, wanted),
       ),
-      'pair.cancel': method(objectSchema({ service, epoch }), (p: { service: string; epoch: number }) =>
-        services.cancel(p.service, p.epoch),
+      'pair.cancel': method(
+        objectSchema({ service, epoch, attempt }),
+        (p: { service: string; epoch: number; attempt: number }) => services.cancel(p.service, p.epoch, p.attempt),
       ),
     });
   }

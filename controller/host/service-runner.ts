@@ -253,10 +253,14 @@ export class ServiceRunner {
       case 'log':
         return this.log(effect.level, effect.text);
       case 'prepareBackup':
-        return void this.prepareBackup(effect.host, effect.epoch, effect.from);
+        return void this.prepareBackup(effect);
       case 'cancelBackup':
         return void this.deps
-          .askPeer(effect.host, 'pair.cancel', { service: this.config.name, epoch: effect.epoch })
+          .askPeer(effect.host, 'pair.cancel', {
+            service: this.config.name,
+            epoch: effect.epoch,
+            attempt: effect.attempt,
+          })
           .catch((error: unknown) =>
             this.log('info', `${effect.host} was not told that no replica is needed: ${messageOf(error)}`),
           );
@@ -318,12 +322,13 @@ export class ServiceRunner {
     }
   }
 
-  private async prepareBackup(host: string, epoch: number, from: PrepareFrom): Promise<void> {
+  private async prepareBackup(effect: Extract<PairEffect, { type: 'prepareBackup' }>): Promise<void> {
+    const { host, epoch, from, attempt } = effect;
     try {
       const answer = (await this.deps.askPeer(
         host,
         'pair.prepare',
-        { config: this.config, epoch, primary: this.deps.host.name, from },
+        { config: this.config, epoch, primary: this.deps.host.name, from, attempt },
         PREPARE_TIMEOUT_MS,
       )) as Omit<Backup, 'host'>;
       this.feed({ type: 'backupPrepared', backup: { host, ...answer }, epoch });

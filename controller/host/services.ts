@@ -153,21 +153,19 @@ export class Services {
   /** A primary asks this host for a replica. */
   async prepare(
     given: unknown,
-    epoch: number,
-    primary: string,
-    from: PrepareFrom,
+    wanted: { epoch: number; primary: string; from: PrepareFrom; attempt: number },
   ): Promise<{ address: string; port: number }> {
     const config = receivedServiceConfig(given);
     if (!config.hosts.some(({ name }) => name === this.deps.host.name))
       throw new UnderstudyError('E_CONFIG', `${config.name}: ${this.deps.host.name} is not one of its hosts`);
     const runner = await this.runnerFor(config);
     await runner.refresh();
-    runner.ask({ type: 'prepare', primary, epoch, from });
+    runner.ask({ type: 'prepare', ...wanted });
     return await runner.untilListening();
   }
 
-  cancel(service: string, epoch: number): void {
-    this.runners.get(service)?.feed({ type: 'cancel', epoch });
+  cancel(service: string, epoch: number, attempt: number): void {
+    this.runners.get(service)?.feed({ type: 'cancel', epoch, attempt });
   }
 
   // ---- Changes of a running service ----------------------------------------------------------------------------------

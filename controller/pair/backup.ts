@@ -4,7 +4,7 @@
 // (docs/pair.md).
 import { REVISION_UNKNOWN } from '../coordinator/record.js';
 import { after, claim, finish, go, isEntitled, log } from './claims.js';
-import type { PairEffect, PairEvent, PairState, PrepareFrom, Step } from './model.js';
+import type { PairEffect, PairEvent, PairState, Step } from './model.js';
 
 /** How long a prepared replica waits to be named by the coordinator. */
 const UNLISTED_WAIT_MS = 15_000;
@@ -49,7 +49,7 @@ export function backupStep(state: PairState, event: PairEvent): Step {
     case 'prepare':
       return after([{ type: 'stopBackup', reason: 'a new one was asked for' }], prepare(state, event));
     case 'cancel':
-      if (event.epoch !== state.epoch || isEntitled(state)) return go(state, {});
+      if (event.epoch !== state.epoch || event.attempt !== state.attempt || isEntitled(state)) return go(state, {});
       return giveUp(state, 'idle', 'info', 'the primary does not need it');
     case 'listening':
       return state.phase === 'starting' ? go(state, { phase: 'synchronising' }) : go(state, {});
@@ -93,7 +93,7 @@ export function backupStep(state: PairState, event: PairEvent): Step {
   }
 }
 
-function prepare(state: PairState, event: { primary: string; epoch: number; from: PrepareFrom }): Step {
+function prepare(state: PairState, event: Extract<PairEvent, { type: 'prepare' }>): Step {
   const fromCheckpoint = event.from === 'checkpoint';
   return go(
     state,
@@ -104,6 +104,7 @@ function prepare(state: PairState, event: { primary: string; epoch: number; from
       peer: event.primary,
       synced: false,
       fromCheckpoint,
+      attempt: event.attempt,
       unnamed: false,
       guestGone: false,
       claim: null,

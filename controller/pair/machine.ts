@@ -291,7 +291,14 @@ function giveUp(state: PairState, reason: string): Step {
   const cancel =
     state.backup === null
       ? []
-      : [{ type: 'cancelBackup' as const, host: state.backup.host, epoch: (state.known?.record.epoch ?? 0) + 1 }];
+      : [
+          {
+            type: 'cancelBackup' as const,
+            host: state.backup.host,
+            epoch: (state.known?.record.epoch ?? 0) + 1,
+            attempt: state.attempt,
+          },
+        ];
   const wasStarting = state.role === 'primary' && state.phase === 'starting';
   const given = go(
     state,

@@ -133,6 +133,11 @@ export interface PairState {
   readonly guestGone: boolean;
   /** The claim that will be made when the lease has ended. */
   readonly reason: string;
+  /**
+   * The last preparation of a replica that was asked for (primary), or followed (backup). Several may be for one epoch: a cancellation
+   * that arrives late must not end the one after it.
+   */
+  readonly attempt: number;
   /** Counter for claims' names. */
   readonly claims: number;
   /** Makes claims of this life of the daemon different from those of an earlier one. */
@@ -144,9 +149,9 @@ export type LossKind = 'closed' | 'silent' | 'refused' | 'error';
 export type PairEvent =
   // From the operator, or from the other daemon on his behalf.
   | { type: 'start'; backup: string | null }
-  | { type: 'prepare'; primary: string; epoch: number; from: PrepareFrom }
+  | { type: 'prepare'; primary: string; epoch: number; from: PrepareFrom; attempt: number }
   /** The primary does not need the replica that it had asked for. */
-  | { type: 'cancel'; epoch: number }
+  | { type: 'cancel'; epoch: number; attempt: number }
   | { type: 'failover'; force: boolean }
   /** A primary without a backup is to get one. */
   | { type: 'reinstate'; host: string }
@@ -197,8 +202,8 @@ export type Level = 'info' | 'warning' | 'error';
 
 export type PairEffect =
   /** Ask the peer to set up a replica for this epoch; answered by backupPrepared or backupRefused. */
-  | { type: 'prepareBackup'; host: string; epoch: number; from: PrepareFrom }
-  | { type: 'cancelBackup'; host: string; epoch: number }
+  | { type: 'prepareBackup'; host: string; epoch: number; from: PrepareFrom; attempt: number }
+  | { type: 'cancelBackup'; host: string; epoch: number; attempt: number }
   | { type: 'claim'; claim: Claim }
   | { type: 'startTimer'; name: TimerName; ms: number }
   | { type: 'cancelTimer'; name: TimerName }
@@ -249,6 +254,7 @@ export function initialState(given: {
     reinsertion: NO_REINSERTION,
     guestGone: false,
     reason: '',
+    attempt: 0,
     claims: 0,
   };
 }

@@ -21,7 +21,8 @@ export function startPrimary(state: PairState, backup: string | null): Step {
     epoch: state.known?.record.epoch ?? 0,
   };
   if (backup === null) return startAlone(base, 'no other host was given');
-  return go(base, {}, { type: 'prepareBackup', host: backup, epoch: base.epoch + 1, from: 'start' });
+  const attempt = base.attempt + 1;
+  return go(base, { attempt }, { type: 'prepareBackup', host: backup, epoch: base.epoch + 1, from: 'start', attempt });
 }
 
 function startAlone(state: PairState, why: string): Step {

@@ -106,7 +106,9 @@ export function settleReinsertion(before: PairState, { state, effects }: Step): 
   const { host, epoch } = state.reinsertion;
   return {
     state: { ...state, reinsertion: NO_REINSERTION },
-    effects: isReinserting(state) ? [...effects, { type: 'cancelBackup', host: host!, epoch }] : effects,
+    effects: isReinserting(state)
+      ? [...effects, { type: 'cancelBackup', host: host!, epoch, attempt: state.attempt }]
+      : effects,
   };
 }
 
@@ -128,12 +130,16 @@ function nextCandidate(state: PairState): string | undefined {
 
 function begin(state: PairState, host: string, why: string): Step {
   const epoch = (state.known?.record.epoch ?? 0) + 1;
+  const attempt = state.attempt + 1;
   return go(
     state,
-    { reinsertion: { ...NO_REINSERTION, failures: state.reinsertion.failures, stage: 'preparing', host, epoch } },
+    {
+      attempt,
+      reinsertion: { ...NO_REINSERTION, failures: state.reinsertion.failures, stage: 'preparing', host, epoch },
+    },
     { type: 'cancelTimer', name: 'reinstate' },
     log('info', `bringing ${host} in as its new backup, ${why}`),
-    { type: 'prepareBackup', host, epoch, from: 'checkpoint' },
+    { type: 'prepareBackup', host, epoch, from: 'checkpoint', attempt },
   );
 }
 
@@ -178,7 +184,7 @@ function failed(state: PairState, why: string): Step {
     next,
     {},
     ...(stage === 'preparing' ? [] : [{ type: 'detachBackup' as const, reason: why }]),
-    { type: 'cancelBackup', host: host!, epoch },
+    { type: 'cancelBackup', host: host!, epoch, attempt: state.attempt },
     log(
       'warning',
       `still unprotected: ${host} could not be brought in: ${why}${delay === undefined ? '' : `. Trying again in ${delay} ms`}`,

@@ -58,7 +58,7 @@ describe('service', () => {
       code: 'E_CONFIG',
     });
     await expect(
-      pair.ask('a', 'pair.prepare', { config: {}, epoch: 1, primary: 'b', from: 'start' }),
+      pair.ask('a', 'pair.prepare', { config: {}, epoch: 1, primary: 'b', from: 'start', attempt: 1 }),
     ).rejects.toMatchObject({
       code: 'E_CONFIG',
     });

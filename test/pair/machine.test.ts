@@ -66,7 +66,7 @@ function protectedPrimary(policy: Partial<PairPolicy> = {}): Driver {
 }
 
 function protectedBackup(policy: Partial<PairPolicy> = {}): Driver {
-  const b = new Driver('b', policy).feed({ type: 'prepare', primary: 'a', epoch: 1, from: 'start' });
+  const b = new Driver('b', policy).feed({ type: 'prepare', primary: 'a', epoch: 1, from: 'start', attempt: 1 });
   expect(b.did()).toEqual(['startBackup']);
   return b.feed({ type: 'listening', port: 1 }, { type: 'record', current: record(1, 'a', 'b') }, { type: 'caughtUp' });
 }
@@ -169,7 +169,7 @@ describe('reinsertion', () => {
   }
   function transferring(policy: Partial<PairPolicy> = {}): Driver {
     const a = alone(policy).feed({ type: 'reinstate', host: 'b' });
-    expect(a.effects).toContainEqual({ type: 'prepareBackup', host: 'b', epoch: 3, from: 'checkpoint' });
+    expect(a.effects).toContainEqual({ type: 'prepareBackup', host: 'b', epoch: 3, from: 'checkpoint', attempt: 2 });
     a.feed(prepared);
     expect(a.did()).toEqual(['attachBackup']);
     return a;
@@ -224,6 +224,7 @@ describe('reinsertion', () => {
       host: 'a',
       epoch: 3,
       from: 'checkpoint',
+      attempt: 2,
     });
   });
 
@@ -278,7 +279,7 @@ describe('reinsertion', () => {
   function brought(): Driver {
     const b = new Driver('b').feed(
       { type: 'record', current: record(2, 'a', null) },
-      { type: 'prepare', primary: 'a', epoch: 3, from: 'checkpoint' },
+      { type: 'prepare', primary: 'a', epoch: 3, from: 'checkpoint', attempt: 2 },
       { type: 'listening', port: 1 },
     );
     b.feed({ type: 'connected' });
@@ -306,7 +307,7 @@ describe('reinsertion', () => {
     const other = lost().feed({ type: 'record', current: record(3, null, null, { outcome: 'failed' }) });
     expect(other.did()).toEqual(['stopBackup']);
     expect(other.state.phase).toBe('ended');
-    const again: PairEvent = { type: 'prepare', primary: 'a', epoch: 3, from: 'checkpoint' };
+    const again: PairEvent = { type: 'prepare', primary: 'a', epoch: 3, from: 'checkpoint', attempt: 2 };
     const replaced = lost();
     expect(refusal(replaced.state, again)).toBeUndefined();
     expect(replaced.feed(again).did()).toEqual(['stopBackup', 'startBackup']);
@@ -325,7 +326,7 @@ describe('backup', () => {
 
   it('does not take over before its replica is complete', () => {
     const b = new Driver('b').feed(
-      { type: 'prepare', primary: 'a', epoch: 1, from: 'start' },
+      { type: 'prepare', primary: 'a', epoch: 1, from: 'start', attempt: 1 },
       { type: 'listening', port: 1 },
       { type: 'record', current: record(1, 'a', 'b') },
       { type: 'streamLost', kind: 'closed', reason: 'x' },
@@ -368,7 +369,7 @@ describe('backup', () => {
   it('whose watch is behind asks what there is, and claims on that', () => {
     const b = new Driver('b').feed(
       { type: 'record', current: record(3, null, null, { outcome: 'ended' }) },
-      { type: 'prepare', primary: 'a', epoch: 4, from: 'start' },
+      { type: 'prepare', primary: 'a', epoch: 4, from: 'start', attempt: 1 },
       { type: 'listening', port: 1 },
       { type: 'caughtUp' },
       { type: 'streamLost', kind: 'closed', reason: 'x' },

@@ -408,7 +408,7 @@ export class World {
         return;
       case 'prepareBackup': {
         const other = this.hosts[effect.host as Name];
-        const { epoch, from } = effect;
+        const { epoch, from, attempt } = effect;
         let answered = false;
         const answer = (event: PairEvent): void => {
           if (!answered) this.feed(host, event);
@@ -420,7 +420,7 @@ export class World {
           if (host.life === life) this.later(host, 0, () => refuse('no answer'));
         });
         return this.message('a', 'b', other, () => {
-          const event: PairEvent = { type: 'prepare', primary: host.name, epoch, from };
+          const event: PairEvent = { type: 'prepare', primary: host.name, epoch, from, attempt };
           const why = refusal(other.state, event);
           if (why === undefined) this.feed(other, event);
           this.message('a', 'b', host, () => {
@@ -434,7 +434,9 @@ export class World {
       }
       case 'cancelBackup': {
         const other = this.hosts[effect.host as Name];
-        return this.message('a', 'b', other, () => this.feed(other, { type: 'cancel', epoch: effect.epoch }));
+        return this.message('a', 'b', other, () =>
+          this.feed(other, { type: 'cancel', epoch: effect.epoch, attempt: effect.attempt }),
+        );
       }
       case 'claim':
         return this.compareAndSet(host, effect.claim.id, effect.claim.expectedRevision, effect.claim.record);
