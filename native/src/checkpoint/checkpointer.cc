@@ -109,7 +109,8 @@ void Checkpointer::track(uint32_t slot, pid_t pid, UniqueFd userfault) {
   try {
     // Shared mappings are copied as objects, whoever writes to them.
     tracker = std::make_unique<PageTracker>(pid, std::move(userfault), [](const TrackedMapping& m) {
-      return !m.shared && (m.start < abi::kAgentBase || m.start >= abi::kAgentEnd);
+      const bool wanted = !m.shared && (m.start < abi::kAgentBase || m.start >= abi::kAgentEnd);
+      return wanted ? Tracking::kTracked : Tracking::kIgnored;
     });
   } catch (const HostError&) {
     return;  // all of its memory is copied each time
