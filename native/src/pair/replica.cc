@@ -98,6 +98,9 @@ Replica::~Replica() {
   service_->stop();
   warden_->stop();
   launcher_->stop();
+  // A root that nobody has waited for keeps its number in the namespace, and the namespace's first process from ending. One that went
+  // live has been reaped when it died. (Killed above: it is a zombie in moments.)
+  for (int i = 0; i < 5000 && !launcher_->reap_root(); i++) usleep(1000);
   enclosure_.close();
 }
 
