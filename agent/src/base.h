@@ -46,7 +46,7 @@ enum : u32 {
   kSysRead = 0, kSysWrite = 1, kSysOpen = 2, kSysClose = 3, kSysFstat = 5, kSysMmap = 9, kSysMprotect = 10, kSysMunmap = 11,
   kSysBrk = 12, kSysRtSigaction = 13, kSysRtSigprocmask = 14, kSysRtSigreturn = 15, kSysPread = 17, kSysPwrite = 18,
   kSysSchedYield = 24, kSysMremap = 25, kSysMadvise = 28, kSysShmat = 30, kSysDup = 32, kSysDup2 = 33, kSysPause = 34,
-  kSysNanosleep = 35, kSysGetpid = 39, kSysClone = 56, kSysFork = 57, kSysVfork = 58, kSysExecve = 59, kSysExit = 60,
+  kSysNanosleep = 35, kSysGetpid = 39, kSysConnect = 42, kSysClone = 56, kSysFork = 57, kSysVfork = 58, kSysExecve = 59, kSysExit = 60,
   kSysWait4 = 61, kSysKill = 62, kSysShmdt = 67, kSysFcntl = 72, kSysFtruncate = 77, kSysPtrace = 101, kSysSetuid = 105,
   kSysSetgid = 106, kSysSetreuid = 113, kSysSetregid = 114, kSysSetresuid = 117, kSysSetresgid = 119, kSysSetfsuid = 122,
   kSysSetfsgid = 123, kSysRtSigpending = 127, kSysRtSigtimedwait = 128, kSysRtSigsuspend = 130, kSysSigaltstack = 131,

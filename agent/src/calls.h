@@ -33,7 +33,7 @@ i64 call_brk(Thread* t);
 i64 call_shmat(Thread* t);
 i64 call_shmdt(Thread* t);
 i64 call_process_vm_writev(Thread* t);
-// signals.cc
+// signal_calls.cc
 i64 call_rt_sigaction(Thread* t);
 i64 call_rt_sigprocmask(Thread* t);
 i64 call_rt_sigreturn(Thread* t);
@@ -44,17 +44,20 @@ i64 call_rt_sigtimedwait(Thread* t);
 bool sends_stop(const Call& call);
 i64 call_stop(Thread* t);
 i64 call_with_mask(Thread* t);  // ppoll, pselect6, io_pgetevents, epoll_pwait, epoll_pwait2
-// process.cc
+// clone.cc
 i64 call_clone(Thread* t);
 i64 call_clone3(Thread* t);
 i64 call_fork(Thread* t);
 i64 call_vfork(Thread* t);
+// exec.cc
 i64 call_execve(Thread* t);
+// exit.cc
 i64 call_exit(Thread* t);
 i64 call_exit_group(Thread* t);
 i64 call_set_tid_address(Thread* t);
 i64 call_set_robust_list(Thread* t);
 i64 call_get_robust_list(Thread* t);
+// special.cc
 i64 call_arch_prctl(Thread* t);
 i64 call_prctl(Thread* t);
 i64 call_refused(Thread* t);      // ENOSYS in both modes

@@ -554,9 +554,9 @@ again:
     // Other threads may run while this call is in the kernel, so what the kernel writes must not become visible to
     // them before the event that says so: it goes to a buffer of the agent's first.
     // What a call carries out must leave in the order of the journal, so such a call keeps the baton; should it block (a full
-    // pipe), a waiter takes it.
+    // pipe), a waiter takes it. So must a connection: who accepts it would be in the journal before it was there.
     blocks = may_block(c);
-    lend = blocks && describe(c.nr).carries_data();
+    lend = blocks && (describe(c.nr).carries_data() || c.nr == kSysConnect);
     if (lend && baton_wanted() && ++t->slice > kSliceEvents) baton_yield(t);
     release = !lend && (blocks || (baton_wanted() && ++t->slice > kSliceEvents));
     u64 capacity;

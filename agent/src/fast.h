@@ -84,7 +84,7 @@ inline u8* bounce_buffer_of(Thread* t) { return (u8*)t + (kThreadBlock - kBounce
 inline bool fast_let_go(Thread* t, const FastPath& f, FastCall& state) {
   const Call& c = t->call;
   bool waits = f.waits == kWaitsAlways || (f.waits == kWaitsByArguments && may_block(c));
-  if (!waits || f.kind >= kFastData) {
+  if (!waits || f.kind >= kFastData || c.nr == kSysConnect) {
     if (US_UNLIKELY(baton_wanted())) return false;
     if (!waits) return true;
     state.hold = kHoldLent;

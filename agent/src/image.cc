@@ -319,6 +319,17 @@ u32 writable_ranges(Range* out, u32 max, u64 max_len) {
   return n;
 }
 
+bool maybe_state_file(u64 addr) {
+  read_regions();
+  for (u32 i = 0; i < g_region_count; ++i) {
+    const Region& r = g_regions[i];
+    if (addr < r.begin || addr >= r.end) continue;
+    const char* end = r.path + text_length(r.path);
+    return r.is_file && !r.shared && end - r.path > 6 && end[-6] == '.' && end[-5] == 's' && end[-1] == 'e';
+  }
+  return true;  // there are more regions than are looked at
+}
+
 bool in_trampoline(u64 rip) {
   for (u32 i = 0; i < g_trampoline_count; ++i)
     if (rip >= g_trampolines[i].begin && rip < g_trampolines[i].end) return true;
@@ -577,6 +588,7 @@ extern "C" [[noreturn]] void agent_start_c(u64 guest_sp, u64 first) {
     c.live_threads = 1;
     c.last_gtid = 1;
     adopt_slot(t, 1, 0);
+    begin_life(t);
     c.baton = 1;
     install_replay_handlers();
     arm_thread(t);
@@ -593,6 +605,7 @@ extern "C" [[noreturn]] void agent_start_c(u64 guest_sp, u64 first) {
     c.last_gtid = 1;
     c.baton = 1;
     adopt_slot(t, 1, 0);
+    begin_life(t);
     u64 mask = 0;
     sys(kSysRtSigprocmask, 0, 0, &mask, 8);
     // the launcher's; from here on the host's guard ends the group with the host
@@ -600,6 +613,7 @@ extern "C" [[noreturn]] void agent_start_c(u64 guest_sp, u64 first) {
     t->guest_mask = mask;
   } else {
     adopt_slot(t, c.exec_gtid, c.exec_process);
+    begin_life(t);
     t->guest_mask = c.exec_mask;
     retire_other_threads(t);
     ring_group_begin();

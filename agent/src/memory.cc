@@ -163,8 +163,12 @@ i64 call_mremap(Thread* t) {
   expect_call(t, s);
   if (is_error(s.ret)) return s.ret;
   constexpr u64 kMaymove = 1, kFixed = 2, kDontunmap = 4;
-  i64 r = (u64)s.ret == a[0] ? sys(kSysMremap, a[0], a[1], a[2], 0, 0)
-                             : sys(kSysMremap, a[0], a[1], a[2], kMaymove | kFixed | (a[3] & kDontunmap), s.ret);
+  // What grows may be mapped from the state file, and would have that file's bytes behind its end.
+  const bool grows = control().restored && round_up(a[2], kPage) > round_up(a[1], kPage) && a[1] &&
+                     !(a[3] & kDontunmap) && maybe_state_file(a[0] + round_up(a[1], kPage) - 1);
+  i64 r = grows                ? move_pieces(a[0], a[1], a[2], (u64)s.ret)
+          : (u64)s.ret == a[0] ? sys(kSysMremap, a[0], a[1], a[2], 0, 0)
+                               : sys(kSysMremap, a[0], a[1], a[2], kMaymove | kFixed | (a[3] & kDontunmap), s.ret);
   if (r == -kEFAULT && !(a[3] & kDontunmap)) r = move_pieces(a[0], a[1], a[2], (u64)s.ret);
   must(t, r, s.ret);
   return s.ret;

@@ -335,6 +335,7 @@ void resume_after_exec(Thread* t) {
   t->process->own = true;
   c.exec_gtid = 0;
   adopt_slot(t, gtid, c.exec_process);
+  begin_life(t);
 }
 
 }  // namespace understudy

@@ -197,7 +197,8 @@ bool repeats_at(u64 rip) {
   for (u8 byte : code) {
     if (byte == 0xf2 || byte == 0xf3) repeat = true;
     else if (byte != 0x66 && byte != 0x67 && (byte & 0xf0) != 0x40)
-      return repeat && ((byte >= 0xa4 && byte <= 0xa7) || (byte >= 0xaa && byte <= 0xaf) || (byte >= 0x6c && byte <= 0x6f));
+      return repeat &&
+             ((byte >= 0xa4 && byte <= 0xa7) || (byte >= 0xaa && byte <= 0xaf) || (byte >= 0x6c && byte <= 0x6f));
   }
   return false;
 }

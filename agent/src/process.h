@@ -1,11 +1,15 @@
-// Birth and death of the group's threads and processes.
+// Birth and death of the group's threads and processes: clone.cc, exit.cc; exec.cc for a process that becomes another program. Where their
+// blocks of memory lie: thread_blocks.h.
 #pragma once
 #include "ring.h"
 
 namespace understudy {
 
-void adopt_slot(Thread* t, u32 gtid, u32 process_slot);  // fills the shared slots for the calling thread
-[[noreturn]] void end_thread(Thread* t, i32 status);     // after its EXIT event: passes the order on and leaves
+// Says in the shared slots who the calling thread is. Whether it lives is not its own to say: its maker has said so, and in a replay the
+// journal may have had it killed before it comes up.
+void adopt_slot(Thread* t, u32 gtid, u32 process_slot);
+void begin_life(Thread* t);  // nobody made it: the group's first thread, or what an execve makes of one
+[[noreturn]] void end_thread(Thread* t, i32 status);  // after its EXIT event: passes the order on and leaves
 [[noreturn]] void end_process(Thread* t, i32 status, i32 signal);
 // Its threads are counted no more.
 void count_out(u32 process);

@@ -2,10 +2,11 @@
 //
 // Order in each process (each step says why it precedes the next):
 //   1. the processes that it makes are forked, while its memory is still nearly empty;
-//   2. everything but the agent is unmapped, then the regions are mapped, filled and given their protection;
-//   3. the agent's blocks and data are put back: they refer to the memory;
-//   4. threads are made, with the numbers they have in the group;
-//   5. each waits until all are there, then for its turn.
+//   2. a hot replica's descriptors get their numbers (the first process has made them all before the others: restore_descriptors.h);
+//   3. everything but the agent is unmapped, then the regions are mapped, filled and given their protection;
+//   4. the agent's blocks and data are put back: they refer to the memory;
+//   5. threads are made, with the numbers they have in the group;
+//   6. each waits until all are there, then for its turn.
 #include "restore.h"
 
 #include "async.h"
@@ -17,6 +18,8 @@
 #include "pids.h"
 #include "process.h"
 #include "report.h"
+#include "restore_descriptors.h"
+#include "shadow.h"
 #include "signals.h"
 
 namespace understudy {
@@ -27,8 +30,7 @@ namespace {
 
 constexpr u64 kPage = 4096, kCloexec = 02000000;
 constexpr u32 kNone = ~0u;
-// Shorter runs are read into place: a mapping of its own costs more than copying some pages, and there may be only so many.
-constexpr u64 kMapFrom = 256 << 10;
+constexpr u64 kMadeAtOnce = 1 << 20;
 // clang-format off
 constexpr u64 kThreadFlags = 0x100 | 0x200 | 0x400 | 0x800 | 0x10000 | 0x40000 | 0x200000;  // VM FS FILES SIGHAND THREAD SYSVSEM CHILD_CLEARTID
 // clang-format on
@@ -95,35 +97,59 @@ void map_region(const abi::RestoreRegion& r) {
   if (fd >= 0) sys(kSysClose, fd);
 }
 
-void fill(const abi::RestoreCopy& c, i64 pages) {
-  if (c.file == kNone) return fill_bytes((void*)c.addr, 0, c.len);
-  if (c.len >= kMapFrom) {
-    i64 r = sys(kSysMmap, c.addr, c.len, kProtRead | kProtWrite, kMapPrivate | kMapFixed, pages, c.file_offset);
-    if (r != (i64)c.addr) fail("pages of the checkpoint cannot be mapped");
-    return;
+// The checkpoint's files, some of them open while a process is filled: neighbouring runs of pages are in different ones.
+class PageFiles {
+ public:
+  ~PageFiles() {
+    for (const Slot& slot : slots_)
+      if (slot.fd >= 0) sys(kSysClose, slot.fd);
   }
+  i64 open(u32 file) {
+    Slot& slot = slots_[file % kSlots];
+    if (slot.fd >= 0 && slot.file == file) return slot.fd;
+    if (slot.fd >= 0) sys(kSysClose, slot.fd);
+    slot = {file, (i32)open_pages(file)};
+    return slot.fd;
+  }
+
+ private:
+  static constexpr u32 kSlots = 32;
+  struct Slot {
+    u32 file = 0;
+    i32 fd = -1;
+  };
+  Slot slots_[kSlots];
+};
+
+void fill(const abi::RestoreCopy& c, PageFiles& files) {
+  if (c.file == kNone) return fill_bytes((void*)c.addr, 0, c.len);
+  // Read, not mapped: a region that consisted of several mappings would not be one for mremap.
   for (u64 done = 0; done < c.len;) {
-    i64 n = sys(kSysPread, pages, c.addr + done, c.len - done, c.file_offset + done);
+    i64 n = sys(kSysPread, files.open(c.file), c.addr + done, c.len - done, c.file_offset + done);
     if (n == -kEINTR) continue;
     if (n <= 0) fail("pages of the checkpoint cannot be read");
     done += (u64)n;
   }
 }
 
+// Pages that are about to be filled, made at once: a fault for each costs more than the copy. Some at a time, so that they are in the
+// cache still when they are filled. A kernel before 5.14 refuses: then they are made one by one.
+void make_pages(u64 begin, u64 end) { sys(kSysMadvise, begin, end - begin, 23 /* MADV_POPULATE_WRITE */); }
+
 void map_regions(const abi::RestoreProcess& p) {
   const abi::RestoreRegion* regions = at<abi::RestoreRegion>(p.regions);
   for (u32 i = 0; i < p.region_count; ++i) map_region(regions[i]);
   const abi::RestoreCopy* copies = at<abi::RestoreCopy>(p.copies);
-  i64 pages = -1;
-  u32 open = kNone;
-  for (u32 i = 0; i < p.copy_count; ++i) {
-    if (copies[i].file != kNone && copies[i].file != open) {
-      if (pages >= 0) sys(kSysClose, pages);
-      pages = open_pages(open = copies[i].file);
-    }
-    fill(copies[i], pages);
+  PageFiles files;
+  for (u32 i = 0; i < p.copy_count;) {
+    u32 after = i + 1;
+    const u64 begin = copies[i].addr;
+    u64 end = begin + copies[i].len;
+    for (; after < p.copy_count && copies[after].addr == end && end - begin < kMadeAtOnce; ++after)
+      end += copies[after].len;
+    for (u64 at = begin; at < end; at += kMadeAtOnce) make_pages(at, at + kMadeAtOnce < end ? at + kMadeAtOnce : end);
+    for (; i < after; ++i) fill(copies[i], files);
   }
-  if (pages >= 0) sys(kSysClose, pages);
   for (u32 i = 0; i < p.region_count; ++i) {
     const abi::RestoreRegion& r = regions[i];
     if (!r.filled || r.prot == (kProtRead | kProtWrite)) continue;
@@ -139,7 +165,7 @@ void restore_blocks(const abi::RestoreProcess& p) {
     copy_bytes(t, at<u8>(blocks[i].bytes), sizeof *t);
     // What the record had under way is nobody's business here: signals come from the journal.
     t->kernel_tid = 0;
-    t->pending_sig = 0;
+    if (!shadowing() || (t->pending_sig && (signal_bit((int)t->pending_sig) & kReservedMask))) t->pending_sig = 0;
     t->probing = t->stepping = t->break_on = 0;
     t->stub_addr = 0;
     t->spawner = nullptr;
@@ -161,6 +187,7 @@ void restore_blocks(const abi::RestoreProcess& p) {
   }
   Process& process = *(Process*)p.process_block;
   copy_bytes(process.fd_flags, p.fd_emit, sizeof process.fd_flags);
+  if (shadowing()) note_descriptors(process, p);
   copy_bytes((void*)control().entry.kept_begin, at<u8>(p.kept), p.kept_bytes);
 }
 
@@ -236,6 +263,7 @@ void restore_process(u32 index) {
   if (true_processes()) join_group(p);
   if (p.thread_count == 0)
     for (;;) sys(kSysExitGroup, 0);
+  if (shadowing()) place_descriptors(p);
   clear_image();
   map_regions(p);
   restore_blocks(p);
@@ -289,6 +317,7 @@ void restore_group() {
   // Who has ended and was not waited for must stay to be waited for.
   SigAction keep{0, 0, 0, 0};
   if (true_processes()) sys(kSysRtSigaction, kSigChld, &keep, 0, 8);
+  if (shadowing()) make_files(plan());
   restore_process(0);
 }
 
@@ -304,6 +333,11 @@ void restore_thread(Thread* t) {
   t->slot->pid = c.processes[t->process->slot].pid = (i32)sys(kSysGetpid);
   sys(kSysPrctl, 0x59616d61 /* PR_SET_PTRACER */, -1);
   block_all_signals();
+  if (t->pending_sig) {
+    // A replica's: the journal did not have it yet. It waits in the kernel until the journal has, or for going live.
+    sys(kSysRtTgsigqueueinfo, sys(kSysGetpid), t->kernel_tid, t->pending_sig, &t->pending);
+    t->pending_sig = 0;
+  }
   arm_thread(t);
   u32 lo, hi;
   asm volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));

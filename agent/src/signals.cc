@@ -1,5 +1,5 @@
-// Signal handling: see signals.h. Three parts: what the kernel calls (agent_signal_handler), delivery to the guest
-// (frames, sigreturn), and the system calls about signals.
+// Signal handling: see signals.h. Two parts: what the kernel calls (agent_signal_handler), and delivery to the guest. The system calls
+// about signals, sigreturn among them, are in signal_calls.cc.
 //
 // The handler runs on the thread's alternate stack and does as little as possible: it notes the signal and lets the
 // interrupted code go on to the next agent event, or, for faults and kicks inside guest code, moves the thread to
@@ -9,12 +9,14 @@
 #include "async.h"
 #include "baton.h"
 #include "calls.h"
+#include "held_signals.h"
 #include "image.h"
 #include "live.h"
 #include "pids.h"
 #include "process.h"
 #include "report.h"
 #include "shadow.h"
+#include "signal_frame.h"
 #include "timers.h"
 
 namespace understudy {
@@ -37,35 +39,6 @@ constexpr u64 kHandlerMask = ~(signal_bit(kSigSegv) | signal_bit(kSigBus));
 constexpr u32 kArchX8664 = 0xc000003e;
 constexpr i32 kTrapInt3 = 0x80;  // SI_KERNEL
 
-struct StackT {
-  u64 sp;
-  i32 flags;
-  i32 pad;
-  u64 size;
-};
-enum { kSsOnstack = 1, kSsDisable = 2, kSsAutodisarm = (i32)0x80000000 };
-
-struct Ucontext {  // struct ucontext of the kernel, x86-64
-  u64 flags;
-  u64 link;
-  StackT stack;
-  u64 r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, eflags;
-  u16 cs, gs, fs, ss;
-  u64 err, trapno, oldmask, cr2;
-  u64 fpstate;
-  u64 reserved[8];
-  u64 sigmask;
-};
-static_assert(sizeof(Ucontext) == 40 + 18 * 8 + 8 + 32 + 8 + 64 + 8);
-
-struct Frame {  // struct rt_sigframe
-  u64 return_address;
-  Ucontext uc;
-  SigInfo info;
-};
-
-constexpr u32 kFpMagic1 = 0x46505853, kFpMagic2 = 0x46505845;
-
 u32 xsave_size() {
   static u32 size;  // the same in every process on one machine; computed once
   if (!size) {
@@ -75,29 +48,7 @@ u32 xsave_size() {
   }
   return size;
 }
-u64 xsave_features() {
-  u32 lo, hi;
-  asm volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
-  return (u64)hi << 32 | lo;
-}
 
-void regs_to_context(const GuestRegs& r, Ucontext& u) {
-  u.r8 = r.r8, u.r9 = r.r9, u.r10 = r.r10, u.r11 = r.r11, u.r12 = r.r12, u.r13 = r.r13, u.r14 = r.r14, u.r15 = r.r15;
-  u.rdi = r.rdi, u.rsi = r.rsi, u.rbp = r.rbp, u.rbx = r.rbx, u.rdx = r.rdx, u.rax = r.rax, u.rcx = r.rcx;
-  u.rsp = r.rsp, u.rip = r.rip, u.eflags = r.eflags;
-}
-void context_to_regs(const Ucontext& u, GuestRegs& r) {
-  r.r8 = u.r8, r.r9 = u.r9, r.r10 = u.r10, r.r11 = u.r11, r.r12 = u.r12, r.r13 = u.r13, r.r14 = u.r14, r.r15 = u.r15;
-  r.rdi = u.rdi, r.rsi = u.rsi, r.rbp = u.rbp, r.rbx = u.rbx, r.rdx = u.rdx, r.rax = u.rax, r.rcx = u.rcx;
-  r.rsp = u.rsp, r.rip = u.rip, r.eflags = u.eflags;
-}
-
-// The arithmetic flags travel as lahf/seto image (entry.S): ah = SF ZF AF PF CF, al = OF.
-constexpr u64 kArithmetic = 0x8d5;
-void flags_to_image(Thread* t, u64 eflags) { t->flags16 = (eflags & 0xd5) << 8 | 0x200 | (eflags >> 11 & 1); }
-u64 image_to_flags(const Thread* t) { return (t->flags16 >> 8 & 0xd5) | (t->flags16 & 1) << 11 | 0x202; }
-
-bool stops_by_default(int sig) { return sig == kSigStop || sig == kSigTstp || sig == kSigTtin || sig == kSigTtou; }
 bool dumps_core(int sig) {
   return sig == 3 || sig == kSigIll || sig == kSigTrap || sig == kSigAbrt || sig == kSigBus || sig == kSigFpe ||
          sig == kSigSegv || sig == 24 || sig == 25 || sig == kSigSys;
@@ -112,18 +63,6 @@ void kernel_sigaction(int sig, u64 handler, u64 flags, u64 mask) {
 }
 
 extern "C" void agent_signal_handler(int sig, SigInfo* info, Ucontext* u);
-
-// What the kernel does with a signal, given what the guest asked for.
-void install_for(Thread* t, int sig) {
-  if (sig == kSigKill || sig == kSigStop) return;
-  const SigAction& a = t->process->actions[sig];
-  u64 keep = a.flags & 3;  // SA_NOCLDSTOP, SA_NOCLDWAIT
-  bool must = signal_bit(sig) & kReservedMask;
-  if (!must && a.handler == 1) return kernel_sigaction(sig, 1, keep, 0);
-  if (!must && a.handler == 0 && (ignores_by_default(sig) || stops_by_default(sig)))
-    return kernel_sigaction(sig, 0, keep, 0);
-  kernel_sigaction(sig, (u64)agent_signal_handler, kAgentSaFlags | keep, kHandlerMask);
-}
 
 // replay: the breakpoint that is armed for the next position stands there.
 bool is_armed(const Thread* t, u64 addr) {
@@ -259,42 +198,6 @@ extern "C" void agent_signal_handler(int sig, SigInfo* info, Ucontext* u) {
   note_signal(t, sig, info, u);
 }
 
-// ---- the signals that are never blocked at the kernel (kReservedMask), when somebody sends one and the guest blocks it ----
-u64 held_signals(const Thread* t) {
-  u64 set = 0;
-  for (const SigInfo& h : t->held)
-    if (h.signo) set |= signal_bit(h.signo);
-  return set;
-}
-
-void hold(Thread* t, const SigInfo& info) {
-  if (held_signals(t) & signal_bit(info.signo)) return;  // such signals do not queue
-  for (SigInfo& h : t->held)
-    if (!h.signo) {
-      copy_bytes(&h, &info, sizeof h);
-      return;
-    }
-}
-
-// Takes the lowest of `set`; false when none is held.
-bool take_held(Thread* t, u64 set, SigInfo& info) {
-  set &= held_signals(t);
-  if (!set) return false;
-  for (SigInfo& h : t->held)
-    if (h.signo == __builtin_ctzll(set) + 1) {
-      copy_bytes(&info, &h, sizeof info);
-      h.signo = 0;
-    }
-  return true;
-}
-
-// record, after a change of what the guest blocks: what it no longer does is delivered when the call is left.
-void release_held(Thread* t, u64 mask) {
-  if (t->pending_sig || !take_held(t, ~mask, t->pending)) return;
-  block_all_signals();
-  t->pending_sig = (u32)t->pending.signo;
-}
-
 // A signal that the guest has blocked by the time it could be delivered: give it back to the kernel, which keeps it.
 void requeue(Thread* t) {
   SigInfo info;
@@ -395,6 +298,17 @@ void perform_delivery(Thread* t, int sig, const SigInfo& info, SignalPlace place
 }
 
 }  // namespace
+
+void install_for(Thread* t, int sig) {
+  if (sig == kSigKill || sig == kSigStop) return;
+  const SigAction& a = t->process->actions[sig];
+  u64 keep = a.flags & 3;  // SA_NOCLDSTOP, SA_NOCLDWAIT
+  bool must = signal_bit(sig) & kReservedMask;
+  if (!must && a.handler == 1) return kernel_sigaction(sig, 1, keep, 0);
+  if (!must && a.handler == 0 && (ignores_by_default(sig) || stops_by_default(sig)))
+    return kernel_sigaction(sig, 0, keep, 0);
+  kernel_sigaction(sig, (u64)agent_signal_handler, kAgentSaFlags | keep, kHandlerMask);
+}
 
 bool ignores_by_default(int sig) { return sig == kSigChld || sig == kSigUrg || sig == kSigWinch || sig == kSigCont; }
 
@@ -542,221 +456,6 @@ void deliver_fault(Thread* t) {
   ring_commit(p, q);
   t->slot->events++;
   perform_delivery(t, sig, info, kFault);
-}
-
-// ---- system calls about signals: computed by the agent, the same in both modes ---------------------------------------
-i64 call_rt_sigaction(Thread* t) {
-  const u64* a = t->call.args;
-  int sig = (int)a[0];
-  if (sig < 1 || sig > kSignals || a[3] != 8) return settle(t, -kEINVAL);
-  SigAction& mine = t->process->actions[sig];
-  SigAction wanted, old = mine;
-  if (a[1]) {
-    if (sig == kSigKill || sig == kSigStop) return settle(t, -kEINVAL);
-    if (agent_copy_safe(&wanted, (void*)a[1], sizeof wanted)) return settle(t, -kEFAULT);
-    wanted.mask &= ~kUnblockable;
-    mine = wanted;
-    if (recording()) install_for(t, sig);
-    else if (true_processes()) follow_disposition(t, sig, old);
-    SigInfo dropped;
-    if (wanted.handler == 1) take_held(t, signal_bit(sig), dropped);
-  }
-  if (a[2] && agent_copy_safe((void*)a[2], &old, sizeof old)) return settle(t, -kEFAULT);
-  return settle(t, 0);
-}
-
-i64 call_rt_sigprocmask(Thread* t) {
-  const u64* a = t->call.args;
-  if (a[3] != 8) return settle(t, -kEINVAL);
-  u64 old = t->guest_mask, set;
-  if (a[1]) {
-    if (agent_copy_safe(&set, (void*)a[1], 8)) return settle(t, -kEFAULT);
-    set &= ~kUnblockable;
-    u64 now = (i32)a[0] == 0 ? old | set : (i32)a[0] == 1 ? old & ~set : set;
-    if ((u32)a[0] > 2) return settle(t, -kEINVAL);
-    t->guest_mask = now;
-    if (recording() && !t->pending_sig && now != old) set_kernel_mask(now);
-    if (recording()) release_held(t, now);
-  }
-  if (a[2] && agent_copy_safe((void*)a[2], &old, 8)) return settle(t, -kEFAULT);
-  return settle(t, 0);
-}
-
-i64 call_sigaltstack(Thread* t) {
-  const u64* a = t->call.args;
-  bool on = t->alt_size && t->regs.rsp - t->alt_sp < t->alt_size;
-  StackT old{t->alt_sp,
-             (i32)(!t->alt_size ? (u32)kSsDisable
-                   : on         ? t->alt_flags | kSsOnstack
-                                : t->alt_flags),
-             0, t->alt_size},
-      now;
-  if (a[0]) {
-    if (agent_copy_safe(&now, (void*)a[0], sizeof now)) return settle(t, -kEFAULT);
-    if (on) return settle(t, -kEPERM);
-    u32 mode = (u32)now.flags & ~(u32)kSsAutodisarm;
-    if (mode == kSsDisable) {
-      t->alt_sp = t->alt_size = 0;
-      t->alt_flags = 0;
-    } else if (mode == 0 || mode == kSsOnstack) {
-      if (now.size < 2048) return settle(t, -kENOMEM);
-      t->alt_sp = now.sp;
-      t->alt_size = now.size;
-      t->alt_flags = (u32)now.flags & (u32)kSsAutodisarm;
-    } else {
-      return settle(t, -kEINVAL);
-    }
-  }
-  if (a[1] && agent_copy_safe((void*)a[1], &old, sizeof old)) return settle(t, -kEFAULT);
-  return settle(t, 0);
-}
-
-i64 call_rt_sigreturn(Thread* t) {
-  Ucontext u;
-  if (agent_copy_safe(&u, (void*)t->regs.rsp, sizeof u)) end_process(t, 128 + kSigSegv, kSigSegv);
-  settle(t, 0);
-  if (u.fpstate) {
-    u32* software = (u32*)(u.fpstate + 464);
-    u64 features = software[0] == kFpMagic1 ? *(u64*)(software + 2) & xsave_features() : 3;
-    asm volatile("xrstor64 (%0)" ::"r"(u.fpstate), "a"((u32)features), "d"((u32)(features >> 32)) : "memory");
-  }
-  context_to_regs(u, t->regs);
-  flags_to_image(t, u.eflags);
-  t->guest_mask = u.sigmask & ~kUnblockable;
-  t->alt_sp = u.stack.flags & kSsDisable ? 0 : u.stack.sp;
-  t->alt_size = u.stack.flags & kSsDisable ? 0 : u.stack.size;
-  t->alt_flags = (u32)u.stack.flags & (u32)kSsAutodisarm;
-  t->via_sud = 0;
-  if (recording()) {
-    if (!t->pending_sig) set_kernel_mask(t->guest_mask);
-    release_held(t, t->guest_mask);
-    if (t->pending_sig) deliver_pending(t, kAfterCall);
-  } else {
-    Event e;
-    peek_event(t, e);
-    if (e.kind == kEvSignal) {
-      if ((u32)e.integer() == kAfterCall) deliver_recorded(t, e, kAfterCall);
-    } else if (e.kind == kEvPreempt) {
-      prepare_async(t);
-    } else if (e.kind == kEvNone) {
-      deliver_due(t, 0);
-    }
-  }
-  agent_return(t);
-}
-
-// The call's own mask lets a held signal through: the call is not made, as the kernel would not wait in it either.
-bool interrupted_by_held(Thread* t) {
-  u32 before = t->pending_sig;
-  release_held(t, t->suspend_mask);
-  return t->pending_sig != before;
-}
-
-i64 call_rt_sigpending(Thread* t) {
-  const u64* a = t->call.args;
-  if (!recording()) return replay_result(t, t->call);
-  before_call(t->call, t->scratch);
-  u64 set = 0;
-  i64 ret = sys(kSysRtSigpending, &set, a[1]);
-  set |= held_signals(t) & t->guest_mask;
-  if (ret == 0 && agent_copy_safe((void*)a[0], &set, a[1])) ret = -kEFAULT;
-  return record_result(t, t->call, ret);
-}
-
-i64 call_rt_sigtimedwait(Thread* t) {
-  const Call& c = t->call;
-  u64 set;
-  if (!recording() || c.args[3] != 8 || agent_copy_safe(&set, (void*)c.args[0], 8) || !(set & kReservedMask))
-    return generic_call(t, c);
-  before_call(c, t->scratch);
-  for (;;) {
-    SigInfo info;
-    if (take_held(t, set, info)) {
-      i64 ret = info.signo;
-      if (c.args[1] && agent_copy_safe((void*)c.args[1], &info, sizeof info)) ret = -kEFAULT;
-      return record_result(t, c, ret);
-    }
-    bool others = group_has_others();
-    if (others) baton_release(t);
-    u64 args[6];
-    copy_bytes(args, c.args, sizeof args);
-    if (US_UNLIKELY(t->began_ns)) shorten_wait(t, c.nr, args);
-    i64 ret = agent_interruptible(c.nr, args);
-    if (others) baton_acquire(t);
-    // What the guest blocks is held when this returns.
-    if (ret == kNotMade || (ret == -kEINTR && pending_restarts(t))) deliver_pending(t, kBeforeCall);
-    if (ret == kNotMade || (ret == -kEINTR && !t->pending_sig)) continue;
-    return record_result(t, c, ret);
-  }
-}
-
-// The sender of a stop signal may be stopped itself in this very call, so others may take the baton meanwhile; but as long as
-// it goes on, nobody does: who is to be stopped must not be stopped with the baton in its hand.
-i64 call_stop(Thread* t) {
-  if (!recording()) return replay_result(t, t->call);
-  const u64* a = t->call.args;
-  before_call(t->call, t->scratch);
-  bool others = group_has_others();
-  if (others) baton_lend(t);
-  i64 ret = raw_syscall(t->call.nr, a[0], a[1], a[2], a[3], a[4], a[5]);
-  if (others) baton_reclaim(t);
-  return record_result(t, t->call, ret);
-}
-
-// Calls that send the signal that their argument tells.
-bool sends_stop(const Call& c) {
-  return stops_by_default((i32)c.args[c.nr == kSysTgkill || c.nr == kSysRtTgsigqueueinfo ? 2 : 1]);
-}
-
-i64 call_rt_sigsuspend(Thread* t) {
-  u64 mask;
-  if (t->call.args[1] != 8) return settle(t, -kEINVAL);
-  if (agent_copy_safe(&mask, (void*)t->call.args[0], 8)) return settle(t, -kEFAULT);
-  t->suspended = 1;
-  t->suspend_mask = mask & ~kUnblockable;
-  if (recording() && interrupted_by_held(t)) return record_result(t, t->call, -kEINTR);
-  u64 kernel_mask = t->suspend_mask & ~kReservedMask;
-  Call local = t->call;
-  local.args[0] = (u64)&kernel_mask;
-  i64 ret = generic_call(t, local);
-  // In replay the delivery that follows needs suspend_mask; without one (truncated journal) it must not linger.
-  return ret;
-}
-
-// ppoll(.., mask arg 3, size 4), pselect6 and io_pgetevents(.., {mask*, size}* arg 5), epoll_pwait(.., mask 4, size 5), epoll_pwait2 likewise
-i64 call_with_mask(Thread* t) {
-  Call local = t->call;
-  u64 mask = 0, kernel_mask;
-  struct {
-    u64 ptr, len;
-  } pair{0, 8};
-  u64 at;
-  bool paired = t->call.nr == kSysPselect6 || t->call.nr == kSysIoPgetevents;
-  if (paired) {
-    if (!t->call.args[5]) return generic_call(t, local);
-    if (agent_copy_safe(&pair, (void*)t->call.args[5], sizeof pair)) return settle(t, -kEFAULT);
-    at = pair.ptr;
-  } else {
-    at = t->call.args[t->call.nr == kSysPpoll ? 3 : 4];
-  }
-  if (!at) return generic_call(t, local);
-  if (agent_copy_safe(&mask, (void*)at, 8)) return settle(t, -kEFAULT);
-  t->suspended = 1;
-  t->suspend_mask = mask & ~kUnblockable;
-  if (recording() && interrupted_by_held(t)) {
-    before_call(t->call, t->scratch);
-    return record_result(t, t->call, -kEINTR);
-  }
-  kernel_mask = t->suspend_mask & ~kReservedMask;
-  if (paired) {
-    pair.ptr = (u64)&kernel_mask;
-    local.args[5] = (u64)&pair;
-  } else {
-    local.args[t->call.nr == kSysPpoll ? 3 : 4] = (u64)&kernel_mask;
-  }
-  i64 ret = generic_call(t, local);
-  if (ret != -kEINTR) t->suspended = 0;
-  return ret;
 }
 
 }  // namespace understudy

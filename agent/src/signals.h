@@ -21,6 +21,10 @@ inline constexpr u64 kSaNodefer = 0x40000000, kSaResethand = 0x80000000, kSaRest
 enum SignalPlace : u32 { kAfterCall = 0, kBeforeCall = 1, kInCode = 2, kFault = 3 };
 
 bool ignores_by_default(int sig);
+inline bool stops_by_default(int sig) {
+  return sig == kSigStop || sig == kSigTstp || sig == kSigTtin || sig == kSigTtou;
+}
+void install_for(Thread* t, int sig);           // what the kernel does with a signal, given what the guest asked for
 void install_handlers(Thread* t, u64 ignored);  // for a fresh image
 void install_replay_handlers();
 void reinstall_handlers(Thread* t);  // a replica that goes live: what the guest has asked for is the kernel's to do now

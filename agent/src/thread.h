@@ -27,16 +27,7 @@ inline constexpr u32 kFdFlags = 1024;
 inline constexpr u32 kCookies = 64;
 
 // What the guest has armed, as timers.cc remembers it in a hot replica.
-struct Timers {
-  struct Interval {  // struct itimerval
-    i64 interval[2], value[2];
-  } interval[3];
-  struct Posix {
-    i32 used, id, clock, has_event, set, flags;
-    u8 event[64];
-    i64 spec[4];
-  } posix[16];
-};
+using Timers = abi::RestoreTimers;
 
 struct Process {
   u32 slot;                         // index into Control::processes

@@ -1,7 +1,8 @@
 // From outcomes to tables and pictures.
 import * as Plot from '@observablehq/plot';
 import { machineText, type Machine } from '../lib/document.js';
-import { figure, table } from '../lib/markdown.js';
+import { figure, mark, table } from '../lib/markdown.js';
+import { green, legend, logarithmic, red, style } from '../lib/picture.js';
 import { quantile } from '../lib/stats.js';
 import { svgOf } from '../lib/svg.js';
 import { faults } from './faults.js';
@@ -18,7 +19,6 @@ const ms = (v: number | undefined): string => (v === undefined ? '' : figure(v))
 const sum = (values: number[]): number => values.reduce((a, b) => a + b, 0);
 const times = (pauses: Pause[]): number[] => pauses.map((p) => p.ms).sort((a, b) => a - b);
 const kindOf = (o: Outcome) => faults.find((f) => f.name === o.plan.fault)?.kind;
-const mark = (reached: boolean): string => (reached ? '✓' : '✗');
 
 /** How often an error of the clients' came up, over all runs. */
 const errors = (outcomes: Outcome[], ...kinds: string[]): number =>
@@ -148,7 +148,7 @@ export function markdown(results: Results, pictures?: { pauses: string }): strin
   ].join('\n');
 }
 
-const colours = { 'client did not have to send again': '#1b7f5c', 'client had to send again': '#c2452d' };
+const colours = { 'client did not have to send again': green, 'client had to send again': red };
 
 /** Each connection's wait as a point, by fault. */
 export function pausesPicture({ outcomes }: Results): string | undefined {
@@ -169,13 +169,8 @@ export function pausesPicture({ outcomes }: Results): string | undefined {
       marginLeft: 110,
       marginTop: 30,
       marginBottom: 44,
-      style: { background: 'white', color: '#222', fontFamily: 'sans-serif', fontSize: '12px' },
-      x: {
-        type: 'log',
-        grid: true,
-        label: 'from detection to the first new byte, ms (each point is a connection)',
-        tickFormat: (d: number) => `${d}`,
-      },
+      style,
+      x: { ...logarithmic, label: 'from detection to the first new byte, ms (each point is a connection)' },
       y: { label: null, domain: shown },
       marks: [
         // Points side by side, as far as the rows are high: a seedless jitter would change the picture each time it is drawn.
@@ -198,9 +193,7 @@ export function pausesPicture({ outcomes }: Results): string | undefined {
             },
           ),
         ),
-        ...Object.entries(colours).map(([name, fill], i) =>
-          Plot.text([name], { frameAnchor: 'top-left', dx: 250 * i, dy: -22, fill, fontWeight: 'bold' }),
-        ),
+        ...legend(colours, { step: 250, dy: -22 }),
       ],
     }),
   );

@@ -1,7 +1,8 @@
 // The figures of a pair that works, as tables and pictures.
 import * as Plot from '@observablehq/plot';
 import { machineText, type Machine } from '../lib/document.js';
-import { figure, table } from '../lib/markdown.js';
+import { figure, mark, table } from '../lib/markdown.js';
+import { green, grey, legend, logarithmic, style } from '../lib/picture.js';
 import { svgOf } from '../lib/svg.js';
 import { summarise } from '../lib/stats.js';
 import type { Kind, Load, Measured } from './load.js';
@@ -42,7 +43,7 @@ const guestCpu = (m: Measured): number => guestParts.reduce((n, name) => n + (m.
 
 /** `goal`: what must be reached, and whether it is. */
 function goal(reached: boolean, text: string): string {
-  return `${text} ${reached ? '✓' : '✗'}`;
+  return `${text} ${mark(reached)}`;
 }
 
 export function markdown(results: Results, pictures?: { latency: string; cpu: string }): string {
@@ -152,7 +153,7 @@ export function markdown(results: Results, pictures?: { latency: string; cpu: st
   return lines.join('\n');
 }
 
-const colours = { native: '#8a8f98', protected: '#1b7f5c' };
+const colours = { native: grey, protected: green };
 
 /** The distribution of the time of a request, on an axis that gives the slow ones room. */
 export function latencyPicture(results: Results): string {
@@ -174,14 +175,14 @@ export function latencyPicture(results: Results): string {
       marginLeft: 60,
       marginRight: 90,
       marginBottom: 44,
-      style: { background: 'white', color: '#222', fontFamily: 'sans-serif', fontSize: '12px' },
+      style,
       x: {
         type: 'log',
         label: 'share of requests that are faster',
         ticks: [2, 10, 100, 1000, 10000],
         tickFormat: (d: number) => `${Number((100 - 100 / d).toPrecision(6))} %`,
       },
-      y: { type: 'log', grid: true, label: 'time of a request, µs', tickFormat: (d: number) => `${d}` },
+      y: { ...logarithmic, label: 'time of a request, µs' },
       fx: { label: null },
       marks: [
         Plot.line(points, {
@@ -192,9 +193,7 @@ export function latencyPicture(results: Results): string {
           z: 'kind',
           strokeWidth: 2,
         }),
-        ...Object.entries(colours).map(([name, fill], i) =>
-          Plot.text([name], { frameAnchor: 'top-left', dx: 90 * i + 10, dy: 6, fill, fontWeight: 'bold' }),
-        ),
+        ...legend(colours, { step: 90, dx: 10, dy: 6 }),
       ],
     }),
   );
@@ -239,15 +238,13 @@ export function cpuPicture(results: Results): string {
       marginLeft: 170,
       marginTop: 34,
       marginBottom: 44,
-      style: { background: 'white', color: '#222', fontFamily: 'sans-serif', fontSize: '12px' },
+      style,
       x: { grid: true, label: 'µs of CPU for one request' },
       y: { label: null, domain: bars },
       color: { domain: Object.keys(parts), range: Object.values(parts) },
       marks: [
         Plot.barX(points, { x: 'us', y: 'bar', fill: 'part', order: Object.keys(parts), insetTop: 2, insetBottom: 2 }),
-        ...Object.entries(parts).map(([name, fill], i) =>
-          Plot.text([name], { frameAnchor: 'top-left', dx: 118 * i, dy: -24, fill, fontWeight: 'bold' }),
-        ),
+        ...legend(parts, { step: 118, dy: -24 }),
       ],
     }),
   );

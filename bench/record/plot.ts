@@ -1,9 +1,10 @@
 // The ratios to native as a picture: one line per metric, on a logarithmic axis, recorded and traced side by side.
 import * as Plot from '@observablehq/plot';
+import { green, legend, logarithmic, red, style } from '../lib/picture.js';
 import { svgOf } from '../lib/svg.js';
 import type { Row } from './report.js';
 
-const colours = { recorded: '#1b7f5c', 'under strace': '#c2452d' };
+const colours = { recorded: green, 'under strace': red };
 
 export function plot(rows: Row[]): string | undefined {
   const shown = rows.filter((r) => r.metric.plotted !== false && r.ratio.recorded);
@@ -23,13 +24,8 @@ export function plot(rows: Row[]): string | undefined {
       marginLeft: 440,
       marginRight: 30,
       marginBottom: 40,
-      style: { background: 'white', color: '#222', fontFamily: 'sans-serif', fontSize: '12px' },
-      x: {
-        type: 'log',
-        grid: true,
-        label: 'ratio to native (bar: smallest to largest; tick: goal)',
-        tickFormat: (d: number) => `${d}`,
-      },
+      style,
+      x: { ...logarithmic, label: 'ratio to native (bar: smallest to largest; tick: goal)' },
       y: { label: null, domain: shown.map((r) => r.metric.label), tickSize: 0 },
       color: { domain: Object.keys(colours), range: Object.values(colours) },
       marks: [
@@ -45,9 +41,7 @@ export function plot(rows: Row[]): string | undefined {
           strokeOpacity: 0.5,
         }),
         Plot.dot(points, { x: 'median', y: 'label', fill: 'mode', r: 4 }),
-        ...Object.entries(colours).map(([name, fill], i) =>
-          Plot.text([name], { frameAnchor: 'top-left', dx: 90 * i, dy: -16, fill, fontWeight: 'bold' }),
-        ),
+        ...legend(colours, { step: 90, dy: -16 }),
       ],
     }),
   );

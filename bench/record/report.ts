@@ -1,7 +1,7 @@
 // From values to results, and from results to Markdown.
 import { machineText, type Machine } from '../lib/document.js';
 import { modes, type Metric, type Mode, type Values, type Workload } from './model.js';
-import { figure } from '../lib/markdown.js';
+import { figure, mark } from '../lib/markdown.js';
 import { pairedRatios, summarise, type Summary } from '../lib/stats.js';
 
 export interface Row {
@@ -61,8 +61,8 @@ function goalText({ metric: { goal, unit }, goalReached }: Row): string {
   if (!goal) return '';
   const sign = goal.at === 'most' ? '≤' : '≥';
   const what = { ratio: '', difference: `+ `, value: '' }[goal.of];
-  const mark = goalReached === undefined ? '' : goalReached ? ' ✓' : ' ✗';
-  return `${sign} ${what}${goal.bound}${goal.of === 'ratio' ? '' : ` ${unit}`}${mark}`;
+  const reached = goalReached === undefined ? '' : ` ${mark(goalReached)}`;
+  return `${sign} ${what}${goal.bound}${goal.of === 'ratio' ? '' : ` ${unit}`}${reached}`;
 }
 
 export function markdown(results: Results, plotFile?: string): string {

@@ -1,4 +1,4 @@
-// The vocabulary in which syscalls.ts describes the kernel's interface: small constructors, so that the table itself reads
+// The vocabulary in which calls/ and ioctls.ts describe the kernel's interface: small constructors, so that the table itself reads
 // like a manual's index.
 //
 // Invariants:
@@ -7,7 +7,7 @@
 //  - Everything that says how long an output is must be known from the arguments, from the result, from memory that the
 //    guest wrote, or from an earlier output of the same call. Replay walks the same description with nothing else to go by.
 //
-// Must not: hold any call's particulars (syscalls.ts, ioctls.ts) or anything about a target language (generate.ts).
+// Must not: hold any call's particulars (calls/, ioctls.ts) or anything about a target language (emit/).
 
 /**
  * How replay treats a call: `emulate` answers from the journal; `reexecute` makes it again, because its effect is on the guest's own
@@ -182,8 +182,8 @@ export interface Syscall {
   commands?: Commands;
 }
 
-/** `define(0, 'read', 'fd:fd buf:ptr count:size', 'emulate', {...})`; an argument without a type is an int. */
-export function define(nr: number, name: string, args: string, cls: CallClass, o: CallOptions = {}): Syscall {
+/** `call(0, 'read', 'fd:fd buf:ptr count:size', 'emulate', {...})`; an argument without a type is an int. */
+function define(nr: number, name: string, args: string, cls: CallClass, o: CallOptions = {}): Syscall {
   const parsed = args
     .split(' ')
     .filter((a) => a !== '')
@@ -206,5 +206,24 @@ export function define(nr: number, name: string, args: string, cls: CallClass, o
     out: o.out ?? [],
     ...(o.data === undefined ? {} : { data: o.data }),
     ...(o.commands === undefined ? {} : { commands: o.commands }),
+  };
+}
+
+/** A group's own table, and the ways to put calls into it. */
+export function group(): {
+  table: Syscall[];
+  call: (nr: number, name: string, args: string, cls: CallClass, o?: CallOptions) => void;
+  /** Calls that no longer exist. */
+  gone: (nr: number, name: string) => void;
+} {
+  const table: Syscall[] = [];
+  return {
+    table,
+    call: (nr, name, args, cls, o = {}) => {
+      table.push(define(nr, name, args, cls, o));
+    },
+    gone: (nr, name) => {
+      table.push(define(nr, name, '', 'emulate'));
+    },
   };
 }

@@ -102,6 +102,8 @@ inline size_t event_length(const uint8_t* p, const uint8_t* end) {
 class MsgpackReader {
  public:
   MsgpackReader(const uint8_t* p, const uint8_t* end) : p_(p), end_(end) {}
+  explicit MsgpackReader(std::string_view bytes)
+      : p_(reinterpret_cast<const uint8_t*>(bytes.data())), end_(p_ + bytes.size()) {}
   bool ok() const { return ok_; }
   const uint8_t* position() const { return p_; }
 
@@ -147,6 +149,12 @@ class MsgpackReader {
     const size_t len = ok_ ? msgpack_length(p_, end_) : 0;
     if (len == 0) fail();
     p_ += len;
+  }
+  // The end of an array of `have` elements, of which `known` have been read: a newer writer may have appended more. False when there were
+  // fewer, or anything before was malformed.
+  bool skip_appended(uint64_t have, uint64_t known) {
+    for (uint64_t i = known; i < have && ok_; i++) skip();
+    return ok_ && have >= known;
   }
 
  private:

@@ -133,7 +133,9 @@ void Pump::sleep(int timeout_ms) {
   __atomic_store_n(&ring.pump_sleeping, 1, __ATOMIC_SEQ_CST);
   // A guest that found the ring full before it could see pump_sleeping is waiting already.
   const bool pressed = __atomic_load_n(&ring.guest_sleeping, __ATOMIC_SEQ_CST) != 0;
-  if (!pressed && load_acquire(finishing_) == 0) futex_wait(&ring.pump_wake, wake, timeout_ms);
+  // Nor is one woken for that began to wait for an output's events before: sequentially consistent on both sides, too.
+  const bool awaited = tap_ && int64_t(__atomic_load_n(&memory_.control().pair.needed, __ATOMIC_SEQ_CST) - shown_) > 0;
+  if (!pressed && !awaited && load_acquire(finishing_) == 0) futex_wait(&ring.pump_wake, wake, timeout_ms);
   __atomic_store_n(&ring.pump_sleeping, 0, __ATOMIC_SEQ_CST);
 }
 

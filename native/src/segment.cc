@@ -37,7 +37,7 @@ std::string segment_path(const std::string& journal_dir, uint32_t number) {
 SegmentWriter::SegmentWriter(std::string journal_dir, uint64_t segment_bytes, uint64_t epoch)
     : journal_dir_(std::move(journal_dir)), segment_bytes_(segment_bytes), epoch_(epoch) {}
 
-std::optional<IoError> SegmentWriter::open_first() { return open_next(1); }
+std::optional<IoError> SegmentWriter::open_first(uint64_t first_seq) { return open_next(first_seq); }
 
 std::optional<IoError> SegmentWriter::open_next(uint64_t first_seq) {
   const uint32_t number = number_ + 1;

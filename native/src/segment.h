@@ -35,7 +35,7 @@ class SegmentWriter {
   SegmentWriter(std::string journal_dir, uint64_t segment_bytes, uint64_t epoch);
 
   // Each returns what went wrong, if anything; after an error nothing more may be written.
-  std::optional<IoError> open_first();
+  std::optional<IoError> open_first(uint64_t first_seq = 1);
   std::optional<IoError> append(uint64_t first_seq, uint64_t count, const uint8_t* events, size_t len);
   std::optional<IoError> close(uint64_t next_seq);
   // From now on a segment, and its place in the folder, is on the disk before the next one begins: sync_to_disk() of the newest is

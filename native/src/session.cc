@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include <filesystem>
+#include <future>
 
 #include "session_parts.h"
 
@@ -56,7 +57,8 @@ RecordSession::RecordSession(const RecordOptions& options, EmitEvent emit)
     control.flags |= abi::kFlagCheckpoints;
     if (checkpoint::PageTracker::supported(&cannot_track)) control.flags |= abi::kFlagTrack;
     else
-      emit_(message(abi::kWarning, "each checkpoint copies all memory while the program stands still: " + cannot_track));
+      emit_(
+          message(abi::kWarning, "each checkpoint copies all memory while the program stands still: " + cannot_track));
   }
   launcher_ = std::make_unique<Launcher>(
       memory_, enclosure_, [this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); });
@@ -88,6 +90,8 @@ RecordSession::RecordSession(const RecordOptions& options, EmitEvent emit)
   checkpointer_ = std::make_unique<checkpoint::Checkpointer>(memory_, *warden_, *pump_, blobs_, enclosure_,
                                                              options.journal_dir, options.agent_path, options.epoch,
                                                              options.checkpoint_keep);
+  // The guest has inherited these three.
+  if (options.checkpoint_kernel) checkpointer_->for_replicas({0, 1, 2});
   service_ = std::make_unique<Service>(
       memory_, blobs_, sites_, *warden_, launcher_.get(), enclosure_,
       Service::Hooks{[this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); },
@@ -283,12 +287,15 @@ ReplaySession::ReplaySession(const ReplayOptions& options, EmitEvent emit)
     throw HostError("JOURNAL_DIR", errno, options.journal_dir,
                     options.journal_dir + " is not a journal: " + errno_text(errno));
   std::vector<Bind> page_binds;
+  std::future<void> verified;
   if (options.from_seq != 0) {
     const bool staged = isolation && isolation->mount;
     restore_ = std::make_unique<checkpoint::Restore>(options.journal_dir, options.from_seq);
     if (((restore_->group().flags & abi::kFlagPidNamespace) != 0) != (isolation && isolation->pid) && isolation &&
         isolation->pid)
       throw HostError("CHECKPOINT_READ", EINVAL, options.journal_dir, "the checkpoint was taken without isolation");
+    // Beside the agent, which fills the memory meanwhile: nothing of it runs before there are events.
+    verified = std::async(std::launch::async, [this] { restore_->verify(); });
     restore_->prepare(memory_, blobs_, options.agent_path, staged ? scratch_dir + "/open" : scratch_dir,
                       staged ? &page_binds : nullptr);
   }
@@ -317,6 +324,16 @@ ReplaySession::ReplaySession(const ReplayOptions& options, EmitEvent emit)
   std::optional<Namespaces> bound = isolation;
   if (bound) bound->binds.insert(bound->binds.end(), page_binds.begin(), page_binds.end());
   pid_ = launcher_->start(spawn, bound);
+  if (verified.valid()) {
+    try {
+      verified.get();
+    } catch (...) {
+      ::kill(-pid_, SIGKILL);
+      ::kill(pid_, SIGKILL);  // before it leads a group
+      waitpid(pid_, nullptr, __WALL);
+      throw;
+    }
+  }
   emit_({{"type", "started"}, {"pid", int(pid_)}});
   // Before this the stub's agent waits for the first event.
   auto on_end = [this](const Cut& cut) {

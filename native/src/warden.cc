@@ -300,6 +300,13 @@ char Warden::state_of(const abi::ThreadSlot& thread) const {
   return at != std::string::npos && at + 2 < text.size() ? text[at + 2] : char(0);
 }
 
+// Whether a thread that lent the baton waits in its call. As agents do: one that only lacks a processor may have its data out already, and
+// another's event must not be journalled before.
+bool Warden::waits_in_call(const abi::ThreadSlot& thread) const {
+  const char state = state_of(thread);
+  return state != 'R' && state != 'D';
+}
+
 void Warden::kick(const abi::ThreadSlot& thread) const {
   siginfo_t info{};
   info.si_signo = SIGSYS;
@@ -343,12 +350,11 @@ bool Warden::pause(uint64_t timeout_ns, const std::atomic<bool>& given_up, const
       __builtin_ia32_pause();
       continue;
     }
-    const char state = state_of(thread);
-    const bool waits = state != 'R' && state != 'D';
+    const bool waits = waits_in_call(thread);
     if ((holder & kStealable) != 0) {
-      // As agents do: one that only lacks a processor may have its data out already, and another's must not be journalled before.
       if (waits)
-        have = __atomic_compare_exchange_n(&control.baton, &holder, kHostBaton, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+        have = __atomic_compare_exchange_n(&control.baton, &holder, kHostBaton, false, __ATOMIC_SEQ_CST,
+                                           __ATOMIC_RELAXED);
     } else if (waits && load_acquire(control.rpc.state) == abi::kRpcIdle) {
       const pid_t tid = enclosure_.host_pid(thread.tid);
       have = frozen_ = freezer.freeze(tid);
@@ -385,10 +391,11 @@ bool Warden::take_baton(pid_t dead_inside) {
   bool have = false;
   for (int waits = 0; !have && load_acquire(stopping_) == 0;) {
     uint32_t holder = load_acquire(control.baton);
-    bool may_take = holder == 0 || (holder & kStealable) != 0;
+    bool may_take = holder == 0;
     if (!may_take) {
-      const abi::ThreadSlot& thread = control.threads[holder % abi::kMaxThreads];
-      may_take = thread.pid == dead_inside || control.processes[thread.process % abi::kMaxProcesses].dead != 0;
+      const abi::ThreadSlot& thread = control.threads[(holder & ~kStealable) % abi::kMaxThreads];
+      may_take = thread.pid == dead_inside || control.processes[thread.process % abi::kMaxProcesses].dead != 0 ||
+                 ((holder & kStealable) != 0 && waits_in_call(thread));
     }
     if (may_take) {
       have = __atomic_compare_exchange_n(&control.baton, &holder, kHostBaton, false, __ATOMIC_SEQ_CST,
@@ -403,8 +410,9 @@ bool Warden::take_baton(pid_t dead_inside) {
         if (other.slot >= 0 && poll(&fd, 1, 0) == 1) store_release(control.processes[other.slot].dead, 1u);
       }
     }
-    if (++waits > kWaitsBeforeKick) ask_for_kick(holder);
-    futex_wait(&control.baton, holder, kBatonWaitMs);
+    const bool lent = (holder & kStealable) != 0;
+    if (++waits > kWaitsBeforeKick && !lent) ask_for_kick(holder);
+    futex_wait(&control.baton, holder, lent ? 1 : kBatonWaitMs);
   }
   __atomic_fetch_sub(&control.baton_waiters, 1, __ATOMIC_SEQ_CST);
   if (!have) return false;

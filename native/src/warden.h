@@ -79,6 +79,7 @@ class Warden {
   void ask_for_kick(uint32_t holder);
   // How the thread is scheduled, as /proc has it: 'S', 'R' …; 0: it is gone.
   char state_of(const abi::ThreadSlot& thread) const;
+  bool waits_in_call(const abi::ThreadSlot& thread) const;
   void kick(const abi::ThreadSlot& thread) const;
   void release_baton();
   void kill_all_locked();

@@ -2,262 +2,14 @@
 // call, the replica is this test. Needs root; without it the tests are skipped (status 77).
 //
 // usage: net_takeover_test [NAME]    only scenarios whose name contains NAME
-#include <errno.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include <atomic>
-#include <memory>
-
-#include "net/gate.h"
-#include "net/takeover.h"
-#include "net_lab.h"
-
-using namespace understudy;
-using namespace understudy::host;
+#include "net_world.h"
 
 namespace {
-
-int failures = 0;
-std::string scenario;
-#define CHECK(condition)                                                                    \
-  do {                                                                                      \
-    if (!(condition)) {                                                                     \
-      printf("%s:%d: failed: %s (%s)\n", __FILE__, __LINE__, #condition, scenario.c_str()); \
-      failures++;                                                                           \
-    }                                                                                       \
-  } while (0)
-
-using Bytes = std::vector<uint8_t>;
-constexpr uint16_t kPort = 7000, kRemotePort = 8000;
-constexpr int kWaitMs = 3000;
-
-void report(abi::MessageLevel level, const std::string& text) {
-  if (level == abi::kError) {
-    printf("%s: unexpected error: %s\n", scenario.c_str(), text.c_str());
-    failures++;
-  }
-}
-
-// What a socket gives within a moment: its bytes, then "|" for the end or "!" and the error's name.
-std::string receive(int fd, size_t want) {
-  std::string out;
-  for (;;) {
-    pollfd p{fd, POLLIN, 0};
-    if (out.size() >= want || poll(&p, 1, kWaitMs) <= 0) return out;
-    char buffer[65536];
-    const ssize_t n = recv(fd, buffer, std::min(sizeof buffer, want - out.size()), MSG_DONTWAIT);
-    if (n < 0) return out + "!" + errno_name(errno);
-    if (n == 0) return out + "|";
-    out.append(buffer, size_t(n));
-  }
-}
-void say(int fd, const std::string& text) {
-  CHECK(send(fd, text.data(), text.size(), MSG_NOSIGNAL) == ssize_t(text.size()));
-}
-template <class Condition>
-bool eventually(const Condition& condition) {
-  for (int i = 0; i < kWaitMs; i++) {
-    if (condition()) return true;
-    usleep(1000);
-  }
-  return condition();
-}
-uint64_t cookie_of(int fd) {
-  uint64_t cookie = 0;
-  socklen_t len = sizeof cookie;
-  getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len);
-  return cookie;
-}
-Bytes sockaddr_bytes(const Endpoint& endpoint, int family) {
-  sockaddr_storage address;
-  const socklen_t len = endpoint.to(&address, family);
-  const auto* p = reinterpret_cast<const uint8_t*>(&address);
-  return {p, p + len};
-}
-
-class World {
- public:
-  struct Setup {
-    bool v6 = false, outward = false, forward = false;
-    std::string client_sysctl;
-  };
-  explicit World(Setup setup)
-      : v6(setup.v6),
-        family(v6 ? AF_INET6 : AF_INET),
-        vip(Address::parse(v6 ? "fd00:77::100" : "10.77.0.100")),
-        client_address(Address::parse(v6 ? "fd00:77::1" : "10.77.0.1")),
-        lab(v6 ? Lab::Addresses{"fd00:77::1", "fd00:77::2", "fd00:77::3", 64}
-               : Lab::Addresses{"10.77.0.1", "10.77.0.2", "10.77.0.3", 24}),
-        table(vip, [](abi::MessageLevel, const std::string&) {}) {
-    if (!setup.client_sysctl.empty()) lab.run("c", "sysctl -qw " + setup.client_sysctl);
-    lab.in("b", [&] {
-      takeover = std::make_unique<Takeover>(
-          TakeoverConfig{.service = "scenario", .vip = vip, .prefix = uint8_t(v6 ? 128 : 32), .interface = "eth0"},
-          report);
-    });
-    lab.in("a", [&] {
-      vip_a = std::make_unique<Vip>(vip, uint8_t(v6 ? 128 : 32), "eth0");
-      vip_a->add();
-      GateConfig config;
-      config.service = "scenario";
-      config.vip = vip;
-      config.interface = "eth0";
-      config.tcp_ports = {kPort};
-      config.outward = setup.outward;
-      if (setup.forward) config.forward_to = Address::parse(v6 ? "fd00:77::3" : "10.77.0.3");
-      config.queue_in = 20;
-      config.queue_out = 21;
-      gate = std::make_unique<Gate>(
-          config, GateHooks{.mirror_packet = [this](Direction direction, std::span<const uint8_t> packet) -> uint64_t {
-                              if (dead) return 0;
-                              table.packet(direction, packet);
-                              position++;
-                              if (!hold) gate->release(position);
-                              return position;
-                            },
-                            .flush = {},
-                            .fin_allowed = {},
-                            .report = report});
-      if (setup.outward) return;
-      listener = UniqueFd(socket(family, SOCK_STREAM, 0));
-      bind_to(listener.get(), {vip, kPort});
-      listen(listener.get(), 100);
-    });
-  }
-  ~World() {
-    lab.in("b", [&] { takeover.reset(); });
-    lab.in("a", [&] { gate.reset(); });
-  }
-
-  void bind_to(int fd, const Endpoint& where) const {
-    const Bytes address = sockaddr_bytes(where, family);
-    CHECK(bind(fd, reinterpret_cast<const sockaddr*>(address.data()), socklen_t(address.size())) == 0);
-  }
-  int connect_to(int fd, const Endpoint& where) const {
-    const Bytes address = sockaddr_bytes(where, family);
-    return connect(fd, reinterpret_cast<const sockaddr*>(address.data()), socklen_t(address.size())) == 0 ? 0 : errno;
-  }
-  UniqueFd client_socket() {
-    UniqueFd fd;
-    lab.in("c", [&] { fd = UniqueFd(socket(family, SOCK_STREAM, 0)); });
-    return fd;
-  }
-  // A client, the primary's end of its connection, and the shadow of that.
-  void connect_client(bool accepted = true) {
-    shadow_listener_socket();
-    client = client_socket();
-    CHECK(connect_to(client.get(), {vip, kPort}) == 0);
-    if (!accepted) return;
-    server = UniqueFd(accept(listener.get(), nullptr, nullptr));
-    shadow = shadow_socket();
-    tell(abi::kNetAccept, shadow.get(), cookie_of(shadow_listener.get()),
-         addresses(name_of(client.get()), {vip, kPort}));
-  }
-  UniqueFd shadow_socket(int type = SOCK_STREAM) {
-    UniqueFd fd;
-    lab.in("b", [&] { fd = UniqueFd(socket(shadow_family(), type, 0)); });
-    return fd;
-  }
-  int shadow_family() const { return dual_stack ? AF_INET6 : family; }
-  void shadow_listener_socket() {
-    shadow_listener = shadow_socket();
-    const int one = 1;
-    setsockopt(shadow_listener.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    Endpoint bound{vip, kPort};
-    if (dual_stack) bound.address = Address::parse("::");
-    tell(abi::kNetListen, shadow_listener.get(), 100, sockaddr_bytes(bound, shadow_family()));
-  }
-  void open_outward(bool answered = true) {
-    UniqueFd remote_listener = client_socket();
-    bind_to(remote_listener.get(), {client_address, kRemotePort});
-    if (answered) listen(remote_listener.get(), 10);
-    lab.in("a", [&] { server = UniqueFd(socket(family, SOCK_STREAM | (answered ? 0 : SOCK_NONBLOCK), 0)); });
-    bind_to(server.get(), {vip, 0});
-    shadow = shadow_socket();
-    if (!answered)
-      lab.run("c",
-              v6 ? "ip6tables -A INPUT -p tcp --dport 8000 -j DROP" : "iptables -A INPUT -p tcp --dport 8000 -j DROP");
-    const int error = connect_to(server.get(), {client_address, kRemotePort});
-    CHECK(error == (answered ? 0 : EINPROGRESS));
-    tell(abi::kNetConnect, shadow.get(), 0, addresses({client_address, kRemotePort}, name_of(server.get())));
-    if (answered) {
-      client = UniqueFd(accept(remote_listener.get(), nullptr, nullptr));
-    } else {
-      CHECK(eventually([&] { return table.stats().packets > 0; }));
-      lab.run("c", v6 ? "ip6tables -F INPUT" : "iptables -F INPUT");
-      listen(remote_listener.get(), 10);
-      late_listener = std::move(remote_listener);
-    }
-  }
-
-  void tell(abi::NetKind kind, int fd, uint64_t a = 0, const Bytes& payload = {}) {
-    abi::NetMessage m{};
-    m.kind = kind;
-    m.cookie = cookie_of(fd);
-    m.a = a;
-    m.payload_bytes = uint32_t(payload.size());
-    table.guest(m, payload.data());
-  }
-  Bytes addresses(const Endpoint& remote, const Endpoint& local) const {
-    Bytes payload(2 * kNetAddressBytes);
-    int i = 0;
-    for (const Endpoint& e : {remote, local}) {
-      const Bytes address = sockaddr_bytes(e, family);
-      const uint32_t len = uint32_t(address.size());
-      memcpy(&payload[size_t(i) * kNetAddressBytes], &len, 4);
-      memcpy(&payload[size_t(i++) * kNetAddressBytes + 4], address.data(), len);
-    }
-    return payload;
-  }
-  static Endpoint name_of(int fd) {
-    sockaddr_storage address{};
-    socklen_t len = sizeof address;
-    getsockname(fd, reinterpret_cast<sockaddr*>(&address), &len);
-    return Endpoint::from(&address, len).value_or(Endpoint{});
-  }
-  // The guest wrote these bytes; `primary` of them were sent before the end.
-  void guest_writes(const std::string& text, size_t primary) {
-    tell(abi::kNetSent, shadow.get(), 0, {text.begin(), text.end()});
-    if (primary != 0) say(server.get(), text.substr(0, primary));
-  }
-  // The connection as the table sees it.
-  const Connection* seen() {
-    const Connection* found = nullptr;
-    table.inspect({name_of(client.get()), {vip, kPort}}, [&](const Connection& c) { found = &c; });
-    return found;
-  }
-  bool table_has(uint64_t received) {
-    return eventually([&] { return seen() != nullptr && seen()->received == received; });
-  }
-  // From one moment to the next nothing comes from host A any more.
-  void kill_primary() {
-    dead = true;
-    lab.run("a", "ip link set eth0 down");
-  }
-  TakeoverResult take_over() {
-    TakeoverResult result;
-    lab.in("b", [&] { result = takeover->run(table, {getpid()}); });
-    return result;
-  }
-
-  bool v6, dual_stack = false;
-  int family;
-  Address vip, client_address;
-  Lab lab;
-  ConnectionTable table;
-  std::unique_ptr<Takeover> takeover;
-  std::unique_ptr<Vip> vip_a;
-  std::unique_ptr<Gate> gate;
-  std::atomic<bool> dead = false, hold = false;
-  uint64_t position = 0;
-  UniqueFd listener, server, client, shadow, shadow_listener, late_listener;
-};
 
 // ---- Takeover ------------------------------------------------------------------------------------------------------------------
 
@@ -272,8 +24,7 @@ void stream_goes_on(World::Setup setup, bool dual_stack) {
   CHECK(receive(w.client.get(), 10) == "answer 1, ");
   say(w.client.get(), "question 2, ");  // received, acknowledged, and not read
   CHECK(w.table_has(24));
-  const int one = 1;
-  setsockopt(w.shadow.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+  set_option(w.shadow.get(), SOL_SOCKET, SO_REUSEADDR, 1);
   w.kill_primary();
   say(w.client.get(), "question 3");  // into the void
   const TakeoverResult result = w.take_over();
@@ -283,17 +34,9 @@ void stream_goes_on(World::Setup setup, bool dual_stack) {
   CHECK(receive(w.shadow.get(), 22) == "question 2, question 3");
   say(w.shadow.get(), "answer 3");
   CHECK(receive(w.client.get(), 8) == "answer 3");
-  int reuse = 0, transparent = 1;
-  socklen_t len = sizeof reuse;
-  getsockopt(w.shadow.get(), SOL_SOCKET, SO_REUSEADDR, &reuse, &len);
-  getsockopt(w.shadow.get(), SOL_IP, IP_TRANSPARENT, &transparent, &len);
-  CHECK(reuse == 1 && transparent == 0);
-  // A new client.
-  UniqueFd second = w.client_socket();
-  CHECK(w.connect_to(second.get(), {w.vip, kPort}) == 0);
-  const UniqueFd accepted(accept(w.shadow_listener.get(), nullptr, nullptr));
-  say(second.get(), "hello");
-  CHECK(receive(accepted.get(), 5) == "hello");
+  CHECK(option(w.shadow.get(), SOL_SOCKET, SO_REUSEADDR) == 1);
+  CHECK(option(w.shadow.get(), SOL_IP, IP_TRANSPARENT) == 0);
+  w.check_new_client_is_served();
 }
 
 void client_had_closed_its_half() {
@@ -345,8 +88,7 @@ void client_had_reset() {
   w.connect_client();
   say(w.client.get(), "last words");
   CHECK(w.table_has(10));
-  const linger hard{1, 0};
-  setsockopt(w.client.get(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+  reset_on_close(w.client.get());
   const FlowKey key{World::name_of(w.client.get()), {w.vip, kPort}};
   w.client.reset();
   CHECK(eventually([&] {
@@ -380,7 +122,7 @@ void not_accepted_yet(bool v6) {
   w.kill_primary();
   const TakeoverResult result = w.take_over();
   CHECK(result.orphans == 1 && result.lost.empty());
-  const UniqueFd fd(accept(w.shadow_listener.get(), nullptr, nullptr));
+  const UniqueFd fd = w.accept_at_replica();
   CHECK(fd && World::name_of(fd.get()) == (Endpoint{w.vip, kPort}));
   CHECK(receive(fd.get(), 7) == "anyone?");
   say(fd.get(), "yes");
@@ -390,8 +132,7 @@ void not_accepted_yet(bool v6) {
 void much_not_accepted_yet() {
   World w({});
   w.connect_client(false);
-  std::string text(3'000'000, 'x');
-  for (size_t i = 0; i < text.size(); i++) text[i] = char('a' + i * 7919 % 26);
+  const std::string text = text_of(3'000'000);
   const timeval second{1, 0};
   setsockopt(w.client.get(), SOL_SOCKET, SO_SNDTIMEO, &second, sizeof second);
   // As much as the primary's kernel takes without anyone reading.
@@ -400,7 +141,7 @@ void much_not_accepted_yet() {
   w.kill_primary();
   const TakeoverResult result = w.take_over();
   CHECK(result.orphans == 1 && result.lost.empty());
-  const UniqueFd fd(accept(w.shadow_listener.get(), nullptr, nullptr));
+  const UniqueFd fd = w.accept_at_replica();
   CHECK(receive(fd.get(), size_t(sent)) == text.substr(0, size_t(sent)));
 }
 
@@ -458,8 +199,7 @@ void replica_that_lags_is_not_believed() {
 void client_that_does_not_read() {
   World w({});
   w.connect_client();
-  std::string text(8'000'000, 'x');
-  for (size_t i = 0; i < text.size(); i++) text[i] = char('a' + i * 7919 % 26);
+  const std::string text = text_of(8'000'000);
   const ssize_t sent = send(w.server.get(), text.data(), text.size(), MSG_DONTWAIT);
   CHECK(sent > 0);
   usleep(300'000);  // until its window is closed
@@ -476,11 +216,7 @@ void datagram_sockets_are_bound() {
   w.tell(abi::kNetBind, shadow.get(), SOCK_DGRAM, sockaddr_bytes({w.vip, 5353}, w.family));
   w.kill_primary();
   CHECK(w.take_over().datagrams == 1);
-  UniqueFd fd;
-  w.lab.in("c", [&] { fd = UniqueFd(socket(w.family, SOCK_DGRAM, 0)); });
-  CHECK(w.connect_to(fd.get(), {w.vip, 5353}) == 0);
-  say(fd.get(), "datagram");
-  CHECK(receive(shadow.get(), 8) == "datagram");
+  w.check_datagram_arrives(shadow, 5353);
 }
 
 void fenced_host_sends_packets_on(bool v6) {
@@ -508,10 +244,7 @@ void nothing_is_acknowledged_before_the_backup_has_it() {
   say(w.client.get(), "held");
   pollfd p{w.server.get(), POLLIN, 0};
   CHECK(poll(&p, 1, 150) == 0);
-  tcp_info info{};
-  socklen_t len = sizeof info;
-  getsockopt(w.client.get(), SOL_TCP, TCP_INFO, &info, &len);
-  CHECK(info.tcpi_unacked == 1);
+  CHECK(unacknowledged(w.client.get()) == 1);
   CHECK(w.gate->stats().held >= 1);
   w.hold = false;
   w.gate->release(w.position);
@@ -557,50 +290,80 @@ bool vip_answers(World& w) {
   return refused;
 }
 
+// A gate that is there for its lease only: it has nothing to mirror.
+GateConfig leased_gate(const World& w, uint32_t lease_ms) {
+  GateConfig config;
+  config.service = "scenario";
+  config.vip = w.vip;
+  config.tcp_ports = {kPort};
+  config.queue_in = 30;
+  config.queue_out = 31;
+  config.lease_ms = lease_ms;
+  return config;
+}
+GateHooks idle_hooks(std::function<void(abi::MessageLevel, const std::string&)> report) {
+  return {.mirror_packet = [](Direction, std::span<const uint8_t>) -> uint64_t { return 0; },
+          .flush = {},
+          .fin_allowed = {},
+          .report = std::move(report)};
+}
+
+// Host A as a process of its own, with a gate in the place of the world's: it can be stopped, and killed.
+class OtherHost {
+ public:
+  using Ready = std::function<void()>;
+  // `live` must say when it is ready, and must not return.
+  OtherHost(World& w, uint32_t lease_ms, const std::function<void(Gate&, const Ready&)>& live) {
+    w.lab.in("a", [&] { w.gate.reset(); });
+    int words[2];
+    CHECK(pipe(words) == 0);
+    pid_ = fork();
+    if (pid_ == 0) {
+      w.lab.enter("a");
+      auto* gate = new Gate(leased_gate(w, lease_ms), idle_hooks([](abi::MessageLevel, const std::string& text) {
+                              printf("%s\n", text.c_str());
+                            }));
+      live(*gate, [&] {
+        const char byte = 1;
+        if (write(words[1], &byte, 1) != 1) _exit(1);
+      });
+      _exit(1);
+    }
+    ready_ = UniqueFd(words[0]);
+    word_ = UniqueFd(words[1]);
+    char byte;
+    CHECK(read(ready_.get(), &byte, 1) == 1);
+  }
+  void signal(int number) const { kill(pid_, number); }
+  void wait() const { waitpid(pid_, nullptr, 0); }
+
+ private:
+  pid_t pid_ = -1;
+  UniqueFd ready_, word_;
+};
+
 void frozen_host_falls_silent(bool v6) {
   World w({.v6 = v6});
-  w.lab.in("a", [&] { w.gate.reset(); });
-  int words[2];
-  CHECK(pipe(words) == 0);
-  const pid_t pid = fork();
-  if (pid == 0) {
-    w.lab.enter("a");
-    GateConfig config;
-    config.service = "scenario";
-    config.vip = w.vip;
-    config.tcp_ports = {kPort};
-    config.queue_in = 30;
-    config.queue_out = 31;
-    config.lease_ms = 40;
-    auto* gate = new Gate(
-        config, GateHooks{.mirror_packet = [](Direction, std::span<const uint8_t>) -> uint64_t { return 0; },
-                          .flush = {},
-                          .fin_allowed = {},
-                          .report = [](abi::MessageLevel, const std::string& text) { printf("%s\n", text.c_str()); }});
-    char byte = 1;
-    if (write(words[1], &byte, 1) != 1) _exit(1);
+  OtherHost host(w, 40, [](Gate& gate, const OtherHost::Ready& ready) {
+    ready();
     for (;;) {
-      gate->extend_lease_until(monotonic_ns() + 40'000'000);
+      gate.extend_lease_until(monotonic_ns() + 40'000'000);
       // A host that comes back finds that it has not been heard for long, and does not go on.
       const uint64_t before = monotonic_ns();
       usleep(5000);
       if (monotonic_ns() - before > 200'000'000) pause();
     }
-  }
-  char byte;
-  CHECK(read(words[0], &byte, 1) == 1);
+  });
   CHECK(vip_answers(w));
-  kill(pid, SIGSTOP);
+  host.signal(SIGSTOP);
   usleep(60'000);
   CHECK(!vip_answers(w));
   usleep(150'000);
-  kill(pid, SIGCONT);
+  host.signal(SIGCONT);
   usleep(20'000);
   CHECK(!vip_answers(w));
-  kill(pid, SIGKILL);
-  waitpid(pid, nullptr, 0);
-  close(words[0]);
-  close(words[1]);
+  host.signal(SIGKILL);
+  host.wait();
   // What it left behind is found by the service's name alone.
   const std::string family = v6 ? "ip6tables" : "iptables";
   CHECK(w.lab.run("a", family + "-save -t mangle").find("NFQUEUE") != std::string::npos);
@@ -616,42 +379,20 @@ void frozen_host_falls_silent(bool v6) {
 // Its lease has long to go, and its memory takes the kernel long to take apart.
 void killed_host_falls_silent_at_once(bool v6) {
   World w({.v6 = v6});
-  w.lab.in("a", [&] { w.gate.reset(); });
-  int words[2];
-  CHECK(pipe(words) == 0);
-  const pid_t pid = fork();
-  if (pid == 0) {
-    w.lab.enter("a");
-    GateConfig config;
-    config.service = "scenario";
-    config.vip = w.vip;
-    config.tcp_ports = {kPort};
-    config.queue_in = 30;
-    config.queue_out = 31;
-    config.lease_ms = 10'000;
-    auto* gate = new Gate(
-        config, GateHooks{.mirror_packet = [](Direction, std::span<const uint8_t>) -> uint64_t { return 0; },
-                          .flush = {},
-                          .fin_allowed = {},
-                          .report = [](abi::MessageLevel, const std::string& text) { printf("%s\n", text.c_str()); }});
-    gate->keep_lease(true);
+  OtherHost host(w, 10'000, [](Gate& gate, const OtherHost::Ready& ready) {
+    gate.keep_lease(true);
     constexpr size_t kMemory = 1u << 30;
     void* memory = mmap(nullptr, kMemory, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     madvise(memory, kMemory, MADV_NOHUGEPAGE);
     memset(memory, 1, kMemory);
-    const char byte = 1;
-    if (write(words[1], &byte, 1) != 1) _exit(1);
+    ready();
     for (;;) pause();
-  }
-  char byte;
-  CHECK(read(words[0], &byte, 1) == 1);
+  });
   CHECK(vip_answers(w));
-  kill(pid, SIGKILL);
+  host.signal(SIGKILL);
   usleep(5000);
   CHECK(!vip_answers(w));
-  waitpid(pid, nullptr, 0);
-  close(words[0]);
-  close(words[1]);
+  host.wait();
   w.lab.in("a", [] { Gate::clean_leftovers("scenario"); });
   CHECK(w.lab.run("a", "nft list tables").find("understudy") == std::string::npos);
   CHECK(vip_answers(w));
@@ -659,20 +400,9 @@ void killed_host_falls_silent_at_once(bool v6) {
 
 void lease_ends_at_once() {
   World w({});
-  w.lab.in("a", [&] { w.gate.reset(); });
   w.lab.in("a", [&] {
-    GateConfig config;
-    config.service = "scenario";
-    config.vip = w.vip;
-    config.tcp_ports = {kPort};
-    config.queue_in = 30;
-    config.queue_out = 31;
-    config.lease_ms = 1000;
-    w.gate = std::make_unique<Gate>(
-        config, GateHooks{.mirror_packet = [](Direction, std::span<const uint8_t>) -> uint64_t { return 0; },
-                          .flush = {},
-                          .fin_allowed = {},
-                          .report = report});
+    w.gate.reset();
+    w.gate = std::make_unique<Gate>(leased_gate(w, 1000), idle_hooks(report));
   });
   CHECK(vip_answers(w));
   w.gate->drop_lease();
@@ -709,56 +439,44 @@ int main(int argc, char** argv) {
     printf("skipped: network namespaces need root\n");
     return 77;
   }
-  const std::string only = argc > 1 ? argv[1] : "";
-  const std::pair<const char*, std::function<void()>> all[] = {
-      {"stream goes on", [] { stream_goes_on({}, false); }},
-      {"stream goes on, IPv6", [] { stream_goes_on({.v6 = true}, false); }},
-      {"stream goes on, dual stack", [] { stream_goes_on({}, true); }},
-      {"stream goes on, plain TCP",
-       [] {
-         stream_goes_on(
-             {.client_sysctl = "net.ipv4.tcp_timestamps=0 net.ipv4.tcp_sack=0 net.ipv4.tcp_window_scaling=0"}, false);
-       }},
-      {"client had closed its half", client_had_closed_its_half},
-      {"server had closed its half", server_had_closed_its_half},
-      {"guest had closed with bytes on the way", guest_had_closed_with_bytes_on_the_way},
-      {"client had reset", client_had_reset},
-      {"client is gone at the takeover", client_is_gone_at_the_takeover},
-      {"not accepted yet", [] { not_accepted_yet(false); }},
-      {"not accepted yet, IPv6", [] { not_accepted_yet(true); }},
-      {"much not accepted yet", much_not_accepted_yet},
-      {"opened by the guest", [] { opened_by_the_guest(false); }},
-      {"opened by the guest, IPv6", [] { opened_by_the_guest(true); }},
-      {"being opened by the guest", being_opened_by_the_guest},
-      {"unknown connection is reset", unknown_connection_is_reset},
-      {"replica that lags is not believed", replica_that_lags_is_not_believed},
-      {"client that does not read", client_that_does_not_read},
-      {"datagram sockets are bound", datagram_sockets_are_bound},
-      {"fenced host sends packets on", [] { fenced_host_sends_packets_on(false); }},
-      {"fenced host sends packets on, IPv6", [] { fenced_host_sends_packets_on(true); }},
-      {"nothing is acknowledged before the backup has it", nothing_is_acknowledged_before_the_backup_has_it},
-      {"lost mirror holds until told otherwise", lost_mirror_holds_until_told_otherwise},
-      {"firewall rules still count", firewall_rules_still_count},
-      {"frozen host falls silent", [] { frozen_host_falls_silent(false); }},
-      {"frozen host falls silent, IPv6", [] { frozen_host_falls_silent(true); }},
-      {"killed host falls silent at once", [] { killed_host_falls_silent_at_once(false); }},
-      {"killed host falls silent at once, IPv6", [] { killed_host_falls_silent_at_once(true); }},
-      {"lease ends at once", lease_ends_at_once},
-      {"neighbours learn where the VIP is", [] { neighbours_learn_where_the_vip_is(false); }},
-      {"neighbours learn where the VIP is, IPv6", [] { neighbours_learn_where_the_vip_is(true); }},
-  };
-  for (const auto& [name, run] : all) {
-    scenario = name;
-    if (scenario.find(only) == std::string::npos) continue;
-    const int before = failures;
-    try {
-      run();
-    } catch (const HostError& error) {
-      printf("%s: %s\n", name, error.what());
-      failures++;
-    }
-    printf("%s: %s\n", failures == before ? "ok" : "FAILED", name);
-    fflush(stdout);
-  }
-  return failures == 0 ? 0 : 1;
+  return run_scenarios(
+      argc, argv,
+      {
+          {"stream goes on", [] { stream_goes_on({}, false); }},
+          {"stream goes on, IPv6", [] { stream_goes_on({.v6 = true}, false); }},
+          {"stream goes on, dual stack", [] { stream_goes_on({}, true); }},
+          {"stream goes on, plain TCP",
+           [] {
+             stream_goes_on(
+                 {.client_sysctl = "net.ipv4.tcp_timestamps=0 net.ipv4.tcp_sack=0 net.ipv4.tcp_window_scaling=0"},
+                 false);
+           }},
+          {"client had closed its half", client_had_closed_its_half},
+          {"server had closed its half", server_had_closed_its_half},
+          {"guest had closed with bytes on the way", guest_had_closed_with_bytes_on_the_way},
+          {"client had reset", client_had_reset},
+          {"client is gone at the takeover", client_is_gone_at_the_takeover},
+          {"not accepted yet", [] { not_accepted_yet(false); }},
+          {"not accepted yet, IPv6", [] { not_accepted_yet(true); }},
+          {"much not accepted yet", much_not_accepted_yet},
+          {"opened by the guest", [] { opened_by_the_guest(false); }},
+          {"opened by the guest, IPv6", [] { opened_by_the_guest(true); }},
+          {"being opened by the guest", being_opened_by_the_guest},
+          {"unknown connection is reset", unknown_connection_is_reset},
+          {"replica that lags is not believed", replica_that_lags_is_not_believed},
+          {"client that does not read", client_that_does_not_read},
+          {"datagram sockets are bound", datagram_sockets_are_bound},
+          {"fenced host sends packets on", [] { fenced_host_sends_packets_on(false); }},
+          {"fenced host sends packets on, IPv6", [] { fenced_host_sends_packets_on(true); }},
+          {"nothing is acknowledged before the backup has it", nothing_is_acknowledged_before_the_backup_has_it},
+          {"lost mirror holds until told otherwise", lost_mirror_holds_until_told_otherwise},
+          {"firewall rules still count", firewall_rules_still_count},
+          {"frozen host falls silent", [] { frozen_host_falls_silent(false); }},
+          {"frozen host falls silent, IPv6", [] { frozen_host_falls_silent(true); }},
+          {"killed host falls silent at once", [] { killed_host_falls_silent_at_once(false); }},
+          {"killed host falls silent at once, IPv6", [] { killed_host_falls_silent_at_once(true); }},
+          {"lease ends at once", lease_ends_at_once},
+          {"neighbours learn where the VIP is", [] { neighbours_learn_where_the_vip_is(false); }},
+          {"neighbours learn where the VIP is, IPv6", [] { neighbours_learn_where_the_vip_is(true); }},
+      });
 }

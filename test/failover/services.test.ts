@@ -1,7 +1,7 @@
 // Servers under the kinds of load that their ordinary clients make: pipelines, large values, long downloads and uploads, transactions,
 // datagrams. Host a dies in the midst of it. Needs root.
 import { execFileSync } from 'node:child_process';
-import { chownSync, cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
@@ -57,7 +57,12 @@ http {
 }
 `;
 
-const POSTGRES = '/usr/lib/postgresql/15/bin';
+/** Where Debian has it: each version beside the others, none of them in PATH. */
+const POSTGRES = ((): string | undefined => {
+  const base = '/usr/lib/postgresql';
+  const version = existsSync(base) ? readdirSync(base).at(-1) : undefined;
+  return version === undefined ? undefined : join(base, version, 'bin');
+})();
 const postgresUser = ((): { uid: number; gid: number } | undefined => {
   try {
     const [uid, gid] = ['-u', '-g'].map((what) =>
@@ -69,7 +74,10 @@ const postgresUser = ((): { uid: number; gid: number } | undefined => {
   }
 })();
 const hasPostgres =
-  postgresUser !== undefined && findProgram('pgbench') !== undefined && findProgram('setpriv') !== undefined;
+  POSTGRES !== undefined &&
+  postgresUser !== undefined &&
+  findProgram('pgbench') !== undefined &&
+  findProgram('setpriv') !== undefined;
 
 describe.skipIf(cannot)('on two hosts, the first one dies in the midst of', () => {
   it(

@@ -73,7 +73,7 @@ export class Client {
   }
 
   /** Waits until this many more requests have been answered. */
-  async answered(more: number, timeoutMs = 10_000): Promise<void> {
+  async answered(more: number, timeoutMs = 25_000): Promise<void> {
     const wanted = this.progress.requests + more;
     const deadline = Date.now() + timeoutMs;
     while (this.progress.requests < wanted) {

@@ -14,7 +14,7 @@
 namespace understudy::abi {
 
 inline constexpr uint32_t kMagic = 0x55445359;  // "UDSY"
-inline constexpr uint32_t kAbiVersion = 11;
+inline constexpr uint32_t kAbiVersion = 13;
 
 // ---- Address layout in every guest process -------------------------------------------------------------
 // One reserved stretch far from where the kernel, glibc, Go, ASan and TSan place things. The agent's ELF file is
@@ -359,6 +359,10 @@ struct RestorePlan {
   uint32_t process_count, thread_count;  // the first process is the one that the stub becomes
   uint64_t bytes;                        // of the whole plan
   uint64_t processes;                    // RestoreProcess[]
+  // With kFlagShadow: what makes the open files of the group, in the first process before it makes others.
+  uint64_t steps;  // RestoreStep[]
+  uint32_t step_count;
+  int32_t first_number;  // where the numbers of the files that are made begin
 };
 struct RestoreProcess {
   uint32_t slot;
@@ -372,7 +376,45 @@ struct RestoreProcess {
   uint64_t kept, kept_bytes;                  // goes to Entry::kept_begin
   uint64_t process_block;                     // where the structure Process is
   uint64_t stack_limit, stack_begin;          // RLIMIT_STACK; how far down the main stack is mapped (0: not at all)
-  uint8_t fd_emit[1024];                      // FdFlag bits by descriptor: which mean the standard output or error
+  // With kFlagShadow: what it has open, and what makes the rest of what the kernel knows of it.
+  uint64_t descriptors, steps;  // RestoreDescriptor[], RestoreStep[]
+  uint32_t descriptor_count, step_count;
+  uint64_t timers;        // RestoreTimers
+  uint8_t fd_emit[1024];  // FdFlag bits by descriptor: which mean the standard output or error
+};
+// A system call. Every open file of the group is made once, under a number that none of its processes uses; all of them inherit it, and
+// each gives its own descriptors their true numbers. So what was shared is shared again.
+enum RestoreOutcome : uint32_t {
+  kStepMust = 0,      // 0 or more is returned
+  kStepExactly = 1,   // `expected` is
+  kStepMakes = 2,     // a descriptor is, which gets the number makes[0]
+  kStepMakesTwo = 3,  // two are written to args[expected], which get the numbers makes[]
+  kStepMay = 4,       // it may fail
+  kStepPidfd = 5,     // kStepMakes, of a process that another one of the group is about to make
+};
+struct RestoreStep {
+  uint32_t nr, outcome;
+  uint64_t args[6];
+  uint32_t in_plan;  // bit n: args[n] is an offset in the plan
+  int32_t makes[2];
+  uint32_t cloexec;  // of what is made
+  int64_t expected;
+  uint64_t text;  // what could not be done, ends with a zero byte
+};
+// What a hot replica arms when it goes live (agent/src/timers.h): the layout is the agent's.
+struct RestoreTimers {
+  struct Interval {  // struct itimerval
+    int64_t interval[2], value[2];
+  } interval[3];
+  struct Posix {
+    int32_t used, id, clock, has_event, set, flags;
+    uint8_t event[64];  // struct sigevent
+    int64_t spec[4];    // struct itimerspec
+  } posix[16];
+};
+struct RestoreDescriptor {
+  int32_t fd, number;      // number: what it is a duplicate of
+  uint32_t cloexec, pipe;  // pipe: both ends are in the group
 };
 enum RestoreKind : uint32_t {
   kRestoreAnonymous = 0,
@@ -386,7 +428,8 @@ struct RestoreRegion {
 };
 struct RestoreCopy {
   uint64_t addr, len, file_offset;
-  uint32_t file, pad;  // kRestorePagesName and this number; ~0: zeros
+  uint32_t file;  // kRestorePagesName and this number; ~0: zeros
+  uint32_t pad;
 };
 struct RestoreBlock {
   uint64_t addr, bytes;  // bytes: offset of kThreadBytes

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "descriptor_plan.h"
 #include "sha256.h"
 #include "state_chain.h"
 
@@ -116,14 +117,14 @@ void Checkpointer::track(uint32_t slot, pid_t pid, UniqueFd userfault) {
     return;  // all of its memory is copied each time
   }
   std::lock_guard lock(followed_mutex_);
-  followed_[slot] = {images, std::move(tracker), nullptr};
+  followed_[slot] = std::make_shared<Followed>(Followed{images, std::move(tracker), nullptr});
 }
 
-Checkpointer::Followed* Checkpointer::followed(uint32_t slot) {
+std::shared_ptr<Checkpointer::Followed> Checkpointer::followed(uint32_t slot) {
   std::lock_guard lock(followed_mutex_);
   auto found = followed_.find(slot);
-  const bool same = found != followed_.end() && found->second.images == memory_.control().processes[slot].images;
-  return same ? &found->second : nullptr;
+  const bool same = found != followed_.end() && found->second->images == memory_.control().processes[slot].images;
+  return same ? found->second : nullptr;
 }
 
 std::optional<CheckpointRef> Checkpointer::base() const {
@@ -135,7 +136,7 @@ void Checkpointer::copy_ahead(StateWriter* writer) {
   const abi::Control& control = memory_.control();
   for (uint32_t slot = 0; slot < abi::kMaxProcesses && !cancelled_; slot++) {
     if (load_acquire(control.processes[slot].state) != abi::kThreadLive) continue;
-    Followed* space = followed(slot);
+    const std::shared_ptr<Followed> space = followed(slot);
     if (space == nullptr) continue;
     space->precopy = std::make_unique<Precopy>(
         *space->tracker, *writer, space_of("process " + std::to_string(slot) + " " + std::to_string(space->images)));
@@ -145,7 +146,7 @@ void Checkpointer::copy_ahead(StateWriter* writer) {
 
 bool Checkpointer::last_rounds(const std::vector<Member>& members) {
   for (const Member& member : members) {
-    Followed* space = followed(member.slot);
+    const std::shared_ptr<Followed> space = followed(member.slot);
     if (space != nullptr && space->precopy != nullptr && !space->precopy->last_round()) return false;
   }
   return true;
@@ -153,7 +154,7 @@ bool Checkpointer::last_rounds(const std::vector<Member>& members) {
 
 void Checkpointer::write_last_rounds(const std::vector<Member>& members) {
   for (const Member& member : members) {
-    Followed* space = followed(member.slot);
+    const std::shared_ptr<Followed> space = followed(member.slot);
     if (space != nullptr && space->precopy != nullptr) space->precopy->write_last();
   }
 }
@@ -196,6 +197,7 @@ bool Checkpointer::read_threads(const std::vector<Member>& members, bool last_tr
       // In the agent's signal handler the kernel has put the floating-point registers aside.
       const uint64_t handlers = thread->block + kHandlerStack;
       if (at.rsp - handlers < kHandlerStackBytes) return false;
+      if (standard_ && !is_settled(member, *thread, at)) return false;
       ThreadState& state = group->threads.emplace_back();
       state.gtid = thread->gtid;
       state.process = member.slot;
@@ -441,7 +443,7 @@ void Checkpointer::read_process(Member& member, GroupState* group, Manifest* man
   if (read_file("/proc/" + std::to_string(member.pid) + "/comm", &space.name) && !space.name.empty() &&
       space.name.back() == '\n')
     space.name.pop_back();
-  Followed* ahead = followed(member.slot);
+  const std::shared_ptr<Followed> ahead = followed(member.slot);
   const bool copied = ahead != nullptr && ahead->precopy != nullptr;
   // An older file may tell of this space; all of it is told anew.
   if (!copied) writer->drop(space.id, 0, kUserPages);
@@ -456,12 +458,12 @@ Taken Checkpointer::take() {
   auto each = [&](auto f) {
     std::lock_guard lock(followed_mutex_);
     for (auto& [slot, space] : followed_) {
-      f(space);
-      space.precopy.reset();
+      f(*space);
+      space->precopy.reset();
     }
   };
   try {
-    const Taken taken = take_one();
+    Taken taken = take_one();
     if (taken.existed) each([](Followed& space) { space.tracker->rewind(); });
     else each([](Followed& space) { space.tracker->saved(); });
     if (!taken.existed) release_old(taken.seq);
@@ -502,7 +504,7 @@ Taken Checkpointer::take_one() {
   if (!base) {
     increments_ = 0;
     std::lock_guard lock(followed_mutex_);
-    for (auto& [slot, space] : followed_) space.tracker->restart();
+    for (auto& [slot, space] : followed_) space->tracker->restart();
   }
   StateWriter writer(journal_dir_, base);
   copy_ahead(&writer);
@@ -551,6 +553,8 @@ Taken Checkpointer::take_one() {
   for (const Member& member : members) read_agent_data(member, &group);
   if (enclosure_.has_pids()) find_ended(members, &group);
   for (Member& member : members) read_process(member, &group, &manifest, &writer);
+  std::optional<KernelObjects> kernel;
+  if (standard_) kernel = read_kernel(members);
   group.agent_sha = agent_sha_;
   group.guest_fd = control.guest_fd;
   group.last_gtid = control.last_gtid;
@@ -561,7 +565,7 @@ Taken Checkpointer::take_one() {
   standstill.end();
   write_last_rounds(members);
   for (const Member& member : members) {
-    Followed* space = followed(member.slot);
+    const std::shared_ptr<Followed> space = followed(member.slot);
     if (space == nullptr || space->precopy == nullptr) continue;
     taken.rounds = std::max(taken.rounds, uint32_t(space->precopy->figures().rounds));
     taken.last_pages += space->precopy->figures().pages_last;
@@ -579,6 +583,7 @@ Taken Checkpointer::take_one() {
     group.shared.push_back(object.state);
   }
   manifest.sections = encode_group(group);
+  if (kernel) manifest.sections.push_back({kKernelSection, encode_objects(*kernel)});
   taken.page_bytes = writer.page_bytes();
   taken.incremental = base.has_value();
   last_ = writer.commit(std::move(manifest));

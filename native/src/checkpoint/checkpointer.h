@@ -15,6 +15,7 @@
 #include <set>
 
 #include "blob_store.h"
+#include "describe.h"
 #include "group_state.h"
 #include "precopy.h"
 #include "process_memory.h"
@@ -41,6 +42,9 @@ class Checkpointer {
  public:
   Checkpointer(MemoryFile& memory, Warden& warden, Pump& pump, BlobStore& blobs, const Enclosure& enclosure,
                std::string journal_dir, std::string agent_path, uint64_t epoch, uint32_t keep);
+  // From now on checkpoints say what the group has open, so that they can become replicas. `standard`: the caller's descriptors of
+  // what the group has as its standard input, output, error. Before the first take().
+  void for_replicas(std::vector<int> standard) { standard_ = std::move(standard); }
   // A new address space, whose writes can be followed from now on. Any thread.
   void track(uint32_t slot, pid_t pid, UniqueFd userfault);
   // Always from the same thread. Throws HostError: CHECKPOINT_BUSY when the group cannot be stopped at a position that can be restored,
@@ -72,13 +76,16 @@ class Checkpointer {
   };
   std::optional<CheckpointRef> base() const;
   void copy_ahead(StateWriter* writer);
-  Followed* followed(uint32_t slot);
+  // Null: not this address space. It stays while it is used, also when its process has another one by then.
+  std::shared_ptr<Followed> followed(uint32_t slot);
   Taken take_one();
   void release_old(uint64_t seq);
   // Between pause() and resume(): what is there. False: not now.
   bool find_members(std::vector<Member>* members) const;
   bool last_rounds(const std::vector<Member>& members);
   void write_last_rounds(const std::vector<Member>& members);
+  bool is_settled(const Member& member, const abi::ThreadSlot& thread, const ThreadRegisters& at) const;
+  KernelObjects read_kernel(const std::vector<Member>& members) const;
   bool read_threads(const std::vector<Member>& members, bool last_try, GroupState* group);
   void read_agent_data(const Member& member, GroupState* group);
   void read_process(Member& member, GroupState* group, Manifest* manifest, StateWriter* writer);
@@ -101,13 +108,14 @@ class Checkpointer {
   const std::string journal_dir_, agent_path_;
   const uint64_t epoch_;
   const uint32_t keep_;
+  std::optional<std::vector<int>> standard_;
   std::string agent_sha_;
   std::atomic<bool> cancelled_{false};
   Tracer tracer_;
   std::vector<Capture> captures_;  // while one is being taken
   std::map<std::string, SharedObject> shared_;
   std::mutex followed_mutex_;  // the map; what is in it is the checkpointing thread's
-  std::map<uint32_t, Followed> followed_;
+  std::map<uint32_t, std::shared_ptr<Followed>> followed_;
   std::optional<CheckpointRef> last_;
   uint32_t increments_ = 0;  // since the last complete one
   std::map<std::string, uint32_t> spaces_;

@@ -90,6 +90,22 @@ void read_inotify(const std::string& info, int fd, OpenFile* file) {
   if (fd >= 0 && ioctl(fd, FIONREAD, &unread) == 0) file->unread_bytes = uint32_t(unread);
 }
 
+bool read_contents(int fd, OpenFile* file) {
+  // By its own name: neither the position nor what may be done with this descriptor matters.
+  const UniqueFd in(open(("/proc/self/fd/" + std::to_string(fd)).c_str(), O_RDONLY | O_CLOEXEC));
+  if (!in) return false;
+  uint64_t total = 0;
+  for (off_t at = 0; (at = lseek(in.get(), at, SEEK_DATA)) >= 0 && uint64_t(at) < file->bytes;) {
+    const auto from = uint64_t(at),
+               to = std::min(uint64_t(std::max<off_t>(lseek(in.get(), at, SEEK_HOLE), at)), file->bytes);
+    if (to <= from || (total += to - from) > kContentsMax) return false;
+    std::string& bytes = file->contents.emplace_back(int64_t(from), std::string(to - from, '\0')).second;
+    if (pread(in.get(), bytes.data(), bytes.size(), off_t(from)) != ssize_t(bytes.size())) return false;
+    at = off_t(to);
+  }
+  return true;
+}
+
 // Of one process after the other; files that are there already are recognised.
 class Gatherer {
  public:
@@ -106,6 +122,18 @@ class Gatherer {
       if (entry->d_name[0] != '.') fds.push_back(atoi(entry->d_name));
     std::sort(fds.begin(), fds.end());
     for (int fd : fds) descriptor(pid, fd);
+  }
+
+  // What the caller has as well, it was started with.
+  void find_standard(const std::vector<int>& standard) {
+    for (int mine : standard) {
+      int64_t found = -1;
+      for (size_t i = 0; mine >= 0 && i < out_.files.size() && found < 0; i++) {
+        const Descriptor& first = out_.descriptors[first_[i]];
+        if (syscall(SYS_kcmp, getpid(), pid_t(first.pid), KCMP_FILE, mine, first.fd) == 0) found = int64_t(i);
+      }
+      out_.standard.push_back(found);
+    }
   }
 
   // When all are known: what sets of one process watch may be open in another one only.
@@ -193,6 +221,7 @@ class Gatherer {
     } else if (path == "anon_inode:inotify") {
       file->kind = OpenFile::kInotify;
       read_inotify(info, mine.get(), file);
+      name_watched(pid, file);
     } else if (is("pidfd") || !lines_of(info, "Pid:").empty()) {
       file->kind = OpenFile::kPidfd;
       const auto lines = lines_of(info, "Pid:");
@@ -204,8 +233,11 @@ class Gatherer {
       const int seals = mine ? fcntl(mine.get(), F_GET_SEALS) : -1;
       file->seals = seals < 0 ? 0 : uint64_t(seals);
       struct stat st {};
-      if (mine && fstat(mine.get(), &st) == 0) file->bytes = uint64_t(st.st_size);
-      else missing(pid, fd, path);
+      if (!mine || fstat(mine.get(), &st) != 0) return missing(pid, fd, path);
+      file->bytes = uint64_t(st.st_size);
+      if (!read_contents(mine.get(), file))
+        out_.missing.push_back("memfd " + path + ", descriptor " + std::to_string(fd) + " of process " +
+                               std::to_string(pid) + ", holds too much to be kept beside the memory");
     } else if (path[0] == '/') {
       file->kind = OpenFile::kFile;
       struct stat st {};
@@ -263,10 +295,12 @@ int in_namespace_of(pid_t pid, const char* which, const std::function<void()>& f
   return error;
 }
 
-KernelObjects describe(const std::vector<pid_t>& pids) {
+KernelObjects describe(const std::vector<pid_t>& pids, const std::vector<int>& standard) {
   KernelObjects out;
   Gatherer gatherer(&out);
   for (pid_t pid : pids) gatherer.process(pid);
+  for (pid_t pid : pids) describe_attributes(pid, &out);
+  gatherer.find_standard(standard);
   gatherer.resolve_watched();
   if (!out.unix_sockets.empty()) describe_unix_peers(pids.front(), &out);
   if (!pids.empty()) describe_ipc(pids, &out);

@@ -36,6 +36,7 @@ struct InotifyWatch {
   uint64_t ino = 0, dev = 0;
   uint32_t mask = 0;
   std::string handle;  // the file's handle (open_by_handle_at): type as 4 bytes, then the handle
+  std::string path;    // as the process finds it; empty: not known
 };
 
 // An open file description.
@@ -75,6 +76,8 @@ struct OpenFile {
   std::vector<Watched> watched;
   std::vector<InotifyWatch> watches;
   uint32_t unread_bytes = 0;  // inotify: events that are lost to a restored one
+  // memfd: what is not zeros, by offset. Without it when there is more than kContentsMax (then it is told of in `missing`).
+  std::vector<std::pair<int64_t, std::string>> contents;
 };
 
 struct Pipe {
@@ -95,13 +98,43 @@ struct UnixSocket {
   uint8_t shut = 0;                   // bit 0: no more is received; bit 1: no more is sent
   std::vector<std::string> received;  // not read yet: one piece for a stream, one for each message otherwise
   bool carries_descriptors = false;   // among them; they are not described
+  uint32_t unread_by_peer = 0;        // SIOCOUTQ: what was sent and has not been received
+};
+
+struct SocketOption {
+  int32_t level = 0, name = 0;
+  std::string value;
 };
 
 struct InetSocket {
   uint64_t ino = 0;
   uint32_t family = 0, type = 0, protocol = 0;
-  uint32_t state = 0;         // TCP's
-  std::string local, remote;  // sockaddr, as the kernel gives it
+  uint32_t state = 0;                 // TCP's
+  std::string local, remote;          // sockaddr, as the kernel gives it
+  uint64_t cookie = 0;                // SO_COOKIE
+  uint32_t backlog = 0;               // of a listener
+  std::vector<SocketOption> options;  // those that are not as of a new socket
+};
+
+// Of timer_create.
+struct PosixTimer {
+  int32_t id = 0, clock = 0, signal = 0, notify = 0;  // notify: SIGEV_
+  int64_t target = 0;                                 // the thread that gets the signal, of SIGEV_THREAD_ID
+  uint64_t value = 0;                                 // what the signal carries
+  std::vector<int64_t> spec;                          // struct itimerspec: interval, what is left
+};
+
+// What the kernel knows of a process beside its descriptors and memory.
+struct ProcessAttributes {
+  int64_t pid = 0;  // as given
+  std::string directory, root;
+  uint32_t umask = 022;
+  std::vector<uint64_t> limits;                         // soft and hard of each RLIMIT_, in their order; ~0: none
+  std::vector<uint32_t> users, groups, further_groups;  // real, effective, saved, file system's; supplementary
+  // Not by describe(), which only looks: the process itself has to be asked (read_timers).
+  std::vector<int64_t> intervals;  // struct itimerval of each ITIMER_, in their order
+  std::vector<PosixTimer> timers;
+  uint64_t pending = 0;  // signals that wait for the process or its first thread: bit n - 1 is signal n
 };
 
 struct SemaphoreSet {
@@ -133,10 +166,21 @@ struct KernelObjects {
   std::vector<MessageQueue> queues;
   // What could not be found out, as sentences.
   std::vector<std::string> missing;
+  std::vector<ProcessAttributes> processes;
+  // Files that the group was started with and that lead out of it (standard input, output, error): a restored one has others. -1: not open.
+  std::vector<int64_t> standard;
 };
 
+inline constexpr uint64_t kContentsMax = 64 << 20;
+
 // `pids`: the host's numbers of all members. Throws HostError CHECKPOINT_READ when a member cannot be looked at at all.
-KernelObjects describe(const std::vector<pid_t>& pids);
+// `standard`: descriptors of the caller's that mean what the group has as its standard input, output, error.
+KernelObjects describe(const std::vector<pid_t>& pids, const std::vector<int>& standard = {});
+
+// Its timers. `tid`: a thread of the process that the caller has stopped with ptrace; `instruction`: see remote_call.h; `scratch`: memory that both
+// have, where the process finds it and where the caller does. "" or what could not be found out.
+std::string read_timers(pid_t tid, uint64_t instruction, uint64_t scratch, const void* scratch_here,
+                        ProcessAttributes* out);
 
 // Msgpack, for a section of the state file.
 std::string encode_objects(const KernelObjects& objects);

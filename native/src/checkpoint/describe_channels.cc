@@ -27,6 +27,41 @@ int option(int fd, int level, int name) {
   return getsockopt(fd, level, name, &value, &length) == 0 ? value : 0;
 }
 
+std::string option_bytes(int fd, int level, int name) {
+  char value[64];
+  socklen_t length = sizeof value;
+  if (getsockopt(fd, level, name, value, &length) != 0) return "";
+  return {value, std::min<size_t>(length, sizeof value)};
+}
+
+// What servers set, and what decides how a socket behaves once it is connected. (Buffers' sizes are doubled by whoever sets them.)
+constexpr std::pair<int, int> kOptions[] = {
+    {SOL_SOCKET, SO_REUSEADDR},
+    {SOL_SOCKET, SO_REUSEPORT},
+    {SOL_SOCKET, SO_KEEPALIVE},
+    {SOL_SOCKET, SO_BROADCAST},
+    {SOL_SOCKET, SO_LINGER},
+    {SOL_SOCKET, SO_OOBINLINE},
+    {SOL_SOCKET, SO_RCVLOWAT},
+    {SOL_SOCKET, SO_RCVTIMEO},
+    {SOL_SOCKET, SO_SNDTIMEO},
+    {SOL_SOCKET, SO_PRIORITY},
+    {SOL_SOCKET, SO_SNDBUF},
+    {SOL_SOCKET, SO_RCVBUF},
+    {IPPROTO_IP, IP_TOS},
+    {IPPROTO_IPV6, IPV6_V6ONLY},
+    {IPPROTO_IPV6, IPV6_TCLASS},
+    {IPPROTO_TCP, TCP_NODELAY},
+    {IPPROTO_TCP, TCP_KEEPIDLE},
+    {IPPROTO_TCP, TCP_KEEPINTVL},
+    {IPPROTO_TCP, TCP_KEEPCNT},
+    {IPPROTO_TCP, TCP_SYNCNT},
+    {IPPROTO_TCP, TCP_DEFER_ACCEPT},
+    {IPPROTO_TCP, TCP_USER_TIMEOUT},
+    {IPPROTO_TCP, TCP_LINGER2},
+    {IPPROTO_TCP, TCP_CORK},
+};
+
 template <class F>
 std::string address_of(int fd, F get) {
   sockaddr_storage address{};
@@ -94,6 +129,8 @@ void describe_unix(int fd, uint64_t ino, KernelObjects* out, OpenFile* file) {
   s.listening = option(fd, SOL_SOCKET, SO_ACCEPTCONN) != 0;
   s.send_buffer = uint32_t(option(fd, SOL_SOCKET, SO_SNDBUF));
   s.receive_buffer = uint32_t(option(fd, SOL_SOCKET, SO_RCVBUF));
+  int unread = 0;
+  if (ioctl(fd, SIOCOUTQ, &unread) == 0) s.unread_by_peer = uint32_t(unread);
   s.pass_credentials = option(fd, SOL_SOCKET, SO_PASSCRED) != 0;
   s.address = path_of(address_of(fd, getsockname));
   const std::string peer = address_of(fd, getpeername);
@@ -159,8 +196,19 @@ void describe_socket(int fd, uint64_t ino, KernelObjects* out, OpenFile* file) {
   s.remote = address_of(fd, getpeername);
   tcp_info info{};
   socklen_t length = sizeof info;
-  if (s.protocol == IPPROTO_TCP && getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0)
+  if (s.protocol == IPPROTO_TCP && getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0) {
     s.state = info.tcpi_state;
+    // Of a listener these two are what waits to be accepted, and how much of that there may be.
+    if (info.tcpi_state == TCP_LISTEN) s.backlog = info.tcpi_sacked;
+  }
+  length = sizeof s.cookie;
+  getsockopt(fd, SOL_SOCKET, SO_COOKIE, &s.cookie, &length);
+  const UniqueFd fresh(socket(family, int(s.type) | SOCK_CLOEXEC, int(s.protocol)));
+  for (const auto& [level, name] : kOptions) {
+    if ((level == IPPROTO_IPV6 && family != AF_INET6) || (level == IPPROTO_TCP && s.protocol != IPPROTO_TCP)) continue;
+    const std::string value = option_bytes(fd, level, name);
+    if (!value.empty() && value != option_bytes(fresh.get(), level, name)) s.options.push_back({level, name, value});
+  }
 }
 
 void describe_unix_peers(pid_t pid, KernelObjects* out) {

@@ -41,8 +41,7 @@ class Reader {
     const uint64_t have = r_.array();
     if (!r_.ok() || have < sizeof...(values)) return false;
     const bool ok = (get(values) && ...);
-    for (uint64_t i = sizeof...(values); i < have && r_.ok(); i++) r_.skip();
-    return ok && r_.ok();
+    return r_.skip_appended(have, sizeof...(values)) && ok;
   }
 
  private:
@@ -76,13 +75,13 @@ bool visit(C& c, W& w) requires std::is_same_v<std::remove_const_t<W>, Watched> 
 }
 template <class C, class W>
 bool visit(C& c, W& w) requires std::is_same_v<std::remove_const_t<W>, InotifyWatch> {
-  return c.fields(w.wd, w.ino, w.dev, w.mask, w.handle);
+  return c.fields(w.wd, w.ino, w.dev, w.mask, w.handle, w.path);
 }
 template <class C, class F>
 bool visit(C& c, F& f) requires std::is_same_v<std::remove_const_t<F>, OpenFile> {
   return c.fields(f.kind, f.flags, f.position, f.ino, f.dev, f.mode, f.path, f.deleted, f.object, f.count, f.semaphore,
                   f.clock, f.settime_flags, f.ticks, f.value_ns, f.interval_ns, f.signals, f.target_pid, f.seals,
-                  f.bytes, f.watched, f.watches, f.unread_bytes);
+                  f.bytes, f.watched, f.watches, f.unread_bytes, f.contents);
 }
 template <class C, class P>
 bool visit(C& c, P& p) requires std::is_same_v<std::remove_const_t<P>, Pipe> {
@@ -91,11 +90,25 @@ bool visit(C& c, P& p) requires std::is_same_v<std::remove_const_t<P>, Pipe> {
 template <class C, class S>
 bool visit(C& c, S& s) requires std::is_same_v<std::remove_const_t<S>, UnixSocket> {
   return c.fields(s.ino, s.peer, s.type, s.listening, s.connected, s.backlog, s.waiting, s.address, s.peer_address,
-                  s.send_buffer, s.receive_buffer, s.pass_credentials, s.shut, s.received, s.carries_descriptors);
+                  s.send_buffer, s.receive_buffer, s.pass_credentials, s.shut, s.received, s.carries_descriptors,
+                  s.unread_by_peer);
+}
+template <class C, class S>
+bool visit(C& c, S& s) requires std::is_same_v<std::remove_const_t<S>, SocketOption> {
+  return c.fields(s.level, s.name, s.value);
 }
 template <class C, class S>
 bool visit(C& c, S& s) requires std::is_same_v<std::remove_const_t<S>, InetSocket> {
-  return c.fields(s.ino, s.family, s.type, s.protocol, s.state, s.local, s.remote);
+  return c.fields(s.ino, s.family, s.type, s.protocol, s.state, s.local, s.remote, s.cookie, s.backlog, s.options);
+}
+template <class C, class T>
+bool visit(C& c, T& t) requires std::is_same_v<std::remove_const_t<T>, PosixTimer> {
+  return c.fields(t.id, t.clock, t.signal, t.notify, t.target, t.value, t.spec);
+}
+template <class C, class A>
+bool visit(C& c, A& a) requires std::is_same_v<std::remove_const_t<A>, ProcessAttributes> {
+  return c.fields(a.pid, a.directory, a.root, a.umask, a.limits, a.users, a.groups, a.further_groups, a.intervals,
+                  a.timers, a.pending);
 }
 template <class C, class S>
 bool visit(C& c, S& s) requires std::is_same_v<std::remove_const_t<S>, SharedSegment> {
@@ -116,7 +129,7 @@ bool visit(C& c, Q& q) requires std::is_same_v<std::remove_const_t<Q>, MessageQu
 template <class C, class O>
 bool visit(C& c, O& o) requires std::is_same_v<std::remove_const_t<O>, KernelObjects> {
   return c.fields(o.descriptors, o.files, o.pipes, o.unix_sockets, o.inet_sockets, o.segments, o.semaphores, o.queues,
-                  o.missing);
+                  o.missing, o.processes, o.standard);
 }
 
 template <class T>
@@ -141,8 +154,7 @@ std::string encode_objects(const KernelObjects& objects) {
 }
 
 bool decode_objects(std::string_view bytes, KernelObjects* out) {
-  const auto* p = reinterpret_cast<const uint8_t*>(bytes.data());
-  MsgpackReader r(p, p + bytes.size());
+  MsgpackReader r(bytes);
   Reader reader(&r);
   return visit(reader, *out);
 }

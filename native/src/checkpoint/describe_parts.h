@@ -10,6 +10,9 @@ void describe_pipe(int fd, uint64_t ino, uint32_t flags, KernelObjects* out, Ope
 void describe_socket(int fd, uint64_t ino, KernelObjects* out, OpenFile* file);
 // Peers, listeners: what only the socket diagnosis of the network namespace knows.
 void describe_unix_peers(pid_t pid, KernelObjects* out);
+// Of an inotify's watches: which path each means, as the process finds it.
+void name_watched(pid_t pid, OpenFile* file);
+void describe_attributes(pid_t pid, KernelObjects* out);
 void describe_ipc(const std::vector<pid_t>& pids, KernelObjects* out);
 
 // Runs f in a thread that has entered the process's namespace (`which`: "net", "ipc"); in this one when that is the same. An errno when that

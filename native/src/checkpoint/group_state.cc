@@ -15,10 +15,7 @@ constexpr uint64_t kListMax = 1 << 20;
 // Rows of a section, each an array whose first `fields` elements are known here.
 class Rows {
  public:
-  explicit Rows(std::string_view data)
-      : reader_(reinterpret_cast<const uint8_t*>(data.data()),
-                reinterpret_cast<const uint8_t*>(data.data()) + data.size()),
-        end_(reinterpret_cast<const uint8_t*>(data.data()) + data.size()) {}
+  explicit Rows(std::string_view data) : reader_(data) {}
   uint64_t begin() {
     const uint64_t n = reader_.array();
     return reader_.ok() && n <= kListMax ? n : (ok_ = false, 0);
@@ -32,17 +29,12 @@ class Rows {
   std::string bytes() { return std::string(reader_.bytes()); }
   // What a newer writer has appended.
   void end_row() {
-    for (; left_ > 0 && ok(); left_--) {
-      const size_t n = msgpack_length(reader_.position(), end_);
-      if (n == 0) ok_ = false;
-      else reader_ = MsgpackReader(reader_.position() + n, end_);
-    }
+    if (ok()) reader_.skip_appended(left_, 0);
   }
   bool ok() const { return ok_ && reader_.ok(); }
 
  private:
   MsgpackReader reader_;
-  const uint8_t* end_;
   uint64_t left_ = 0;
   bool ok_ = true;
 };
@@ -214,8 +206,7 @@ std::string encode_region_kind(uint32_t kind, uint64_t number) {
 }
 
 bool decode_region_kind(const std::string& extra, uint32_t* kind, uint64_t* number) {
-  MsgpackReader r(reinterpret_cast<const uint8_t*>(extra.data()),
-                  reinterpret_cast<const uint8_t*>(extra.data()) + extra.size());
+  MsgpackReader r{std::string_view(extra)};
   if (r.array() < 2) return false;
   *kind = uint32_t(r.integer());
   *number = uint64_t(r.integer());

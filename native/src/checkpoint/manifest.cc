@@ -8,17 +8,6 @@
 namespace understudy::host::checkpoint {
 namespace {
 
-MsgpackReader reader_of(std::string_view bytes) {
-  const auto* p = reinterpret_cast<const uint8_t*>(bytes.data());
-  return MsgpackReader(p, p + bytes.size());
-}
-
-// Goes over the elements that a later version has appended.
-bool skip_rest(MsgpackReader* r, uint64_t have, uint64_t known) {
-  for (uint64_t i = known; i < have && r->ok(); i++) r->skip();
-  return r->ok() && have >= known;
-}
-
 void pack_host(Packer* p, const MirrorIdentity& host) {
   p->array(5).unsigned_int(host.machine).unsigned_int(host.page_size);
   p->array(kCpuWords);
@@ -36,7 +25,7 @@ bool read_host(MsgpackReader* r, MirrorIdentity* host) {
   host->xcr0 = uint64_t(r->integer());
   const std::string_view model = r->bytes();
   memcpy(host->cpu_model, model.data(), std::min(model.size(), sizeof host->cpu_model - 1));
-  return skip_rest(r, fields, 5);
+  return r->skip_appended(fields, 5);
 }
 
 bool read_region(MsgpackReader* r, Region* region) {
@@ -48,7 +37,7 @@ bool read_region(MsgpackReader* r, Region* region) {
   region->offset = uint64_t(r->integer());
   region->name = r->bytes();
   region->extra = r->bytes();
-  return skip_rest(r, fields, 7) && region->start < region->end && region->start % kPageBytes == 0 &&
+  return r->skip_appended(fields, 7) && region->start < region->end && region->start % kPageBytes == 0 &&
          region->end % kPageBytes == 0;
 }
 
@@ -62,7 +51,7 @@ bool read_space(MsgpackReader* r, Space* space) {
   space->name = r->bytes();
   for (uint64_t left = r->array(); left > 0 && r->ok(); left--)
     if (!read_region(r, &space->regions.emplace_back())) return false;
-  return skip_rest(r, fields, 5);
+  return r->skip_appended(fields, 5);
 }
 
 }  // namespace
@@ -105,7 +94,7 @@ std::string encode_manifest(const Manifest& m) {
 }
 
 bool decode_manifest(std::string_view bytes, Manifest* out) {
-  MsgpackReader r = reader_of(bytes);
+  MsgpackReader r(bytes);
   const uint64_t fields = r.array();
   out->version = uint32_t(r.integer());
   if (!r.ok() || out->version != kManifestVersion) return false;
@@ -128,7 +117,7 @@ bool decode_manifest(std::string_view bytes, Manifest* out) {
   out->kernel = r.bytes();
   for (uint64_t left = r.array(); left > 0 && r.ok(); left--)
     if (!read_space(&r, &out->spaces.emplace_back())) return false;
-  return skip_rest(&r, fields, 10);
+  return r.skip_appended(fields, 10);
 }
 
 std::string encode_sections(const std::vector<Section>& sections) {
@@ -139,7 +128,7 @@ std::string encode_sections(const std::vector<Section>& sections) {
 }
 
 bool decode_sections(std::string_view bytes, std::vector<Section>* out) {
-  MsgpackReader r = reader_of(bytes);
+  MsgpackReader r(bytes);
   for (uint64_t left = r.array(); left > 0 && r.ok(); left--) {
     if (r.array() != 2) return false;
     Section section;
@@ -170,7 +159,7 @@ std::string encode_pages(const std::vector<SpacePages>& pages) {
 bool decode_pages(std::string_view bytes, uint64_t slots, std::vector<SpacePages>* out) {
   // Sums of page numbers below this cannot overflow; addresses have 47 bits (56 with five-level tables).
   constexpr uint64_t kPagesMax = 1ull << 52;
-  MsgpackReader r = reader_of(bytes);
+  MsgpackReader r(bytes);
   for (uint64_t left = r.array(); left > 0 && r.ok(); left--) {
     if (r.array() != 2) return false;
     SpacePages& space = out->emplace_back();

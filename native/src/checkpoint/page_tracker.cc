@@ -24,6 +24,7 @@ constexpr uint64_t kScanProtect = 1;
 constexpr uint64_t kProtectable = 1, kWritten = 2, kFile = 4, kPresent = 8, kSwapped = 16;
 constexpr uint64_t kFeatureUnpopulated = 1 << 13, kFeatureAsync = 1 << 15;
 
+constexpr uint64_t kTableBytes = 2 << 20;  // that one page table describes
 constexpr size_t kRegionsMax = 8192;
 constexpr uint64_t kUserPages = 1ull << 44;  // with five-level tables
 
@@ -149,6 +150,11 @@ void PageTracker::pagemap_scan(const Range& range, uint64_t flags, uint64_t inve
   while (argument.start < argument.end) {
     const long found = ioctl(pagemap_.get(), kPagemapScan, &argument);
     if (found < 0 && errno == EINTR) continue;
+    // It has ended, or executed another program, since its maps were read.
+    if (found < 0 && errno == ESRCH) {
+      gone_ = true;
+      return;
+    }
     if (found < 0) fail(errno, "look at its page tables");
     for (long i = 0; i < found; i++) f(Range{regions_[size_t(i)].start, regions_[size_t(i)].end});
     if (argument.walk_end <= argument.start) return;
@@ -163,7 +169,18 @@ bool PageTracker::protect(const Range& range) {
   return ioctl(userfault_.get(), UFFDIO_REGISTER, &request) == 0;
 }
 
+// Marks that a mapping had before it was registered say nothing, because without registration no write takes them away. mremap leaves such:
+// where the kernel makes the moved mapping and its neighbour one, it takes the registration from both and leaves the neighbour's marks
+// (and before Linux 6.13 those of what was moved). Without marks everything that is there counts as written to.
+bool PageTracker::clear_marks(const Range& range) {
+  uffdio_writeprotect request{};
+  request.range = {range.start, range.end - range.start};
+  return ioctl(userfault_.get(), UFFDIO_WRITEPROTECT, &request) == 0;
+}
+
 void PageTracker::register_new(Scan* scan) {
+  std::vector<Range> stale;
+  stale.swap(stale_);
   std::erase_if(refused_, [&](const Range& range) {
     return std::none_of(scan->mappings.begin(), scan->mappings.end(),
                         [&](const TrackedMapping& m) { return m.range() == range; });
@@ -181,12 +198,19 @@ void PageTracker::register_new(Scan* scan) {
       if (!fresh.empty() && fresh.back().end == range.start) fresh.back().end = range.end;
       else fresh.push_back(range);
     });
+    for (const Range& range : stale)
+      if (const Range both{std::max(range.start, m.start), std::min(range.end, m.end)}; both.start < both.end)
+        fresh.push_back(both);
+    join(&fresh);
     for (const Range& range : fresh) {
       scan->voided.push_back(range);
-      if (protect(range)) continue;
-      // Unmapped meanwhile is no refusal: the next scan does not find it any more.
-      if (errno == ENOENT || errno == ENOMEM) continue;
-      refused_.push_back(m.range());
+      if (protect(range)) {
+        // Changed meanwhile: again with the next scan. While the process is held nothing changes.
+        if (!clear_marks(range)) stale_.push_back(range);
+        continue;
+      }
+      // Unmapped meanwhile, or no memory for it now, is no refusal: the next scan tries again.
+      if (errno != ENOENT && errno != ENOMEM) refused_.push_back(m.range());
       m.tracking = Tracking::kWhole;
       break;
     }
@@ -197,7 +221,16 @@ void PageTracker::register_new(Scan* scan) {
 void PageTracker::void_unmapped(Scan* scan) {
   uint64_t at = 0;
   const auto gap = [&](uint64_t end) {
-    for (const PageRun& run : known_.runs_in(at, end - at)) scan->voided.push_back(range_of(run));
+    for (const PageRun& run : known_.runs_in(at, end - at)) {
+      // The maps are not read at one moment: a mapping that was split or joined meanwhile may be missing. Where there are pages there is
+      // one, and the next scan says whose they are.
+      PageMap gone;
+      gone.assign(run.page, run.count, {Place::kVoid});
+      const auto there = [&](const Range& range) { gone.erase(range.start / kPageBytes, range.pages()); };
+      pagemap_scan(range_of(run), 0, 0, kPresent, there);
+      pagemap_scan(range_of(run), 0, 0, kSwapped, there);
+      for (const PageRun& left : gone.runs()) scan->voided.push_back(range_of(left));
+    }
   };
   for (const TrackedMapping& m : scan->mappings) {
     if (m.tracking != Tracking::kTracked) continue;
@@ -222,7 +255,7 @@ void PageTracker::scan_written(Scan* scan) {
               mappings[i].start == range.end;
          i++)
       range.end = mappings[i].end;
-    // What was mapped anew since the maps were read is passed over silently, and found by the next scan. PM_SCAN_CHECK_WPASYNC would
+    // What was mapped anew since the maps were read is found by the next scan (clear_marks). PM_SCAN_CHECK_WPASYNC would
     // have it answered with EPERM, and what was protected again until there would be lost: no count comes with an error.
     if (!file) {
       // The kernel has a shorter way when nothing but this is asked for. It counts pages that were never touched as written to, where
@@ -243,20 +276,52 @@ void PageTracker::scan_discarded(Scan* scan) {
     if (m.tracking != Tracking::kTracked) continue;
     const auto runs = known_.runs_in(m.start / kPageBytes, m.range().pages());
     if (runs.empty()) continue;
+    if (!m.of_file()) {
+      for (const Range& range : without_tables(runs))
+        pagemap_scan(range, 0, kPresent | kSwapped, kPresent | kSwapped, [&](const Range& gone) {
+          for (const PageRun& run : known_.runs_in(gone.start / kPageBytes, gone.pages()))
+            scan->voided.push_back(range_of(run));
+        });
+      continue;
+    }
+    // A mapped file's page has the file's bytes again then. It may be there (and clean), or have left a marker, which counts as
+    // swapped. Those are copied again: no harm if they are swapped indeed.
     const Range span{runs.front().page * kPageBytes, (runs.back().page + runs.back().count) * kPageBytes};
     const auto gone = [&](std::vector<Range>* to) {
       return [this, to](const Range& range) {
         for (const PageRun& run : known_.runs_in(range.start / kPageBytes, range.pages())) to->push_back(range_of(run));
       };
     };
-    if (!m.of_file()) {
-      pagemap_scan(span, 0, kPresent | kSwapped, kPresent | kSwapped, gone(&scan->voided));
-      continue;
-    }
-    // A mapped file's page has the file's bytes again then. It may be there (and clean), or have left a marker, which counts as
-    // swapped. Those are copied again: no harm if they are swapped indeed.
     pagemap_scan(span, 0, 0, kPresent | kFile, gone(&scan->voided));
     pagemap_scan(span, 0, kPresent, kPresent, gone(&scan->dirty));
+  }
+}
+
+// Of anonymous memory: the parts (of one page table each) that have no page table any more. Where there is one, scan_written has told of
+// what was discarded, because an empty entry has no mark. Asking for each page would take longer than all else that a scan does (27 ns).
+std::vector<Range> PageTracker::without_tables(const std::vector<PageRun>& runs) {
+  std::vector<Range> out;
+  uint64_t asked = 0;  // up to this address
+  for (const PageRun& run : runs) {
+    const Range range = range_of(run);
+    for (uint64_t at = std::max(range.start, asked); at < range.end; at = asked) {
+      asked = at / kTableBytes * kTableBytes + kTableBytes;
+      const auto gone = [&](const Range&) { out.push_back({at, std::min(asked, range_of(runs.back()).end)}); };
+      pagemap_scan({at, at + kPageBytes}, 0, kPresent | kSwapped, kPresent | kSwapped, gone);
+    }
+  }
+  return out;
+}
+
+// Pages that were told of as void while the process ran, and are there: told of again, so that the last word, while it is held, is right.
+void PageTracker::recheck_voided(Scan* scan) {
+  for (const TrackedMapping& m : scan->mappings) {
+    if (m.tracking != Tracking::kTracked) continue;
+    for (const PageRun& run : unsaved_.runs_in(m.start / kPageBytes, m.range().pages())) {
+      if (run.place.kind != Place::kVoid) continue;
+      const auto there = [&](const Range& range) { scan->dirty.push_back(range); };
+      pagemap_scan(range_of(run), 0, m.of_file() ? kFile : 0, m.of_file() ? kPresent | kFile : kPresent, there);
+    }
   }
 }
 
@@ -275,15 +340,18 @@ void PageTracker::tell_again(Scan* scan) {
 Scan PageTracker::scan() {
   settle();
   Scan out;
-  if (!read_mappings(&out.mappings)) {
-    out.gone = true;
-    return out;
-  }
+  gone_ = !read_mappings(&out.mappings);
   register_new(&out);
   void_unmapped(&out);
   scan_written(&out);
   // Afterwards: what is discarded between the two is told of by the next scan.
   scan_discarded(&out);
+  recheck_voided(&out);
+  if (gone_) {
+    Scan nothing;
+    nothing.gone = true;
+    return nothing;
+  }
   if (rewound_) tell_again(&out);
   join(&out.voided);
   join(&out.dirty);

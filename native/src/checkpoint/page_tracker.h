@@ -79,7 +79,9 @@ class PageTracker {
   // `userfault`: made by that process. Throws HostError CHECKPOINT_TRACK.
   PageTracker(pid_t pid, UniqueFd userfault, Filter filter);
 
-  // The first tells of all there is. The process may run meanwhile; what it writes then is told of now or the next time.
+  // The first tells of all there is. The process may run meanwhile; what it writes then is told of now or the next time. For the last word
+  // it stands still where no write is under way (in its agent): a page of a file that was discarded and is being written to looks, between
+  // the fault and the repeated instruction, as if it was never discarded.
   Scan scan();
   // Takes note of what the last scan told; the next one would do it, but that may be the one for which the process is held.
   void settle();
@@ -96,9 +98,12 @@ class PageTracker {
   bool read_mappings(std::vector<TrackedMapping>* out);
   void register_new(Scan* scan);
   bool protect(const Range& range);
+  bool clear_marks(const Range& range);
   void void_unmapped(Scan* scan);
   void scan_written(Scan* scan);
   void scan_discarded(Scan* scan);
+  std::vector<Range> without_tables(const std::vector<PageRun>& runs);
+  void recheck_voided(Scan* scan);
   void tell_again(Scan* scan);
   // Calls f(range) for all pages in [range) of which (categories ^ inverted) & mask == mask.
   template <class F>
@@ -116,7 +121,9 @@ class PageTracker {
   PageMap known_;                                // pages that were told of and are there: kZero
   PageMap unsaved_;                              // since saved(): kZero = dirty, kVoid = voided
   std::vector<Range> refused_;                   // mappings that the kernel would not register
+  std::vector<Range> stale_;                     // registered, with marks that say nothing
   bool rewound_ = false;
+  bool gone_ = false;  // found by the scan that runs now
 };
 
 }  // namespace understudy::host::checkpoint

@@ -15,9 +15,10 @@
 namespace understudy::host::checkpoint {
 
 struct PrecopyLimits {
-  // Rounds end when what is left is no more than this …
-  uint64_t last_round_pages = 1024;
-  // … or when the process writes faster than it is copied: not less than before, or this many rounds.
+  // A round of no more than this goes to memory, which is quick, and is the one before the last: what the process writes to while that
+  // is copied is what the last round has to do.
+  uint64_t memory_pages = 8192;
+  // Rounds to the disk before; a process that writes faster than the disk never gets below the limit.
   int rounds = 6;
 };
 
@@ -40,7 +41,7 @@ class Precopy {
   // Afterwards.
   void write_last();
 
-  const std::vector<TrackedMapping>& mappings() const { return scan_.mappings; }
+  const std::vector<TrackedMapping>& mappings() const { return last_.scan.mappings; }
   const PrecopyFigures& figures() const { return figures_; }
 
  private:
@@ -48,16 +49,22 @@ class Precopy {
     size_t size;
     void operator()(uint8_t* p) const;
   };
-  void copy_round();
-  void reserve(uint64_t pages);
+  // What a round to memory took, until it is written.
+  struct Round {
+    Scan scan;
+    std::vector<Range> ranges, unreadable;
+    std::unique_ptr<uint8_t, Unmapper> buffer{nullptr, Unmapper{0}};
+  };
+  void copy_to_disk(const Scan& scan);
+  void copy_to_memory(Round* round);
+  void write_round(Round* round);
+  static void reserve(Round* round, uint64_t pages);
 
   PageTracker& tracker_;
   StateWriter& writer_;
   const uint32_t space_;
   PageCopier copier_;
-  Scan scan_;
-  std::vector<Range> last_, unreadable_;
-  std::unique_ptr<uint8_t, Unmapper> buffer_{nullptr, Unmapper{0}};
+  Round ahead_, last_;
   PrecopyFigures figures_;
 };
 

@@ -9,10 +9,17 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "plan_bytes.h"
 #include "sha256.h"
 
 namespace understudy::host::checkpoint {
 namespace {
+
+std::string scratch_file(std::string path, const std::string& name) {
+  path += '/';
+  path += name;
+  return path;
+}
 
 constexpr uint32_t kZeros = ~0u;
 
@@ -38,33 +45,12 @@ UniqueFd create(const std::string& path) {
   return file;
 }
 
-// Structures one behind the other; offsets are final.
-class PlanBytes {
- public:
-  template <class T>
-  uint64_t put(const std::vector<T>& list) {
-    return put(list.data(), list.size() * sizeof(T), 16);
-  }
-  uint64_t put(const void* data, size_t len, size_t align) {
-    bytes_.resize((bytes_.size() + align - 1) / align * align);
-    const uint64_t at = bytes_.size();
-    bytes_.append(static_cast<const char*>(data), len);
-    return at;
-  }
-  uint64_t reserve(size_t len) { return put(std::string(len, '\0').data(), len, 16); }
-  template <class T>
-  void set(uint64_t at, const T& value) {
-    memcpy(&bytes_[at], &value, sizeof value);
-  }
-  const std::string& bytes() const { return bytes_; }
-
- private:
-  std::string bytes_;
-};
-
 }  // namespace
 
 Restore::Restore(const std::string& journal_dir, uint64_t seq) : chain_(journal_dir, seq) {
+  const Section* kernel = chain_.manifest().section(kKernelSection);
+  if (kernel != nullptr && !decode_objects(kernel->data, &kernel_.emplace()))
+    cannot_read(chain_.file(0).path(), "the section \"" + std::string(kKernelSection) + "\" is malformed");
   const std::string wrong = decode_group(chain_.manifest().sections, &group_);
   if (!wrong.empty()) cannot_read(chain_.file(0).path(), wrong);
   // The stub becomes the first: in a PID namespace that has to be the guest's root process.
@@ -123,10 +109,10 @@ void Restore::write_shared(const std::string& scratch_dir) const {
     std::string own = object.kind == SharedState::kFile   ? "file-" + hex16(object.dev) + hex16(object.ino)
                       : object.kind == SharedState::kSysV ? "shm-" + hex16(object.ino)
                                                           : "";
-    const std::string path = scratch_dir + "/" + (own.empty() ? name : own);
+    const std::string path = scratch_file(scratch_dir, own.empty() ? name : own);
     UniqueFd file = create(path);
     if (ftruncate(file.get(), off_t(object.bytes)) != 0) cannot_write(path);
-    if (!own.empty() && symlink(own.c_str(), (scratch_dir + "/" + name).c_str()) != 0) cannot_write(path);
+    if (!own.empty() && symlink(own.c_str(), scratch_file(scratch_dir, name).c_str()) != 0) cannot_write(path);
     for (const PageRun& run : chain_.resolve(object.space)) {
       if (run.place.kind != Place::kSlot) continue;
       for (uint64_t done = 0; done < run.count;) {
@@ -141,10 +127,29 @@ void Restore::write_shared(const std::string& scratch_dir) const {
   }
 }
 
-void Restore::write_plan(const std::string& scratch_dir) const {
+DescriptorPlan Restore::plan_kernel(const abi::Control& control, PlanBytes* out) const {
+  if (!kernel_)
+    throw HostError("CHECKPOINT_UNSUPPORTED", ENOTSUP, chain_.file(0).path(),
+                    chain_.file(0).path() + " was taken for replays, and does not say what the program had open");
+  DescriptorOptions options;
+  options.guest_fd = control.guest_fd;
+  options.root_pid = group_.processes.front().pid;
+  options.shared_paths = control.shared_paths;
+  options.true_pids = (control.flags & abi::kFlagPidNamespace) != 0;
+  return plan_descriptors(*kernel_, options, out);
+}
+
+void Restore::write_plan(const abi::Control& control, const std::string& scratch_dir) {
   PlanBytes out;
   abi::RestorePlan plan{};
   const uint64_t plan_at = out.reserve(sizeof plan);
+  DescriptorPlan kernel;
+  if ((control.flags & abi::kFlagShadow) != 0) kernel = plan_kernel(control, &out);
+  plan.steps = out.put(kernel.steps);
+  plan.step_count = uint32_t(kernel.steps.size());
+  plan.first_number = kernel.first_number;
+  warnings_ = kernel.warnings;
+  unix_names_ = kernel.unix_names;
   plan.magic = abi::kMagic;
   plan.abi_version = abi::kAbiVersion;
   plan.process_count = uint32_t(group_.processes.size());
@@ -165,6 +170,13 @@ void Restore::write_plan(const std::string& scratch_dir) const {
     p.stack_limit = state.stack_limit;
     p.stack_begin = state.stack_begin;
     memcpy(p.fd_emit, state.fd_emit.data(), std::min(state.fd_emit.size(), sizeof p.fd_emit));
+    if (const auto open = kernel.processes.find(state.pid); open != kernel.processes.end() && !state.ended) {
+      p.descriptors = out.put(open->second.descriptors);
+      p.descriptor_count = uint32_t(open->second.descriptors.size());
+      p.steps = out.put(open->second.steps);
+      p.step_count = uint32_t(open->second.steps.size());
+      p.timers = out.put(&open->second.timers, sizeof open->second.timers, 16);
+    }
     std::vector<abi::RestoreRegion> regions;
     std::vector<abi::RestoreCopy> copies;
     for (const Region& region : space->regions) {
@@ -232,10 +244,10 @@ void Restore::write_plan(const std::string& scratch_dir) const {
 void Restore::link_pages(const std::string& scratch_dir, std::vector<Bind>* binds) const {
   for (uint32_t i = 0; i < chain_.size(); i++) {
     const std::string name = abi::kRestorePagesName + std::to_string(i);
-    const std::string path = scratch_dir + "/" + name, file = std::filesystem::absolute(chain_.file(i).path());
+    const std::string path = scratch_file(scratch_dir, name), file = std::filesystem::absolute(chain_.file(i).path());
     if (binds != nullptr) {
       create(path);
-      binds->push_back({file, std::string(kStageScratch) + "/" + name, true});
+      binds->push_back({file, scratch_file(kStageScratch, name), true});
     } else if (symlink(file.c_str(), path.c_str()) != 0) {
       cannot_write(path);
     }
@@ -265,6 +277,8 @@ void Restore::set_control(abi::Control& control) const {
     slot.pid = (control.flags & abi::kFlagPidNamespace) != 0 ? p.pid : 0;
   }
   control.ring.head_seq = control.ring.tail_seq = seq();
+  for (size_t i = 0; i < unix_names_.size(); i++) control.pair.unix_names[i % abi::kUnixNames] = unix_names_[i];
+  control.pair.unix_name_count = unix_names_.size();
   control.restore = 1;
 }
 
@@ -274,7 +288,7 @@ void Restore::prepare(MemoryFile& memory, BlobStore& blobs, const std::string& a
   check(memory, agent_path, blobs.blob_dir());
   write_blobs(blobs, scratch_dir, control.blob_dir);
   write_shared(scratch_dir);
-  write_plan(scratch_dir);
+  write_plan(control, scratch_dir);
   link_pages(scratch_dir, binds);
   set_control(control);
 }

@@ -29,6 +29,8 @@ static_assert(sizeof(StateHeader) == 48 + 4 * 24);
 
 namespace {
 
+constexpr uint64_t kWritebackBytes = 16 << 20;
+
 constexpr char kMagic[8] = {'U', 'D', 'S', 'Y', 'C', 'K', 'P', '1'};
 enum PartIndex { kManifestPart, kRunsPart, kChecksumsPart, kSectionsPart, kParts };
 constexpr const char* kPartNames[kParts] = {"manifest", "page runs", "checksums", "sections"};
@@ -221,9 +223,10 @@ void StateWriter::drop(uint32_t space, uint64_t address, uint64_t count) {
 
 void StateWriter::begin_writeback() {
   const uint64_t end = StateFile::offset_of(slots());
+  // A disk that is busy would hold up what little there is: that is written when it is committed.
+  if (!file_ || end < written_back_ + kWritebackBytes) return;
   // Failures show at commit(), which waits for the same pages.
-  if (file_ && end > written_back_)
-    sync_file_range(file_.get(), off_t(written_back_), off_t(end - written_back_), SYNC_FILE_RANGE_WRITE);
+  sync_file_range(file_.get(), off_t(written_back_), off_t(end - written_back_), SYNC_FILE_RANGE_WRITE);
   written_back_ = end;
 }
 

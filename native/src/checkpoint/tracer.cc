@@ -9,11 +9,13 @@
 #include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 
 namespace understudy::host::checkpoint {
 namespace {
+constexpr int kReapRounds = 5000;
 constexpr size_t kXsaveMax = 16 << 10;  // AMX included
 // What the kernel leaves in rax of a call that it was interrupted in, before it is decided what becomes of it.
 constexpr int64_t kRestartSys = -512, kRestartNoIntr = -513, kRestartNoHand = -514, kRestartBlock = -516;
@@ -64,12 +66,19 @@ bool Tracer::registers(pid_t tid, ThreadRegisters* out) {
   return io.iov_len >= 576;
 }
 
+int Tracer::taken_signal(pid_t tid) const {
+  for (const Tracee& t : tracees_)
+    if (t.tid == tid) return t.signal;
+  return 0;
+}
+
 void Tracer::detach(pid_t tid) {
   Tracee* tracee = find(tid);
   if (tracee == nullptr) return;
   if (!tracee->stopped && !wait(tid)) return;
   tracee = find(tid);
-  ptrace(PTRACE_DETACH, tid, 0, tracee->signal);
+  // Killed while it stood: its end is told to its tracer, and to nobody else before that.
+  if (ptrace(PTRACE_DETACH, tid, 0, tracee->signal) != 0) killed_.push_back(tid);
   tracees_.erase(tracees_.begin() + (tracee - tracees_.data()));
 }
 
@@ -80,16 +89,28 @@ void Tracer::detach_all() {
     // One that cannot be detached is dead.
     if (Tracee* left = find(tid)) tracees_.erase(tracees_.begin() + (left - tracees_.data()));
   }
+  // In rounds: a process's first thread ends after all others.
+  for (int round = 0; !killed_.empty() && round < kReapRounds; round++) {
+    std::erase_if(killed_, [](pid_t tid) {
+      int status = 0;
+      const pid_t r = waitpid(tid, &status, __WALL | WNOHANG);
+      return (r == tid && !WIFSTOPPED(status)) || (r < 0 && errno == ECHILD);
+    });
+    if (!killed_.empty()) usleep(1000);
+  }
+}
+
+bool Tracer::is_interrupted(const ThreadRegisters& at, const abi::Entry& entry) {
+  const bool in_window = std::any_of(std::begin(entry.window_end), std::end(entry.window_end),
+                                     [&](uint64_t end) { return at.rip == end; });
+  return in_window && (at.rax == kRestartSys || at.rax == kRestartNoIntr || at.rax == kRestartNoHand ||
+                       at.rax == kRestartBlock || at.rax == -EINTR);
 }
 
 bool Tracer::freeze(pid_t tid, const abi::Entry& entry) {
   ThreadRegisters at;
   if (attach(tid) != 0 || !wait(tid) || !registers(tid, &at)) return detach(tid), false;
-  const bool in_window = std::any_of(std::begin(entry.window_end), std::end(entry.window_end),
-                                     [&](uint64_t end) { return at.rip == end; });
-  const bool interrupted = at.rax == kRestartSys || at.rax == kRestartNoIntr || at.rax == kRestartNoHand ||
-                           at.rax == kRestartBlock || at.rax == -EINTR;
-  if (in_window && interrupted) return true;
+  if (is_interrupted(at, entry)) return true;
   // The call is over, or it is one of the agent's own: it goes on, and lets go of the baton soon.
   detach(tid);
   return false;

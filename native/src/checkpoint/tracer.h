@@ -36,8 +36,12 @@ class Tracer {
   // Waits until it stands; false when it is gone.
   bool wait(pid_t tid);
   bool registers(pid_t tid, ThreadRegisters* out);
+  // The signal that it was about to get when it was stopped, and gets when it goes on; 0: none.
+  int taken_signal(pid_t tid) const;
   void detach(pid_t tid);
   void detach_all();
+  // In a call of the guest's that has done nothing and will be made again.
+  static bool is_interrupted(const ThreadRegisters& at, const abi::Entry& entry);
   // Stops a thread that is in a system call of the guest's, if it stands in it and can begin it again.
   bool freeze(pid_t tid, const abi::Entry& entry);
 
@@ -49,6 +53,7 @@ class Tracer {
   };
   Tracee* find(pid_t tid);
   std::vector<Tracee> tracees_;
+  std::vector<pid_t> killed_;  // to be waited for
 };
 
 }  // namespace understudy::host::checkpoint

@@ -23,9 +23,18 @@ MirrorSender::MirrorSender(MirrorConfig config, Hooks hooks)
   thread_ = start_thread("us-mirror-tx", [this] { run(); });
 }
 
-MirrorSender::~MirrorSender() {
+MirrorSender::~MirrorSender() { halt(); }
+
+void MirrorSender::halt() {
+  if (!thread_.joinable()) return;
   quiet_.store(true);
   stop_.store(true);
+  {
+    const std::lock_guard hold(state_mutex_);
+    lost_.store(true);
+  }
+  state_changed_.notify_all();
+  futex_bump(&room_word_);
   kick_.kick();
   thread_.join();
 }

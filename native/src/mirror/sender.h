@@ -55,6 +55,8 @@ class MirrorSender {
   MirrorStats stats() const;
   // Sends what is left, waits up to drain_ms for the backup to have it, says farewell. No hook is called from then on.
   void close(const std::string& reason, uint32_t drain_ms = 500);
+  // Ends the progress thread: when it returns no hook runs, and none will. append() and flush() do nothing from then on.
+  void halt();
 
  private:
   void run();

@@ -1,4 +1,4 @@
-// What loading a small BPF program takes: the system call, and an assembler with labels. (A compiler for them would be one more thing to
+// What loading a small BPF program takes: the system call, the maps that it shares with this process, and an assembler with labels. (A compiler for them would be one more thing to
 // install, for a hundred instructions.)
 //
 // Must not: know what any program is for.
@@ -13,6 +13,23 @@
 namespace understudy::host {
 
 int bpf(int command, bpf_attr* attr);
+
+// Keys and values have one size each, told when the map is made.
+class BpfMap {
+ public:
+  BpfMap() = default;
+  // Empty, and errno says why, when the kernel refuses.
+  BpfMap(bpf_map_type type, uint32_t key_bytes, uint32_t value_bytes, uint32_t entries, uint32_t flags = 0);
+  explicit operator bool() const { return bool(fd_); }
+  int fd() const { return fd_.get(); }
+  // 0 or -errno. `key` and `value` point to as many bytes as the map was made for.
+  int put(const void* key, const void* value) const;
+  int get(const void* key, void* value) const;
+  int remove(const void* key) const;
+
+ private:
+  UniqueFd fd_;
+};
 
 class BpfAssembler {
  public:

@@ -122,13 +122,19 @@ class Route {
 
 }  // namespace
 
-void attach_classifier(int interface_index, Hook hook, int program_fd, const std::string& name) {
+void prepare_interface(int interface_index) {
   Route route;
   nlmsghdr* m = route.begin(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, interface_index, TC_H_CLSACT,
                             TC_H_MAKE(TC_H_CLSACT, 0), 0);
   mnl_attr_put_strz(m, TCA_KIND, "clsact");
   if (const int error = route.ask(m); error != 0 && error != EEXIST)
     fail("cannot add a clsact to", interface_index, error);
+}
+
+void attach_classifier(int interface_index, Hook hook, int program_fd, const std::string& name) {
+  prepare_interface(interface_index);
+  Route route;
+  nlmsghdr* m = nullptr;
   // Priority 0: the kernel chooses one.
   m = route.begin(RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, interface_index, parent_of(hook), 0,
                   TC_H_MAKE(0, htons(ETH_P_ALL)));

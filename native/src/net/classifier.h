@@ -13,6 +13,9 @@ namespace understudy::host {
 
 enum class Hook { kIngress, kEgress };
 
+// Adds a clsact where there is none. The kernel halts the interface for that, and drops what is being sent in this moment (a client then waits
+// for its peer's timer, 200 ms): a host whose connections are in use needs one before. Throws HostError NET.
+void prepare_interface(int interface_index);
 // Throws HostError NET.
 void attach_classifier(int interface_index, Hook hook, int program_fd, const std::string& name);
 // Those of that name, on all interfaces of this network namespace. Idempotent. Throws HostError NET.

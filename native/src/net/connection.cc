@@ -61,8 +61,11 @@ void Connection::on_remote(const TcpPacket& packet, uint64_t now_ns) {
   if (!packet.has(kAck) || offset > int64_t(received) + kWindowMax) return;
   if (has_timestamps() && packet.options.timestamps) {
     // PAWS: a segment with an older timestamp is a duplicate from long ago; its number may have come round.
-    if (seq_before(packet.options.tsval, remote_tsval)) return;
-    if (offset <= int64_t(received)) remote_tsval = packet.options.tsval;
+    if (remote_tsval_known && seq_before(packet.options.tsval, remote_tsval)) return;
+    if (offset <= int64_t(received)) {
+      remote_tsval = packet.options.tsval;
+      remote_tsval_known = true;
+    }
   }
   if (local_isn) {
     if (packet.options.timestamps && packet.options.tsecr != 0) note_local_tsval(packet.options.tsecr, now_ns);
@@ -166,6 +169,63 @@ void Connection::on_sent(std::span<const uint8_t> bytes) {
     acknowledged_ahead.erase(acknowledged_ahead.begin(), beyond);
     acknowledge(reached);
   }
+  if (output.size() > limits.output_bytes) give_up("more unacknowledged output than the limit");
+}
+
+void Connection::continue_from(const SocketState& state, uint64_t now_ns) {
+  // Its own packets have told more of the handshake than a socket can.
+  const bool seen = remote_isn && local_isn;
+  if (!seen) {
+    remote_options = local_options = {};
+    remote_options.mss = state.mss;
+    remote_options.window_scale = state.remote_scale;
+    local_options.window_scale = state.local_scale;
+    remote_options.sack_permitted = local_options.sack_permitted = state.sack;
+    remote_options.timestamps = local_options.timestamps = state.timestamps;
+    remote_tsval_known = false;
+  }
+  // Offsets begin anew. What is behind a gap, or did not get into the socket, is not in the snapshot.
+  std::map<uint64_t, std::vector<uint8_t>> behind;
+  std::optional<uint64_t> later_fin;
+  if (seen && lost.empty()) {
+    const int64_t shift = remote_offset(state.receive_seq), end = shift + int64_t(state.unread.size());
+    for (auto& [at, bytes] : ahead)
+      if (int64_t(at) >= end) behind.emplace(uint64_t(int64_t(at) - shift), std::move(bytes));
+    const int64_t more = int64_t(received) - end;
+    if (more > 0 && more <= int64_t(input.size())) {
+      const auto tail = input.view().last(size_t(more));
+      behind.emplace(state.unread.size(), std::vector<uint8_t>(tail.begin(), tail.end()));
+    }
+    if (remote_fin && int64_t(*remote_fin) >= end) later_fin = uint64_t(int64_t(*remote_fin) - shift);
+  }
+  remote_isn = state.receive_seq - 1;
+  local_isn = state.send_seq - 1;
+  lost.clear();
+  established = true;
+  input = {};
+  input.append(state.unread);
+  consumed = 0;
+  received = state.unread.size();
+  remote_fin = state.remote_fin ? std::optional(received) : later_fin;
+  remote_reset = state.remote_reset;
+  window = state.window;
+  ahead = std::move(behind);
+  ahead_bytes = 0;
+  for (const auto& [at, bytes] : ahead) ahead_bytes += bytes.size();
+  take_ahead();
+  output = {};
+  output.append(state.output);
+  sent = state.output.size();
+  acknowledged = 0;
+  acknowledged_ahead.clear();
+  if (state.acknowledged_beyond != 0) acknowledged_ahead.insert(sent + state.acknowledged_beyond);
+  local_fin = state.local_fin ? std::optional(sent) : std::nullopt;
+  fin_acknowledged = state.fin_acknowledged;
+  local_reset = false;
+  shut_read = state.shut_read;
+  shut_write = state.local_fin;
+  if (state.timestamps) note_local_tsval(state.tsval, now_ns);
+  if (input.size() > limits.input_bytes) give_up("more unread input than the limit");
   if (output.size() > limits.output_bytes) give_up("more unacknowledged output than the limit");
 }
 

@@ -1,7 +1,7 @@
 // What the backup knows of one TCP connection of the service: from the packets that passed the primary's gate, and from what the
 // replica of the guest does with its shadow socket.
 //
-// Positions in a stream are 64-bit offsets; 0 is the first byte after the SYN. The two sources interleave in any way: a packet may
+// Positions in a stream are 64-bit offsets; 0 is the first byte after the SYN, or where a snapshot found it. The two sources interleave in any way: a packet may
 // come before or after the guest's act that goes with it.
 //
 // Invariants:
@@ -17,6 +17,7 @@
 #include <set>
 
 #include "net/byte_queue.h"
+#include "net/connection_snapshot.h"
 #include "net/packet.h"
 
 namespace understudy::host {
@@ -58,9 +59,10 @@ struct Connection {
   bool fin_acknowledged = false, local_reset = false;
 
   // ---- Timestamps --------------------------------------------------------------------------------------------------------------
-  uint32_t remote_tsval = 0;    // latest of the remote end's
-  uint32_t local_tsval = 0;     // latest of ours that is known to have been sent
-  uint64_t local_tsval_ns = 0;  // when it was learnt (CLOCK_MONOTONIC of this host)
+  uint32_t remote_tsval = 0;       // latest of the remote end's
+  bool remote_tsval_known = true;  // not at first, of a connection that a snapshot has told of
+  uint32_t local_tsval = 0;        // latest of ours that is known to have been sent
+  uint64_t local_tsval_ns = 0;     // when it was learnt (CLOCK_MONOTONIC of this host)
 
   // ---- The guest -----------------------------------------------------------------------------------------------------------------
   uint64_t cookie = 0;  // of the shadow socket; 0: not accepted yet
@@ -72,6 +74,8 @@ struct Connection {
   void on_packet(Direction direction, const TcpPacket& packet, uint64_t now_ns);
   void on_consumed(uint64_t count);
   void on_sent(std::span<const uint8_t> bytes);
+  // What was there before a snapshot found it (SocketState::kStream), whatever was known of it so far.
+  void continue_from(const SocketState& state, uint64_t now_ns);
 
   // Whether both have agreed on it in the handshake.
   bool has_timestamps() const { return remote_options.timestamps && local_options.timestamps; }

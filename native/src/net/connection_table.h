@@ -20,6 +20,7 @@
 #include <unordered_map>
 
 #include "net/connection.h"
+#include "net/connection_snapshot.h"
 #include "net/net_ring.h"
 #include "understudy/abi.h"
 
@@ -53,6 +54,13 @@ class ConnectionTable {
   // payload_bytes of the message lie behind it.
   void guest(const abi::NetMessage& message, const uint8_t* payload);
 
+  // The sockets of a service that ran before this backup was there, all of them, in the order of the mirror: packets before belong to
+  // the time before the snapshot. No guest() before it.
+  void import(const std::vector<SocketState>& sockets);
+  // Cookies in the snapshot are those of the primary's sockets; the replica's shadows have others. After import(), and before guest().
+  // 0: the replica has no such socket. Its guest has been given it by a call that the journal tells of after the snapshot (accept).
+  void map_cookies(const std::function<uint64_t(uint64_t)>& shadow_of);
+
   TableStats stats() const;
   // Of the whole table; the mirror's receiver stops taking records while it is too large.
   uint64_t buffered_bytes() const { return buffered_bytes_.load(std::memory_order_relaxed); }
@@ -74,6 +82,9 @@ class ConnectionTable {
   void name_outward(const FlowKey& key);
   void forget_later(GuestSocket& socket);
   void retire(Connection* connection);
+  void import_connection(const SocketState& state);
+  void import_unaccepted(const SocketState& state);
+  void forget_before_snapshot(const std::vector<SocketState>& sockets);
   void limit_half_open();
   void account(size_t before, size_t after);
 

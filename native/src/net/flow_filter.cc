@@ -239,14 +239,8 @@ UniqueFd load_egress(uint8_t family, int index_fd, int entries_fd, std::string* 
   return a.load_classifier(why);
 }
 
-UniqueFd make_map(bpf_map_type type, uint32_t key, uint32_t value, uint32_t flags) {
-  bpf_attr attr{};
-  attr.map_type = type;
-  attr.key_size = key;
-  attr.value_size = value;
-  attr.max_entries = kEntries;
-  attr.map_flags = flags;
-  UniqueFd map(bpf(BPF_MAP_CREATE, &attr));
+BpfMap make_map(bpf_map_type type, uint32_t key_bytes, uint32_t value_bytes, uint32_t flags) {
+  BpfMap map(type, key_bytes, value_bytes, kEntries, flags);
   if (!map) throw HostError("NET", errno, "", "BPF_MAP_CREATE: " + errno_text(errno));
   return map;
 }
@@ -268,10 +262,10 @@ FlowFilter::FlowFilter(const GateConfig& config) : name_(name_of(config.service)
   index_ = make_map(BPF_MAP_TYPE_HASH, uint32_t(key_bytes(config.vip.family)), 4, 0);
   entries_ = make_map(BPF_MAP_TYPE_ARRAY, 4, sizeof(FlowEntry), BPF_F_MMAPABLE);
   std::string why;
-  ingress_ = load_ingress(config.vip.family, index_.get(), entries_.get(), &why);
-  if (ingress_) egress_ = load_egress(config.vip.family, index_.get(), entries_.get(), &why);
+  ingress_ = load_ingress(config.vip.family, index_.fd(), entries_.fd(), &why);
+  if (ingress_) egress_ = load_egress(config.vip.family, index_.fd(), entries_.fd(), &why);
   if (!egress_) throw HostError("NET", ENOSYS, "", why);
-  void* memory = mmap(nullptr, kEntries * sizeof(FlowEntry), PROT_READ | PROT_WRITE, MAP_SHARED, entries_.get(), 0);
+  void* memory = mmap(nullptr, kEntries * sizeof(FlowEntry), PROT_READ | PROT_WRITE, MAP_SHARED, entries_.fd(), 0);
   if (memory == MAP_FAILED) throw HostError("NET", errno, "", "cannot map a BPF array: " + errno_text(errno));
   entry_ = static_cast<FlowEntry*>(memory);
   for (uint32_t i = 0; i < kEntries; i++) free_.push_back(i);
@@ -301,21 +295,14 @@ FlowEntry* FlowFilter::add(const FlowKey& flow, const FlowEntry& begin) {
   const uint32_t index = free_.front();
   entry_[index] = begin;
   const Key key = key_of(flow);
-  bpf_attr attr{};
-  attr.map_fd = uint32_t(index_.get());
-  attr.key = uint64_t(&key);
-  attr.value = uint64_t(&index);
-  if (bpf(BPF_MAP_UPDATE_ELEM, &attr) != 0) return nullptr;
+  if (index_.put(&key, &index) != 0) return nullptr;
   free_.pop_front();
   return &entry_[index];
 }
 
 void FlowFilter::remove(const FlowKey& flow, FlowEntry* entry) {
   const Key key = key_of(flow);
-  bpf_attr attr{};
-  attr.map_fd = uint32_t(index_.get());
-  attr.key = uint64_t(&key);
-  bpf(BPF_MAP_DELETE_ELEM, &attr);
+  index_.remove(&key);
   free_.push_back(uint32_t(entry - entry_));
 }
 

@@ -14,6 +14,7 @@
 #include <deque>
 
 #include "common.h"
+#include "net/bpf.h"
 #include "net/rules.h"
 
 namespace understudy::host {
@@ -51,7 +52,8 @@ class FlowFilter {
 
  private:
   std::string name_;
-  UniqueFd index_, entries_, ingress_, egress_;
+  BpfMap index_, entries_;
+  UniqueFd ingress_, egress_;
   FlowEntry* entry_ = nullptr;
   // The one that has been free for longest is taken first: a program on another processor may still hold one that was removed.
   std::deque<uint32_t> free_;

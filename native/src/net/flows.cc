@@ -18,6 +18,14 @@ constexpr uint32_t kNoteBytes = 256 * 1024;
 uint32_t load(const uint32_t& word) { return __atomic_load_n(&word, __ATOMIC_ACQUIRE); }
 uint64_t load(const uint64_t& word) { return __atomic_load_n(&word, __ATOMIC_ACQUIRE); }
 void put(uint32_t& word, uint32_t value) { __atomic_store_n(&word, value, __ATOMIC_SEQ_CST); }
+
+// Behind the event that a message of the guest belongs to: an offset of the ring.
+uint64_t position_of(const abi::NetMessage& message, const uint8_t* payload) {
+  uint64_t position = message.a;
+  if (message.kind == abi::kNetConsumed && message.payload_bytes >= sizeof position)
+    memcpy(&position, payload, sizeof position);
+  return position;
+}
 }  // namespace
 
 Flows::Flows(const GateConfig& config, uint8_t* net_area, Hooks hooks)
@@ -89,6 +97,37 @@ void Flows::packet(Direction direction, const TcpPacket& packet, uint64_t positi
   pending_.push_back({position, flow, flow->mirrored});
 }
 
+void Flows::adopt(const std::vector<SocketState>& sockets, uint64_t position, uint64_t ring_offset) {
+  const std::lock_guard lock(mutex_);
+  if (opened_ || closed_) return;
+  messages_.take([&](const abi::NetMessage& message, const uint8_t* payload) {
+    return position_of(message, payload) <= ring_offset;
+  });
+  for (const SocketState& socket : sockets)
+    if (socket.kind == SocketState::kStream && socket.gated && !socket.remote_reset) adopt(socket, position);
+}
+
+void Flows::adopt(const SocketState& socket, uint64_t position) {
+  const FlowKey key{socket.remote, socket.local};
+  if (const auto it = flows_.find(key); it != flows_.end()) {
+    // A connection whose port has been used again sends nothing any more.
+    if (socket.fin_acknowledged && socket.remote_fin) return;
+    const Shared known = it->second;
+    end(known);
+  }
+  const auto flow = std::make_shared<Flow>();
+  flow->key = key;
+  flow->base = socket.receive_seq;
+  flow->mirrored = socket.unread.size();
+  if (socket.remote_fin) flow->remote_fin = flow->mirrored, flow->remote_fin_position = position;
+  if (socket.local_fin) flow->local_fin = true, flow->local_fin_ns = monotonic_ns();
+  flow->cookie = socket.cookie;
+  flows_[key] = flow;
+  by_cookie_[socket.cookie] = flow;
+  pending_.push_back({position, flow, flow->mirrored});
+  enter(flow);
+}
+
 void Flows::tick() {
   std::vector<std::vector<uint8_t>> notes;
   look(&notes);
@@ -127,7 +166,12 @@ void Flows::look(std::vector<std::vector<uint8_t>>* notes) {
     }
     const uint64_t held = std::max(flow->read, flow->mirrored_held);
     const bool both_ends = flow->remote_fin && held >= *flow->remote_fin && load(entry->owed) == 0;
-    if (flow->local_fin && (both_ends || now - flow->local_fin_ns > kForgetNs)) over.push_back(flow);
+    if (flow->local_fin && (both_ends || now - flow->local_fin_ns > kForgetNs)) {
+      // The backup keeps the connection until it knows that the guest's end was acknowledged. If it was not yet, that comes by the queue.
+      flow->noted_ns = 0;
+      if (std::optional<std::vector<uint8_t>> note = note_to_backup(*flow, now)) notes->push_back(std::move(*note));
+      over.push_back(flow);
+    }
   }
   for (const Shared& flow : over) end(flow);
   next_tick_ns_ = now + (busy ? kBusyTickNs : kIdleTickNs);
@@ -254,10 +298,7 @@ void Flows::advance(uint64_t received) {
       pending_.pop_front();
     }
     messages_.take([this](const abi::NetMessage& message, const uint8_t* payload) {
-      uint64_t position = message.a;
-      if (message.kind == abi::kNetConsumed && message.payload_bytes >= sizeof position)
-        memcpy(&position, payload, sizeof position);
-      if (position > ring_held_) return false;
+      if (position_of(message, payload) > ring_held_) return false;
       guest(message, payload);
       return true;
     });

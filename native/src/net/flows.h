@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "pi_mutex.h"
+#include "net/connection_snapshot.h"
 #include "net/flow_filter.h"
 #include "net/net_ring.h"
 #include "net/raw_ip.h"
@@ -46,6 +47,9 @@ class Flows {
 
   // A packet that has come through the queue, and the mirror's position behind it.
   void packet(Direction direction, const TcpPacket& packet, uint64_t position);
+  // Connections that exist already when a backup is added, of a guest that is paused. Their sockets are in the mirror up to `position`;
+  // what the guest has told up to `ring_offset` happened before. Nothing is acknowledged from here on that the backup has not.
+  void adopt(const std::vector<SocketState>& sockets, uint64_t position, uint64_t ring_offset);
   void tick();
   // Events up to this offset of the ring are in the mirror up to this position.
   void sent(uint64_t position, uint64_t ring_end);
@@ -87,6 +91,7 @@ class Flows {
 
   void begin(const FlowKey& key, uint32_t base);
   void end(const Shared& flow);
+  void adopt(const SocketState& socket, uint64_t position);
   void guest(const abi::NetMessage& message, const uint8_t* payload);
   void enter(const Shared& flow);
   void raise(Flow& flow);

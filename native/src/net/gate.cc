@@ -33,7 +33,7 @@ Gate::Gate(GateConfig config, GateHooks hooks) : config_(std::move(config)), hoo
   const sched_param urgent{kRealTimePriority};
   pthread_setschedparam(thread_.native_handle(), SCHED_FIFO, &urgent);
   try {
-    // The fence begins closed, so the lease must be kept from the first moment; whoever made the gate is the primary now.
+    // Whoever made the gate is the primary now.
     if (config_.lease_ms != 0) {
       open_fence();
       lease_ = std::make_unique<Lease>(fence_table(config_.service), config_.vip, config_.lease_ms, hooks_.report);
@@ -63,14 +63,16 @@ Gate::~Gate() {
 }
 
 void Gate::open_fence() {
-  install_fence(config_, true);
+  install_fence(config_, false);
   try {
     lifeline_ = std::make_unique<Lifeline>(lifeline_table(config_.service), config_.vip);
   } catch (const HostError& error) {
     hooks_.report(abi::kWarning, std::string(error.what()) + "; packets of the service can leave for up to " +
                                      std::to_string(config_.lease_ms) + " ms after its daemon was killed");
-    install_fence(config_, false);
+    return;
   }
+  // Not before the marks are there: nothing would leave until then.
+  install_fence(config_, true);
 }
 
 void Gate::clean_leftovers(const std::string& service) {
@@ -97,8 +99,11 @@ void Gate::run() {
   for (;;) {
     if (poll(fds, 4, -1) < 0) continue;
     if (fds[2].revents != 0) return;
-    if (fds[0].revents != 0) take(in, Direction::kIn);
-    if (fds[1].revents != 0) take(out, Direction::kOut);
+    if ((fds[0].revents | fds[1].revents) != 0) {
+      const std::lock_guard taking(taking_);
+      if (fds[0].revents != 0) take(in, Direction::kIn);
+      if (fds[1].revents != 0) take(out, Direction::kOut);
+    }
     if (fds[3].revents == 0) continue;
     eventfd_t unused;
     eventfd_read(more_.get(), &unused);

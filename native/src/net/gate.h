@@ -71,6 +71,10 @@ class Gate {
   // Whether what leaves, and what passes by the queue, stops the moment this process dies. See Lifeline.
   bool has_lifeline() const { return lifeline_ != nullptr; }
 
+  // As long as it is held, nothing comes in through the gate: what was taken from the queue has been mirrored and, as far as it was
+  // released, is in the guest's sockets. The rest waits in the kernel's queue. Hold it for milliseconds only.
+  [[nodiscard]] std::unique_lock<PiMutex> hold() { return std::unique_lock(taking_); }
+
   // See Lease. Without a lease (lease_ms 0) these do nothing.
   void keep_lease(bool keep);
   void extend_lease_until(uint64_t monotonic_ns);
@@ -100,6 +104,7 @@ class Gate {
   GateConfig config_;
   GateHooks hooks_;
   Lane lanes_[2];  // by Direction
+  PiMutex taking_;
   std::atomic<uint64_t> released_{0};
   std::atomic<bool> diverted_{false}, tick_wanted_{false};
   std::unique_ptr<Lifeline> lifeline_;

@@ -2,14 +2,19 @@
 #include "net/guest_sockets.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <memory>
 
 namespace understudy::host {
+namespace {
+constexpr rlim_t kDescriptors = 32768;  // room for as many is made beforehand: a quarter of a megabyte
+}  // namespace
 
 std::unordered_map<uint64_t, GuestDescriptor> collect_sockets(const std::vector<pid_t>& pids, uint32_t* missed) {
   std::unordered_map<uint64_t, GuestDescriptor> all;
@@ -44,9 +49,14 @@ std::unordered_map<uint64_t, GuestDescriptor> collect_sockets(const std::vector<
 
 void raise_descriptor_limit() {
   rlimit limit;
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  if (limit.rlim_cur != limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+  }
+  // A process of several threads waits for all processors, some 10 ms, each time its table of descriptors has to grow. It never shrinks.
+  const UniqueFd any(open("/", O_PATH | O_CLOEXEC));
+  const UniqueFd last(fcntl(any.get(), F_DUPFD_CLOEXEC, int(std::min<rlim_t>(limit.rlim_cur, kDescriptors)) - 1));
 }
 
 }  // namespace understudy::host

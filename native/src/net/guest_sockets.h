@@ -23,7 +23,8 @@ struct GuestDescriptor {
 // for want of descriptors in this process.
 std::unordered_map<uint64_t, GuestDescriptor> collect_sockets(const std::vector<pid_t>& pids, uint32_t* missed);
 
-// This process may have as many descriptors as the administrator allows: a guest with thousands of connections needs as many here.
+// This process may have as many descriptors as the administrator allows: a guest with thousands of connections needs as many here. To be
+// called long before they are needed.
 void raise_descriptor_limit();
 
 }  // namespace understudy::host

@@ -26,16 +26,22 @@ Lease::Lease(std::string table, const Address& vip, uint32_t lease_ms, Report re
 
 Lease::~Lease() {
   store_release(stopping_, 1u);
-  futex_wake_all(&stopping_);
+  futex_bump(&wake_);
   thread_.join();
+}
+
+void Lease::keep(bool keep) {
+  until_ns_.store(keep ? kForEver : 0, std::memory_order_release);
+  if (!keep) return;
+  const std::lock_guard lock(mutex_);
+  refresh_locked();
 }
 
 void Lease::extend_until(uint64_t monotonic_ns) {
   until_ns_.store(monotonic_ns, std::memory_order_release);
-  const uint64_t now = monotonic_ns == 0 ? 0 : understudy::host::monotonic_ns();
-  if (monotonic_ns <= now) return;
-  std::lock_guard lock(mutex_);
-  if (now - refreshed_ns_ >= uint64_t(lease_ms_) * 1000000 / 2) refresh_locked();
+  const uint64_t now = understudy::host::monotonic_ns();
+  // It comes by itself in good time; but not when the lease has run out, and output waits for it.
+  if (monotonic_ns > now && now - refreshed_ns_ >= uint64_t(lease_ms_) * 1000000 / 2) futex_bump(&wake_);
 }
 
 void Lease::drop() {
@@ -71,11 +77,12 @@ void Lease::note(int error, const char* what) {
 
 void Lease::run() {
   while (load_acquire(stopping_) == 0) {
+    const uint32_t wake = load_acquire(wake_);
     {
       std::lock_guard lock(mutex_);
       refresh_locked();
     }
-    futex_wait(&stopping_, 0, int(std::max(1u, lease_ms_ / kPeriodsPerLease)));
+    futex_wait(&wake_, wake, int(std::max(1u, lease_ms_ / kPeriodsPerLease)));
   }
 }
 

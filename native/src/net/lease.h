@@ -29,9 +29,10 @@ class Lease {
   Lease(std::string table, const Address& vip, uint32_t lease_ms, Report report);
   ~Lease();  // leaves the lease to run out
 
-  // true: keep it for as long as this process runs. false: let it run out.
-  void keep(bool keep) { extend_until(keep ? kForEver : 0); }
-  // Keep it until then (CLOCK_MONOTONIC). Returns when output is possible, at once when it was already.
+  // true: keep it for as long as this process runs; output is possible when this returns. false: let it run out.
+  void keep(bool keep);
+  // Keep it until then (CLOCK_MONOTONIC). Waits for nothing: it is called by the thread that sends the heartbeats, and the kernel may
+  // take tens of milliseconds for a change of its rules.
   void extend_until(uint64_t monotonic_ns);
   // Ends it: when this returns, nothing leaves any more.
   void drop();
@@ -48,10 +49,11 @@ class Lease {
   Report report_;
   PiMutex mutex_;  // of sets_ and what follows it
   NftSets sets_;
-  uint64_t refreshed_ns_ = 0;
+  std::atomic<uint64_t> refreshed_ns_{0};
   int reported_ = 0;
   std::atomic<uint64_t> until_ns_{0};
-  uint32_t stopping_ = 0;  // futex word
+  uint32_t stopping_ = 0;
+  uint32_t wake_ = 0;  // futex word
   std::thread thread_;
 };
 

@@ -172,19 +172,14 @@ void Orphans::load() {
     why_not_ = "net.ipv4.tcp_syncookies is 0";
     return;
   }
-  bpf_attr attr{};
-  attr.map_type = BPF_MAP_TYPE_ARRAY;
-  attr.key_size = 4;
-  attr.value_size = sizeof(Entry);
-  attr.max_entries = kEntries;
-  map_ = UniqueFd(bpf(BPF_MAP_CREATE, &attr));
+  map_ = BpfMap(BPF_MAP_TYPE_ARRAY, 4, sizeof(Entry), kEntries);
   if (!map_) {
     why_not_ = "BPF_MAP_CREATE: " + errno_text(errno);
     return;
   }
-  program_ = make_program(family_, map_.get(), btf_id, mark_).load_classifier(&why_not_);
+  program_ = make_program(family_, map_.fd(), btf_id, mark_).load_classifier(&why_not_);
   if (!program_) return;
-  attr = {};
+  bpf_attr attr{};
   attr.link_create.prog_fd = uint32_t(program_.get());
   attr.link_create.target_ifindex = if_nametoindex("lo");
   attr.link_create.attach_type = kTcxIngress;
@@ -208,11 +203,7 @@ std::string Orphans::vouch(const Connection& c, uint32_t index) const {
   entry.sack = c.has_sack();
   entry.timestamps = c.has_timestamps();
   entry.answer = kNotSeen;
-  bpf_attr attr{};
-  attr.map_fd = uint32_t(map_.get());
-  attr.key = uint64_t(&index);
-  attr.value = uint64_t(&entry);
-  if (bpf(BPF_MAP_UPDATE_ELEM, &attr) != 0) return "BPF_MAP_UPDATE_ELEM: " + errno_text(errno);
+  if (const int error = map_.put(&index, &entry)) return "BPF_MAP_UPDATE_ELEM: " + errno_text(-error);
 
   TcpPacket packet = packet_of(c);
   packet.options.tsecr = entry.local_tsval;
@@ -224,11 +215,8 @@ std::string Orphans::vouch(const Connection& c, uint32_t index) const {
 
 int32_t Orphans::answer(uint32_t index) const {
   Entry entry{};
-  bpf_attr attr{};
-  attr.map_fd = uint32_t(map_.get());
-  attr.key = uint64_t(&index);
-  attr.value = uint64_t(&entry);
-  return bpf(BPF_MAP_LOOKUP_ELEM, &attr) == 0 ? entry.answer : -errno;
+  const int error = map_.get(&index, &entry);
+  return error == 0 ? entry.answer : error;
 }
 
 // What the client has sent, in its own words.

@@ -15,6 +15,7 @@
 #pragma once
 #include <memory>
 
+#include "net/bpf.h"
 #include "net/connection.h"
 #include "net/raw_ip.h"
 
@@ -41,7 +42,8 @@ class Orphans {
   uint8_t family_;
   uint32_t mark_;
   std::string why_not_;
-  UniqueFd map_, program_, link_, diag_;
+  BpfMap map_;
+  UniqueFd program_, link_, diag_;
   std::unique_ptr<RawSender> sender_;
 };
 

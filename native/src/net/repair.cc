@@ -118,6 +118,15 @@ std::string begin_repair(int fd, const RepairSpec& spec) {
   return "";
 }
 
+std::string restore_sent(int fd, std::span<const uint8_t> bytes) {
+  reserve_buffer(fd, true, bytes.size());
+  if (const int error = set(fd, SOL_TCP, TCP_REPAIR_QUEUE, int(TCP_SEND_QUEUE)))
+    return failed("TCP_REPAIR_QUEUE", error);
+  if (const int error = fill_queue(fd, bytes)) return failed("restoring sent output", error);
+  if (const int error = set(fd, SOL_TCP, TCP_REPAIR_QUEUE, int(TCP_NO_QUEUE))) return failed("TCP_REPAIR_QUEUE", error);
+  return "";
+}
+
 std::string end_repair(int fd, int reuse_address) {
   const int error = set(fd, SOL_TCP, TCP_REPAIR, 0);
   // Leaving repair mode clears SO_REUSEADDR; what the guest reads back must be what it set.

@@ -29,6 +29,9 @@ struct RepairSpec {
 std::string begin_repair(int fd, const RepairSpec& spec);
 // The address is on this host by now. reuse_address: SO_REUSEADDR as it was before begin_repair().
 std::string end_repair(int fd, int reuse_address);
+// Between the two: output that counts as sent, and may have been received. The kernel repeats it only after its timer; but an
+// acknowledgement of it is one, which it is not for output that has not been sent yet: a segment that carries such a one is dropped.
+std::string restore_sent(int fd, std::span<const uint8_t> bytes);
 
 // Tells every epoll set and every sleeper that this socket is in what it has to offer now: edge-triggered sets would otherwise say
 // nothing of bytes that were put into the receive queue. Without touching the sets, which belong to other processes.

@@ -8,6 +8,7 @@
 
 namespace understudy::host {
 namespace {
+constexpr uint32_t kBeginMs = 1000;  // longer than it takes to put up a gate
 
 // Chain names have at most 28 characters, and services may differ in the ones that do not fit.
 std::string short_name(const std::string& service) {
@@ -107,9 +108,6 @@ void install_queue_rules(const GateConfig& config) {
                             (config.forward_to ? " --queue-bypass\n" : "\n");
   const std::string to_out = " -j NFQUEUE --queue-num " + std::to_string(config.queue_out) + "\n";
   remove_from(config.vip.family, config.service);
-  // First: with a bypass and without it, packets would come in unseen.
-  if (config.forward_to) install_way_on(config);
-
   std::string rules = "*mangle\n:" + in + " - [0:0]\n:" + out + " - [0:0]\n";
   if (config.forward_to) {
     rules += ":" + forward + " - [0:0]\n-A " + forward + " -j TEE --gateway " + config.forward_to.text() + "\n-A " +
@@ -134,13 +132,19 @@ void install_queue_rules(const GateConfig& config) {
   rules += "-I OUTPUT 1 -s " + vip + " ! -o lo" + comment + " -j " + out + "\n";
   run_command_or_throw({std::string(iptables_of(config.vip.family)) + "-restore", "-w", "5", "--noflush"},
                        rules + "COMMIT\n", "install the gate's rules of service " + config.service);
+  // Last: it would send away packets of connections that are in use already. Until it is there, packets would come in unseen if the gate died;
+  // there is nothing yet that the backup could go on with.
+  if (config.forward_to) install_way_on(config);
 }
 
 void install_fence(const GateConfig& config, bool alive) {
   const std::string table = fence_table(config.service), vip = config.vip.text();
   const bool v4 = config.vip.family == AF_INET;
   const std::string ip = v4 ? "ip" : "ip6";
-  const std::string set = "  set lease { type " + std::string(v4 ? "ipv4_addr" : "ipv6_addr") + "; flags timeout; }\n";
+  // Connections may be in use already: output goes on until the lease is kept for the first time.
+  const std::string set = "  set lease { type " + std::string(v4 ? "ipv4_addr" : "ipv6_addr") +
+                          "; flags timeout; elements = { " + vip + " timeout " +
+                          std::to_string(config.lease_ms + kBeginMs) + "ms }; }\n";
   std::string text = without_table("inet", table) + "table inet " + table + " {\n" + set;
   auto chain_of = [&](int priority, const std::string& match, const std::string& source) {
     std::string chain = "  chain out {\n    type filter hook output priority " + std::to_string(priority) +

@@ -59,7 +59,7 @@ inline constexpr int kFlowPriority = -155;
 
 // Each throws HostError NET. Installing what is there already replaces it.
 void install_queue_rules(const GateConfig& config);
-// `alive`: only what a lifeline marks gets through.
+// `alive`: only what a lifeline marks gets through. The fence is open at first, for a second more than a lease.
 void install_fence(const GateConfig& config, bool alive);
 // On the backup: packets for a VIP that is not here (yet) are not forwarded to anywhere, and while it is being taken over none but those of
 // lo come in: the VIP is an element of the set `closed` of this table, and is taken out of it when everything is in its place.

@@ -4,16 +4,15 @@
 #include <fcntl.h>
 #include <linux/netfilter.h>
 #include <netinet/tcp.h>
-#include <pthread.h>
 
 #include "net/repair.h"
 #include "net/rules.h"
+#include "net/urgent.h"
 
 namespace understudy::host {
 namespace {
 
 constexpr int kProbeRounds = 2;
-constexpr int kPriority = 30;
 constexpr size_t kCapturedMax = 32u << 20;  // bytes; what does not fit is sent again by its sender
 
 int get_int(int fd, int level, int option) {
@@ -54,28 +53,6 @@ Takeover::~Takeover() {
 
 void Takeover::stage(const char* name) { result_.stages.push_back({name, monotonic_ns()}); }
 
-namespace {
-
-// While clients wait, nothing on this host is more urgent than the thread that lets them go on.
-class Urgent {
- public:
-  Urgent() {
-    pthread_getschedparam(pthread_self(), &policy_, &param_);
-    const sched_param urgent{kPriority};
-    changed_ = pthread_setschedparam(pthread_self(), SCHED_FIFO, &urgent) == 0;
-  }
-  ~Urgent() {
-    if (changed_) pthread_setschedparam(pthread_self(), policy_, &param_);
-  }
-
- private:
-  int policy_ = 0;
-  sched_param param_{};
-  bool changed_ = false;
-};
-
-}  // namespace
-
 TakeoverResult Takeover::run(ConnectionTable& table, const std::vector<pid_t>& pids) {
   const Urgent urgent;
   result_ = {};
@@ -112,6 +89,7 @@ TakeoverResult Takeover::run(ConnectionTable& table, const std::vector<pid_t>& p
   stage("resume");
   open_datagrams();
   open_vip();
+  ask_again();
   // Once more: the first time may have been lost, and those who asked meanwhile had no answer.
   vip_.announce();
   replay_captured();
@@ -201,6 +179,20 @@ void Takeover::send_probes(bool insist) {
   }
 }
 
+// Those whose answer was lost, or who come late: the kernel hears it from here on.
+void Takeover::ask_again() {
+  static constexpr uint8_t any = 0;
+  for (const Item& item : items_) {
+    if (!item.repaired || item.answered) continue;
+    const Connection& c = *item.connection;
+    TcpPacket probe = to_remote(c, kAck, c.local_seq(c.acknowledged) - 1);
+    probe.payload = {&any, 1};
+    // Never older than what the socket itself has said by now.
+    probe.options.tsval = uint32_t(get_int(item.fd, SOL_TCP, TCP_TIMESTAMP));
+    sender_.send(probe);
+  }
+}
+
 bool Takeover::note_answer(const TcpPacket& packet) {
   const auto it = by_key_.find({packet.source, packet.destination});
   if (it == by_key_.end()) return false;
@@ -219,8 +211,11 @@ bool Takeover::note_answer(const TcpPacket& packet) {
     c.acknowledge(uint64_t(ack));
     c.established = true;
     c.window = uint32_t(packet.window) << (c.has_window_scale() ? c.remote_options.window_scale : 0);
-    if (c.has_timestamps() && packet.options.timestamps && seq_before(c.remote_tsval, packet.options.tsval))
+    if (c.has_timestamps() && packet.options.timestamps &&
+        (!c.remote_tsval_known || seq_before(c.remote_tsval, packet.options.tsval))) {
       c.remote_tsval = packet.options.tsval;
+      c.remote_tsval_known = true;
+    }
   } else {
     return false;
   }
@@ -383,15 +378,21 @@ void Takeover::repair(Item& item) {
 
 void Takeover::resume(Item& item) {
   Connection& c = *item.connection;
-  const std::string error = end_repair(item.fd, item.reuse_address);
+  std::span<const uint8_t> rest = c.output.view();
+  // Where the client has not told how far it is, it may have more than is known here.
+  const bool uncertain = !item.answered && !rest.empty();
+  std::string error = uncertain ? restore_sent(item.fd, rest) : "";
+  const std::string end_error = end_repair(item.fd, item.reuse_address);
+  if (error.empty()) error = end_error;
   if (!error.empty()) {
     c.lost = error;
     item.repaired = false;
     return;
   }
   result_.connections++;
-  std::span<const uint8_t> rest = c.output.view();
-  if (!rest.empty()) {
+  if (uncertain) {
+    result_.resent_bytes += rest.size();
+  } else if (!rest.empty()) {
     reserve_buffer(item.fd, true, rest.size());
     const ssize_t n = send(item.fd, rest.data(), rest.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     if (n != ssize_t(rest.size())) {

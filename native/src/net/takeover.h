@@ -80,6 +80,7 @@ class Takeover {
   void classify();
   void probe(const std::vector<pid_t>& pids);
   void send_probes(bool insist);
+  void ask_again();
   void on_captured(std::span<uint8_t> ip_packet);
   bool note_answer(const TcpPacket& packet);
   void attach_sockets();

@@ -24,9 +24,9 @@ Protection::Protection(const ProtectionOptions& options, MemoryFile& memory, con
   if (options.gate) make_gate(*options.gate, enclosure);
 }
 
+// The mirror's thread uses gate and flows, the gate's thread mirror and flows: threads end before anything of what they use.
 Protection::~Protection() {
-  standing_gate_ = nullptr;
-  standing_flows_ = nullptr;
+  sender_->halt();
   gate_.reset();
 }
 
@@ -83,7 +83,9 @@ void Protection::begin_flows(const GateConfig& config) {
   if (!config.flows || !gate_->has_lifeline()) return;
   Flows::Hooks hooks;
   hooks.mirror_packet = [this](std::span<const uint8_t> packet) { return mirror_packet(Direction::kIn, packet); };
-  hooks.want_tick = [this] { gate_->wake(); };
+  hooks.want_tick = [this] {
+    if (Gate* gate = standing_gate_) gate->wake();
+  };
   hooks.report = [this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); };
   try {
     flows_ = std::make_unique<Flows>(config, memory_.net(), std::move(hooks));
@@ -206,7 +208,7 @@ void Protection::fence(const std::string& reason, bool release) {
       gate_->divert();
     }
   }
-  if (release && sender_ != nullptr && !opened_) {
+  if (release && !opened_) {
     const iovec part{const_cast<char*>(reason.data()), reason.size()};
     sender_->append(uint32_t(PairRecord::Release), 0, &part, 1, true);
   }

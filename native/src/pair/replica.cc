@@ -3,9 +3,11 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/socket.h>
 
 #include <filesystem>
 
+#include "checkpoint/page_tracker.h"
 #include "session_parts.h"
 
 namespace understudy::host {
@@ -18,10 +20,10 @@ Replica::Replica(const ReplicaOptions& options, Hooks hooks)
       blobs_(journal_dir_, options.cache_dir),
       sites_(options.cache_dir),
       writer_(journal_dir_, options.segment_bytes, options.epoch),
-      feeder_(memory_) {
+      feeder_(memory_, options.from_seq) {
   prepare_journal_dir(journal_dir_);
   if (options.durable) writer_.keep_durable();
-  if (auto error = writer_.open_first())
+  if (auto error = writer_.open_first(options.from_seq + 1))
     throw HostError("JOURNAL_DIR", error->error, error->path,
                     "cannot create " + error->path + ": " + errno_text(error->error));
   abi::Control& control = memory_.control();
@@ -37,6 +39,20 @@ Replica::Replica(const ReplicaOptions& options, Hooks hooks)
   const std::optional<Namespaces> isolation = stage_replay(control, options.isolation, blobs_.blob_dir(), scratch_dir,
                                                            stub_path);
 
+  std::optional<Namespaces> bound = isolation;
+  if (options.from_seq != 0) {
+    const bool staged = isolation && isolation->mount;
+    std::vector<Bind> binds;
+    restore_ = std::make_unique<checkpoint::Restore>(journal_dir_, options.from_seq);
+    if (((restore_->group().flags & abi::kFlagPidNamespace) != 0) != (isolation && isolation->pid))
+      throw HostError("CHECKPOINT_READ", EINVAL, journal_dir_,
+                      "the checkpoint was taken of a program that had other process numbers than it would have here");
+    restore_->prepare(memory_, blobs_, options.agent_path, staged ? scratch_dir + "/open" : scratch_dir,
+                      staged ? &binds : nullptr);
+    for (const std::string& text : restore_->warnings()) hooks_.message(abi::kWarning, "replica: " + text);
+    for (const checkpoint::BlobState& blob : restore_->group().blobs) feeder_.note_path(blob.sha, blob.path);
+    if (bound) bound->binds.insert(bound->binds.end(), binds.begin(), binds.end());
+  }
   launcher_ = std::make_unique<Launcher>(memory_, enclosure_, hooks_.message);
   Warden::Hooks warden_hooks;
   warden_hooks.drain = [this](uint64_t* events) {
@@ -83,7 +99,7 @@ Replica::Replica(const ReplicaOptions& options, Hooks hooks)
   spawn.guest_fd = control.guest_fd;
   spawn.own_session = true;
   spawn.output_fd = output.get();
-  pid_ = launcher_->start(spawn, isolation);
+  pid_ = launcher_->start(spawn, bound);
   warden_->watch_root(pid_);
 }
 
@@ -186,6 +202,29 @@ std::optional<IoError> Replica::go_live(uint64_t epoch, int64_t mono_offset_ns) 
 void Replica::kill() {
   over_ = true;
   warden_->kill_group();
+}
+
+bool Replica::is_restored() const {
+  return restore_ == nullptr || load_acquire(memory_.control().restored) >= uint32_t(restore_->group().threads.size());
+}
+
+uint64_t Replica::shadow_cookie(uint64_t cookie) const {
+  if (restore_ == nullptr || !restore_->kernel()) return 0;
+  const checkpoint::KernelObjects& objects = *restore_->kernel();
+  for (const checkpoint::Descriptor& d : objects.descriptors) {
+    const checkpoint::OpenFile& file = objects.files[d.file];
+    if (file.kind != checkpoint::OpenFile::kInet || objects.inet_sockets[size_t(file.object)].cookie != cookie)
+      continue;
+    for (const checkpoint::ProcessState& p : restore_->group().processes) {
+      if (p.pid != d.pid || p.ended) continue;
+      const int32_t inside = load_acquire(memory_.control().processes[p.slot].pid);
+      const UniqueFd shadow = checkpoint::take_descriptor(enclosure_.host_pid(inside), d.fd);
+      uint64_t own = 0;
+      socklen_t length = sizeof own;
+      if (shadow && getsockopt(shadow.get(), SOL_SOCKET, SO_COOKIE, &own, &length) == 0) return own;
+    }
+  }
+  return 0;
 }
 
 std::vector<pid_t> Replica::pids() const {

@@ -17,6 +17,7 @@
 #include <memory>
 #include <mutex>
 
+#include "checkpoint/restore_plan.h"
 #include "plain.h"
 #include "pump.h"
 #include "ring_feeder.h"
@@ -31,6 +32,9 @@ struct ReplicaOptions {
   uint64_t ring_bytes, segment_bytes, epoch;
   uint32_t kick_after_ms;
   std::optional<Namespaces> isolation;
+  // 0: from the journal's beginning. Otherwise from this checkpoint, which lies in journal_dir with the blobs that it needs, and was taken for
+  // replicas; the first event that is fed is the one behind it.
+  uint64_t from_seq = 0;
   bool durable = false;  // segments are synced when they are full; the newest by whoever calls segment()
 };
 
@@ -46,6 +50,12 @@ class Replica {
   };
   Replica(const ReplicaOptions& options, Hooks hooks);
   ~Replica();
+
+  // From a checkpoint: every process and thread is there. Before it, is_restored() is false.
+  bool is_restored() const;
+  const checkpoint::Restore* restore() const { return restore_.get(); }
+  // Of the primary's socket of IP with this SO_COOKIE in the checkpoint, that of the shadow; 0: there is none. When it is restored.
+  uint64_t shadow_cookie(uint64_t cookie) const;
 
   // Whole events, in order. Waits while the replica is behind by more than the ring holds. False: the replica is over.
   bool feed(uint64_t first_seq, uint64_t count, const uint8_t* events, size_t len);
@@ -85,6 +95,7 @@ class Replica {
   RingFeeder feeder_;
   std::mutex feed_mutex_;
   std::atomic<bool> live_{false}, over_{false};
+  std::unique_ptr<checkpoint::Restore> restore_;
   std::unique_ptr<Guard> guard_;
   std::unique_ptr<Launcher> launcher_;
   std::unique_ptr<Warden> warden_;

@@ -1,21 +1,26 @@
-// Birth and death of threads and processes: see process.h.
+// How threads and processes of the group come to be: clone, fork, vfork and clone3 in both modes, and the first steps of what they
+// made. See process.h.
+//
+// Invariants:
+//  - Numbers in the group are given by the holder of the baton when recording; a replay takes them from the journal.
+//  - A vfork's SPAWN event is the child's and precedes everything that the child does; of all others the parent's call tells.
+//  - The kernel writes no thread number into the guest's memory: it would do so when it likes. The agent does, at its event.
+//
+// Must not: run guest code in a child before its slots are filled and it is its turn.
 #include "process.h"
 
 #include "baton.h"
 #include "calls.h"
-#include "image.h"
 #include "live.h"
 #include "pids.h"
 #include "report.h"
 #include "restore.h"
-#include "shadow.h"
 #include "signals.h"
+#include "thread_blocks.h"
 
 namespace understudy {
 
 extern "C" i64 agent_clone(u64 nr, const u64* args, Thread* child, u64 stack_top);
-extern "C" char agent_vdso_clock_gettime[], agent_vdso_gettimeofday[], agent_vdso_time[], agent_vdso_getcpu[],
-    agent_vdso_getres[], agent_vdso_getrandom[];
 
 namespace {
 
@@ -27,12 +32,6 @@ enum : u64 {
 };
 // clang-format on
 constexpr u64 kNamespaces = 0x7e020080;  // CLONE_NEW*: passed on in record; a replay needs none
-
-u32 g_blocks_high;  // of this address space: indices below have been mapped
-
-Thread* block(u64 index) { return (Thread*)(abi::kThreadsAddr + index * kThreadBlock); }
-
-abi::ThreadSlot& slot_of(u32 gtid) { return control().threads[gtid % abi::kMaxThreads]; }
 
 // Numbers are given by the baton holder in record and come from the journal in replay.
 bool take_numbers(bool new_process, u32& gtid, u32& process) {
@@ -125,12 +124,12 @@ void offer_tracking(Thread* t) {
   rpc(abi::kRpcTrack, t->process->slot, (u64)fd);
   sys(kSysClose, fd);
 }
+
 namespace {
 
 // The child of a fork without shared memory: everything of the agent is there, as a copy.
 [[noreturn]] void become_forked_child(Thread* t, const CloneCall& c, u32 gtid, u32 process, i64 tid) {
-  for (u32 i = 0; i < g_blocks_high; ++i)
-    if (block(i) != t) block(i)->in_use = 0;
+  forget_other_blocks(t);
   if (t->process != &t->own_process) {
     t->own_process = *t->process;
     t->process = &t->own_process;
@@ -332,187 +331,6 @@ i64 clone_common(Thread* t, const CloneCall& c) {
   return ret;
 }
 
-// The kernel's walk over a robust list (kernel/futex/core.c), done by the agent at the thread's EXIT event, because the
-// kernel would do it at a moment that the journal does not know.
-void release_robust(Thread* t, u32 tid) {
-  if (!t->robust_list) return;
-  struct {
-    u64 next;
-    i64 offset;
-    u64 pending;
-  } head;
-  if (agent_copy_safe(&head, (void*)t->robust_list, sizeof head)) return;
-  auto die = [&](u64 entry) {
-    u32* word = (u32*)((entry & ~1ull) + (u64)head.offset);
-    u32 v;
-    if (agent_copy_safe(&v, word, 4) || (v & 0x3fffffff) != tid) return;
-    u32 now = (v & 0x80000000) | 0x40000000;
-    agent_copy_safe(word, &now, 4);
-    if (recording() && (v & 0x80000000)) sys(kSysFutex, word, 1 /* FUTEX_WAKE */, 1, 0, 0, 0);
-  };
-  u64 entry = head.next;
-  for (u32 i = 0; i < 2048 && entry && (entry & ~1ull) != t->robust_list; ++i) {
-    u64 next;
-    if (agent_copy_safe(&next, (void*)(entry & ~1ull), 8)) break;
-    if (entry != head.pending) die(entry);
-    entry = next;
-  }
-  if (head.pending) die(head.pending);
-}
-
-void append_exit(Thread* t, bool whole_process, i32 status) {
-  u8* p = ring_reserve(kSmallEvent);
-  u8* q = put_array(p, 4);
-  q = put_int(q, kEvExit);
-  q = put_uint(q, t->gtid);
-  q = put_uint(q, whole_process);
-  q = put_int(q, status);
-  ring_commit(p, q);
-  t->slot->events++;
-}
-
-// Common to both modes: EXIT event, what the kernel does at the end of a thread, and the counters.
-void leave_group(Thread* t, bool whole_process, i32 status) {
-  abi::Control& c = control();
-  Event e;
-  if (!recording()) next_event(t, e);
-  if (US_UNLIKELY(t->draining)) wait_live(t);  // the end of a process closes connections
-  if (recording()) {
-    append_exit(t, whole_process, status);
-  } else {
-    if (e.kind != kEvExit || (u32)e.integer() != t->gtid || (bool)e.integer() != whole_process || e.integer() != status)
-      diverge(t, &e, abi::kKindUnknown, "the guest ends a thread or itself where it did not when it was recorded");
-    consume_event(e);
-  }
-  u32 ended = 0;
-  if (whole_process) {
-    c.processes[t->process->slot].dying = 1;
-    for (auto& s : c.threads)
-      if (s.state == abi::kThreadLive && s.process == t->process->slot) {
-        s.state = abi::kThreadExited;
-        ++ended;
-      }
-    c.processes[t->process->slot].state = abi::kThreadExited;
-  } else {
-    t->slot->state = abi::kThreadExited;
-    ended = 1;
-    bool last = true;
-    for (auto& s : c.threads)
-      if (s.state == abi::kThreadLive && s.process == t->process->slot) last = false;
-    if (last) c.processes[t->process->slot].state = abi::kThreadExited;
-  }
-  __atomic_fetch_sub(&c.live_threads, ended, __ATOMIC_SEQ_CST);
-}
-
-}  // namespace
-
-// Replay: after the end of a thread the journal names who goes on.
-void pass_turn(Thread* t) {
-  abi::Control& c = control();
-  Event e;
-  for (;;) {
-    peek_event(t, e);
-    if (e.kind == kEvNone) {  // who comes next is no longer the journal's to say
-      baton_release(t);
-      return tell_drained();
-    }
-    if (e.kind == kEvSwitch) {
-      u32 to = (u32)e.integer();
-      consume_event(e);
-      turn_give(t, to);
-      return;
-    }
-    if (e.kind == kEvEnd) {
-      c.exit_status = (i32)e.integer();
-      consume_event(e);
-      report_outcome(t, abi::kEnded);
-    }
-    if (e.kind == kEvKilled) {
-      u32 process = (u32)e.integer();
-      consume_event(e);
-      process_killed(t, process);
-      continue;
-    }
-    if (e.kind == kEvNote) {
-      consume_event(e);
-      continue;
-    }
-    t->call.nr = kSysExit;
-    diverge(t, &e, abi::kKindOrder, "the journal goes on with a thread that has ended");
-  }
-}
-
-namespace {
-// A main thread that has ended leaves its process what all its threads refer to.
-bool is_free(const Thread* t) {
-  return !t->in_use || (t->kernel_tid == 0 && (t->vforked || t->process != &t->own_process));
-}
-}  // namespace
-
-Thread* restore_block(u64 addr) {
-  u32 index = (u32)((addr - abi::kThreadsAddr) / kThreadBlock);
-  US_ASSERT(index < kThreadMax && addr == (u64)block(index));
-  for (; g_blocks_high <= index; ++g_blocks_high) {
-    i64 r = sys(kSysMmap, block(g_blocks_high), kThreadBlock, kProtRead | kProtWrite,
-                kMapPrivate | kMapAnon | kMapFixed, -1, 0);
-    US_ASSERT(r == (i64)block(g_blocks_high));
-  }
-  return block(index);
-}
-
-Thread* allocate_thread() {
-  u32 i = 0;
-  while (i < g_blocks_high && !is_free(block(i))) ++i;
-  US_ASSERT(i < kThreadMax);
-  Thread* t = block(i);
-  if (i == g_blocks_high) {
-    i64 r = sys(kSysMmap, t, kThreadBlock, kProtRead | kProtWrite, kMapPrivate | kMapAnon | kMapFixed, -1, 0);
-    US_ASSERT(r == (i64)t);
-    ++g_blocks_high;
-  }
-  fill_bytes(t, 0, sizeof *t);
-  t->self = t;
-  t->index = i;
-  t->in_use = 1;
-  t->kernel_tid = -1;
-  t->stack_top = (u64)t + (64 << 10) - 8;
-  t->vdso_clock = (u64)agent_vdso_clock_gettime;
-  t->vdso_gettimeofday = (u64)agent_vdso_gettimeofday;
-  t->vdso_time = (u64)agent_vdso_time;
-  t->vdso_getcpu = (u64)agent_vdso_getcpu;
-  t->vdso_getres = (u64)agent_vdso_getres;
-  t->vdso_getrandom = (u64)agent_vdso_getrandom;
-  return t;
-}
-
-void adopt_slot(Thread* t, u32 gtid, u32 process_slot) {
-  abi::Control& c = control();
-  abi::ThreadSlot& s = slot_of(gtid);
-  t->gtid = gtid;
-  t->slot = &s;
-  t->process->slot = process_slot;
-  s.gtid = gtid;
-  s.process = process_slot;
-  s.events = 0;
-  s.attention = 0;
-  s.patience_ms = 0;
-  s.tid = (i32)sys(kSysGettid);
-  s.pid = (i32)sys(kSysGetpid);
-  s.block = (u64)t;
-  s.process_block = (u64)t->process;
-  s.vforked = t->vforked;
-  // A further thread of a process finds it as it is: it may be dying by the time the thread comes up.
-  if (t->process != &t->own_process) return;
-  s.state = abi::kThreadLive;
-  abi::ProcessSlot& p = c.processes[process_slot];
-  p.state = abi::kThreadLive;
-  p.pid = s.pid;
-  p.dying = 0;
-  // Members write into each other's memory again; who may was asked when it was recorded.
-  if (!recording()) sys(kSysPrctl, 0x59616d61 /* PR_SET_PTRACER */, -1);
-}
-
-namespace {
 void tell_spawn(Thread* child) {
   append_spawn(child->gtid, child->process->slot, child->child_tid);
   __atomic_store_n(&child->spawner->spawn_told, 1, __ATOMIC_RELEASE);
@@ -555,95 +373,6 @@ void begin_thread(Thread* child) {
   leave_call(child, 0);
 }
 
-void end_thread(Thread* t, i32 status) {
-  abi::Control& c = control();
-  u32 tid = (u32)sys(kSysGettid);
-  bool last = true;
-  for (auto& s : c.threads)
-    if (s.state == abi::kThreadLive && s.process == t->process->slot && s.gtid != t->gtid) last = false;
-  if (last) end_process(t, status, 0);
-  leave_group(t, false, status);
-  release_robust(t, t->child_tid ? (u32)t->child_tid : tid);
-  if (t->clear_tid) {
-    u32 zero = 0;
-    if (agent_copy_safe((void*)t->clear_tid, &zero, 4) == 0 && recording()) sys(kSysFutex, t->clear_tid, 1, 1, 0, 0, 0);
-  }
-  block_all_signals();
-  sys(kSysSetRobustList, 0, 24);
-  if (recording()) baton_release(t);
-  else pass_turn(t);
-  for (;;) sys(kSysExit, status);
-}
-
-void end_process(Thread* t, i32 status, i32 signal) {
-  if (signal) status = 0x10000 | signal;
-  leave_group(t, true, status);
-  release_robust(t, t->child_tid ? (u32)t->child_tid : (u32)sys(kSysGettid));
-  if (t->clear_tid) {
-    // Only seen by processes that share the memory; the kernel does the same when mm_users > 1.
-    u32 zero = 0;
-    if (agent_copy_safe((void*)t->clear_tid, &zero, 4) == 0 && recording()) sys(kSysFutex, t->clear_tid, 1, 1, 0, 0, 0);
-  }
-  block_all_signals();
-  if (!recording()) {
-    const bool truly = true_processes();  // the group may go live meanwhile
-    pass_turn(t);
-    if (!truly)
-      for (;;) sys(t->vforked ? (u64)kSysExit : (u64)kSysExitGroup, signal ? 128 + signal : status);
-    // One core file is enough.
-    u64 no_core[2] = {0, 0};
-    sys(kSysPrlimit, 0, 4 /* RLIMIT_CORE */, no_core, 0);
-  }
-  if (recording()) baton_release(t);
-  if (signal) {
-    SigAction dfl{0, 0, 0, 0};
-    sys(kSysRtSigaction, signal, &dfl, 0, 8);
-    u64 mask = ~(1ull << (signal - 1));
-    sys(kSysRtSigprocmask, 2, &mask, 0, 8);
-    sys(kSysTgkill, sys(kSysGetpid), sys(kSysGettid), signal);
-  }
-  for (;;) sys(kSysExitGroup, signal ? 128 + signal : status);
-}
-
-void count_out(u32 process) {
-  abi::Control& c = control();
-  u32 ended = 0;
-  for (auto& s : c.threads)
-    if (s.state == abi::kThreadLive && s.process == process) {
-      s.state = abi::kThreadKilled;
-      ++ended;
-    }
-  __atomic_fetch_sub(&c.live_threads, ended, __ATOMIC_SEQ_CST);
-  c.processes[process].state = abi::kThreadKilled;
-  c.processes[process].dying = 1;
-}
-
-void process_killed(Thread* t, u32 process) {
-  abi::Control& c = control();
-  if (c.processes[process].state == abi::kThreadKilled) return;  // it was waited for before the host knew of its end
-  count_out(process);
-  if (process == t->process->slot) {
-    // This thread is of the killed process: it has come as far as the recording did, or further.
-    const bool truly = true_processes();  // the group may go live meanwhile
-    pass_turn(t);
-    if (truly) sys(kSysKill, sys(kSysGetpid), 9);
-    for (;;) sys(kSysExitGroup, 137);
-  }
-  if (c.processes[process].pid > 0) sys(kSysKill, c.processes[process].pid, 9);
-}
-
-void retire_other_threads(Thread* t) {
-  abi::Control& c = control();
-  u32 ended = 0;
-  for (auto& s : c.threads)
-    if (s.state == abi::kThreadLive && s.process == t->process->slot && s.gtid != t->gtid) {
-      s.state = abi::kThreadExited;
-      ++ended;
-    }
-  __atomic_fetch_sub(&c.live_threads, ended, __ATOMIC_SEQ_CST);
-}
-
-// ---- calls --------------------------------------------------------------------------------------------------------------
 i64 call_clone(Thread* t) {
   const u64* a = t->call.args;
   CloneCall c{a[0] & ~0xffull & 0xffffffff, a[0] & 0xff, a[1], a[2], a[3], a[4], a[2]};
@@ -663,104 +392,6 @@ i64 call_clone3(Thread* t) {
   if ((a.flags >> 32) || a.set_tid || (a.flags & 0xff)) return settle(t, -kENOSYS);
   CloneCall c{a.flags, a.exit_signal, a.stack ? a.stack + a.stack_size : 0, a.parent_tid, a.child_tid, a.tls, a.pidfd};
   return clone_common(t, c);
-}
-
-i64 call_exit(Thread* t) { end_thread(t, (i32)t->call.args[0]); }
-i64 call_exit_group(Thread* t) { end_process(t, (i32)t->call.args[0], 0); }
-
-i64 call_execve(Thread* t) {
-  abi::Control& c = control();
-  const u64* a = t->call.args;
-  bool at = t->call.nr == kSysExecveat;
-  if (!recording()) {
-    Settled s;
-    expect_call(t, s);
-    if (is_error(s.ret)) return s.ret;
-    if (shadowing()) shadow_exec(t);
-    if (true_processes()) exec_again(t);
-    if (t->vforked) {
-      // The parent's memory is shared: rebuild in a copy of it, under the same number in the group.
-      i64 pid = sys(kSysClone, 0, 0, 0, 0, 0);
-      if (pid != 0)
-        for (;;) sys(kSysExit, 0);
-      for (u32 i = 0; i < g_blocks_high; ++i)
-        if (block(i) != t) block(i)->in_use = 0;
-      sys(kSysSetTidAddress, &t->kernel_tid);
-      arm_thread(t);
-      t->vforked = 0;
-    } else {
-      c.processes[t->process->slot].dying = 1;
-      for (auto& s2 : c.threads)
-        if (s2.state == abi::kThreadLive && s2.process == t->process->slot && s2.gtid != t->gtid) {
-          __atomic_fetch_add(&s2.turn, 1, __ATOMIC_SEQ_CST);
-          sys(kSysFutex, &s2.turn, 1, 1, 0, 0, 0);
-        }
-      for (u32 i = 0; i < g_blocks_high; ++i)
-        while (block(i) != t && block(i)->in_use && __atomic_load_n(&block(i)->kernel_tid, __ATOMIC_ACQUIRE) != 0)
-          sys(kSysSchedYield);
-    }
-    retire_other_threads(t);
-    if (t->process != &t->own_process) {
-      t->own_process = *t->process;
-      t->process = &t->own_process;
-    }
-    adopt_slot(t, t->gtid, t->process->slot);
-    t->robust_list = t->clear_tid = t->alt_sp = t->alt_size = 0;
-    t->child_tid = 0;
-    t->alt_flags = 0;
-    // In a plain replay which descriptors survive does not matter; only the standard ones are followed.
-    replay_image(t);
-  }
-
-  // A call that will fail is not worth the launcher's attention; PATH searches make many of those.
-  bool plausible = at || sys(kSysFaccessat, -100, a[0], 1 /* X_OK */, 0) == 0;
-  if (!plausible) return settle(t, raw_syscall(t->call.nr, a[0], a[1], a[2], a[3], a[4], a[5]));
-  block_all_signals();
-  if (t->pending_sig) deliver_pending(t, kBeforeCall);
-  c.exec_gtid = t->gtid;
-  c.exec_process = t->process->slot;
-  c.exec_nr = t->call.nr;
-  c.exec_sum = arg_sum(t->call);
-  c.exec_mask = t->guest_mask;
-  // In the new image nobody handles SIGSYS until the agent has started there: a kick must not kill it.
-  u64 mask = ~(kReservedMask & ~signal_bit(kSigSys));
-  sys(kSysRtSigprocmask, 2, &mask, 0, 8);
-  if (rpc(abi::kRpcExecBegin) != 0) {
-    set_kernel_mask(t->guest_mask);
-    return settle(t, -kENOMEM);
-  }
-  i64 ret = raw_syscall(t->call.nr, a[0], a[1], a[2], a[3], a[4], a[5]);
-  rpc(abi::kRpcExecFailed);
-  set_kernel_mask(t->guest_mask);
-  return settle(t, ret);
-}
-
-i64 call_set_tid_address(Thread* t) {
-  t->clear_tid = t->call.args[0];
-  if (recording()) {
-    t->child_tid = sys(kSysGettid);
-    append_call(t, t->child_tid);
-    return t->child_tid;
-  }
-  Settled s;
-  expect_call(t, s);
-  t->child_tid = s.ret;  // the number that the guest knows itself by: robust futexes hold it
-  return s.ret;
-}
-
-i64 call_set_robust_list(Thread* t) {
-  if (t->call.args[1] != 24) return settle(t, -kEINVAL);
-  t->robust_list = t->call.args[0];
-  return settle(t, 0);
-}
-
-i64 call_get_robust_list(Thread* t) {
-  const u64* a = t->call.args;
-  if ((i32)a[0] != 0) return generic_call(t, t->call);
-  u64 len = 24;
-  if (agent_copy_safe((void*)a[2], &len, 8) || agent_copy_safe((void*)a[1], &t->robust_list, 8))
-    return settle(t, -kEFAULT);
-  return settle(t, 0);
 }
 
 }  // namespace understudy

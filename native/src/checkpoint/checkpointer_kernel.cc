@@ -1,0 +1,74 @@
+// What a checkpoint that is to become a replica keeps beside memory: what the group has of the kernel, at a moment at which that is not
+// ahead of the journal. See checkpointer.h.
+#include <sys/syscall.h>
+
+#include "checkpointer.h"
+
+namespace understudy::host::checkpoint {
+
+// The journal has no event of a thread's call while the thread is in it, and the call is made again from the checkpoint. What the kernel
+// has done for it already would be done twice: so it has to be one that was interrupted before it did anything, or changes nothing.
+bool Checkpointer::is_settled(const Member& member, const abi::ThreadSlot& thread, const ThreadRegisters& at) const {
+  if (thread.resume != abi::kResumeCall || Tracer::is_interrupted(at, memory_.control().entry)) return true;
+  uint64_t nr = 0;
+  if (!ProcessMemory(member.pid).read_all(thread.block + abi::kGsRax, reinterpret_cast<uint8_t*>(&nr), sizeof nr))
+    return false;
+  switch (nr) {
+    case SYS_futex:
+    case SYS_nanosleep:
+    case SYS_clock_nanosleep:
+    case SYS_poll:
+    case SYS_ppoll:
+    case SYS_select:
+    case SYS_pselect6:
+    case SYS_epoll_wait:
+    case SYS_epoll_pwait:
+    case SYS_epoll_pwait2:
+    case SYS_pause:
+    case SYS_rt_sigsuspend:
+    case SYS_rt_sigtimedwait:
+    case SYS_wait4:
+    case SYS_waitid:
+    case SYS_sched_yield:
+    case SYS_fsync:
+    case SYS_fdatasync: return true;
+    default: return false;
+  }
+}
+
+KernelObjects Checkpointer::read_kernel(const std::vector<Member>& members) const {
+  std::vector<pid_t> pids;
+  pids.reserve(members.size());
+  for (const Member& member : members) pids.push_back(member.pid);
+  KernelObjects objects = describe(pids, *standard_);
+  // Nobody makes a request while the host has the baton: the area for them is free.
+  for (const Member& member : members)
+    for (ProcessAttributes& a : objects.processes) {
+      if (a.pid != member.pid) continue;
+      const pid_t tid = enclosure_.host_pid(member.threads.front()->tid);
+      const std::string wrong = read_timers(tid, memory_.control().entry.window_end[0] - 2, abi::kRpcAddr,
+                                            memory_.rpc_payload(), &a);
+      if (!wrong.empty()) objects.missing.push_back(wrong);
+      // One that was about to be delivered when its thread was stopped waits nowhere any more.
+      for (const abi::ThreadSlot* thread : member.threads)
+        if (const int signal = tracer_.taken_signal(enclosure_.host_pid(thread->tid)); signal > 0 && signal <= 64)
+          a.pending |= 1ull << (signal - 1);
+    }
+  // From the host's numbers to those that the group knows.
+  const auto inside = [&](int64_t pid) -> int64_t {
+    for (const Member& member : members)
+      if (member.pid == pid) return member.threads.front()->pid;
+    return -1;
+  };
+  for (Descriptor& d : objects.descriptors) d.pid = inside(d.pid);
+  for (ProcessAttributes& a : objects.processes) {
+    a.pid = inside(a.pid);
+    for (PosixTimer& t : a.timers)
+      if (t.target > 0) t.target = enclosure_.has_pids() ? enclosure_.inside_pid(pid_t(t.target)) : t.target;
+  }
+  for (OpenFile& file : objects.files)
+    if (file.kind == OpenFile::kPidfd && file.target_pid > 0) file.target_pid = inside(file.target_pid);
+  return objects;
+}
+
+}  // namespace understudy::host::checkpoint
