@@ -35,6 +35,20 @@ export interface NativeNetwork {
   forwardTo?: string;
 }
 
+/** Where the state of a running group goes, and its journal after that. */
+export interface NativeAttachment extends NativeMirror {
+  /** The backup is passive: it gets what has changed as a new state, so often. Absent: it gets one, and follows the journal. */
+  checkpointEveryMs?: number;
+}
+
+/** What a passive backup has: its last complete state, and the journal from there on. */
+export interface NativeStored {
+  states: number;
+  stateBytes: number;
+  stateAgeMs: number;
+  journalBytes: number;
+}
+
 interface Common {
   journalDir: string;
   cacheDir: string;
@@ -70,6 +84,8 @@ export interface NativeBackupOptions extends Common {
   lagBytesMax: number;
   /** The mirror brings the state of a group that runs before its journal. */
   fromCheckpoint: boolean;
+  /** Only with `fromCheckpoint`: stores states and journal, keeps what follows from the last complete state, and executes nothing before takeOver(). */
+  passive: boolean;
 }
 
 export type NativeLossKind = 'closed' | 'silent' | 'refused' | 'error' | 'corrupt';
@@ -149,6 +165,8 @@ export interface NativePrimaryStats {
     applied: number;
     roundTripNs: number;
   };
+  /** Of an attached backup that is passive. */
+  stored?: NativeStored;
   gate?: { packetsIn: number; bytesIn: number; packetsOut: number; held: number; droppedFins: number };
 }
 
@@ -161,6 +179,8 @@ export interface NativeBackupStats {
   journalBytes: number;
   received: number;
   live: boolean;
+  /** Of a passive one that is not live; of a live one, what its own backup has. */
+  stored?: NativeStored;
   network?: { connections: number; halfOpen: number; listeners: number; bufferedBytes: number; strays: number };
 }
 
@@ -172,7 +192,7 @@ interface NativeRunning {
   /** Outputs wait for nobody, and an attached backup is given up. */
   goUnprotected(): void;
   /** Sends state and journal to a backup that was started with `fromCheckpoint`. Outputs do not wait for it. Returns at once. */
-  attachBackup(mirror: NativeMirror): void;
+  attachBackup(backup: NativeAttachment): void;
   /** Outputs wait for the attached backup from now on. `protected` follows. */
   protect(): void;
   /** When it returns, nothing of the service leaves this host any more. */

@@ -160,6 +160,9 @@ function renderList({ host, services }: ListAnswer): string {
 
 function lag(row: ServiceRow): string {
   if (row.role === 'none' || row.rpo === null) return '-';
+  const { stored } = row.stats;
+  // What a takeover would begin with, and what it would execute again.
+  if (stored !== null) return `state ${duration(stored.stateAgeMs)} old + ${bytes(stored.journalBytes)}`;
   return `${count(row.lag.events)} ev, ${bytes(row.lag.bytes)}, ${row.lag.ms.toFixed(row.lag.ms < 10 ? 1 : 0)} ms`;
 }
 

@@ -14,6 +14,10 @@
 //      After detachBackup() nothing more is said of that backup.
 //  P6. Everything dies with the daemon: a crash leaves no guest that runs, and no rule that lets something out. cleanLeftovers()
 //      removes what remains (rules that hold back, addresses, mounts) when a daemon starts.
+//  P7 (passive). A passive backup acknowledges what it has stored; it executes nothing before takeOver(). It is `caughtUp` (the primary:
+//      `synchronised`) when it has a complete state and the whole journal from there on, and from then on it always has: a state
+//      replaces the one before, and the journal up to it, only when it is complete. takeOver() makes the group of the last complete
+//      state, executes the journal after it, all that was acknowledged, and goes live.
 //
 // Invariants of the interface: plain data; every callback comes from the event loop, never from inside a call; after close() none.
 //
@@ -49,6 +53,8 @@ export interface ServiceSpec {
   inputGate: 'acknowledgement' | 'packet';
   /** What the replica may be behind before the primary waits for it; 0: no bound. */
   lagMax: { events: number; bytes: number };
+  /** The backup is a state and a journal (P7), and gets a new state so often. Absent: it executes all the time. */
+  passive?: { checkpointEveryMs: number };
 }
 
 export interface PlaneOptions extends ServiceSpec {
@@ -110,6 +116,18 @@ export interface PlaneStats {
   connections: number;
   processes: number;
   threads: number;
+  /** Of a passive backup; on its primary, as far as it was told. Null: there is none. */
+  stored: StoredState | null;
+}
+
+/** What a takeover of a passive backup would begin with. */
+export interface StoredState {
+  /** Complete ones so far. */
+  states: number;
+  stateBytes: number;
+  stateAgeMs: number;
+  /** From the last complete one on: what would be executed again. */
+  journalBytes: number;
 }
 
 /** What a takeover consisted of, in the order in which it happened. CLOCK_MONOTONIC of this host. */
@@ -161,7 +179,8 @@ export interface PrimaryPlane {
   stats(): PlaneStats;
   /**
    * Begins to send the running guest's state, and then its journal, to a replica that was started with `fromCheckpoint` for this epoch;
-   * `state`s and `synchronised` follow, or `attachFailed`. Throws when it cannot even begin.
+   * `state`s and `synchronised` follow, or `attachFailed`. Throws when it cannot even begin. A passive one gets further states, each
+   * what has changed since the one before, for as long as it is attached.
    */
   attachBackup(backup: { address: string; port: number; epoch: number }): void;
   /** P5. From now on outputs wait for the backup that was attached. `protected` follows. */
@@ -216,4 +235,5 @@ export const NO_STATS: PlaneStats = {
   connections: 0,
   processes: 0,
   threads: 0,
+  stored: null,
 };

@@ -219,6 +219,7 @@ function primaryPlane(
         rpoMs: s.rpoMs,
         processes: s.processes,
         threads: s.threads,
+        stored: s.stored ?? null,
       };
     },
     ...attaching(options, native, options.backup !== undefined),
@@ -251,7 +252,7 @@ function attaching(
   };
   return {
     attachBackup: ({ address, port, epoch }) => {
-      mapped(() => native.attachBackup(mirrorOf({ ...options, epoch }, { address, port })));
+      mapped(() => native.attachBackup({ ...mirrorOf({ ...options, epoch }, { address, port }), ...options.passive }));
       hasBackup = true;
     },
     protect: () => mapped(() => native.protect()),
@@ -284,6 +285,7 @@ function backupPlane(
         mirror: mirrorOf(options, options.listen),
         lagBytesMax: options.lagMax.bytes,
         fromCheckpoint: options.fromCheckpoint,
+        passive: options.passive !== undefined,
       },
       (event) => {
         switch (event.type) {
@@ -350,6 +352,7 @@ function backupPlane(
       lagEvents: s.live ? 0 : s.events - s.appliedEvents,
       lagBytes: s.live ? 0 : s.fedBytes - s.appliedBytes,
       connections: s.network?.connections ?? 0,
+      stored: s.stored ?? null,
     };
   };
   let grace: NodeJS.Timeout | undefined;

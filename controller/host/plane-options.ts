@@ -42,6 +42,7 @@ export function planeOptions({ config, host, keys, dir }: PlaneSources, epoch: n
     outputCommit: config.outputCommit,
     inputGate: config.inputGate,
     lagMax: config.lag,
+    ...(config.checkpoint === undefined ? {} : { passive: { checkpointEveryMs: config.checkpoint.everyMs } }),
     epoch,
     journalDir: newJournalDir(dir, epoch),
     outputPath: outputPathOf(dir),

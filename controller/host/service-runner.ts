@@ -42,6 +42,8 @@ import type { HostStore, Timeline } from './store.js';
 /** With RPO > 0 a takeover waits for the old primary's lease, plus what clocks may differ in rate, plus what scheduling may take. */
 const CLOCK_RATE_ERROR = 0.02;
 const LEASE_MARGIN_MS = 5;
+/** A primary that has lost its backup asks to go on alone within about a heartbeat and a round trip to the coordinator. */
+const PASSIVE_WAIT_MS = 20;
 const REFRESH_WAIT_MS = 2_000;
 const REFRESH_RETRY_MS = 50;
 const PREPARE_TIMEOUT_MS = 15_000;
@@ -87,6 +89,7 @@ export class ServiceRunner {
     const { host, keys } = deps;
     this.sources = { config, host, keys, dir: join(host.stateDir, 'services', config.name) };
     const { ms } = config.rpo;
+    const passive = config.mode === 'active-passive';
     const { leaseMs } = deps.host.detection;
     this.state = initialState({
       service: config.name,
@@ -94,7 +97,11 @@ export class ServiceRunner {
       incarnation: randomUUID(),
       policy: {
         onBackupLoss: config.onBackupLoss,
-        leaseWaitMs: ms > 0 ? Math.ceil(leaseMs * (1 + CLOCK_RATE_ERROR)) + LEASE_MARGIN_MS : 0,
+        passive,
+        leaseWaitMs: Math.max(
+          ms > 0 ? Math.ceil(leaseMs * (1 + CLOCK_RATE_ERROR)) + LEASE_MARGIN_MS : 0,
+          passive ? PASSIVE_WAIT_MS : 0,
+        ),
         reinstate: {
           ...config.reinstate,
           candidates: [...config.hosts]

@@ -89,11 +89,16 @@ export class Services {
     }
     const runner = await this.runnerFor(config);
     await runner.refresh();
-    const backup = config.hosts.find(({ name }) => name !== self)?.name ?? null;
+    const others = this.others(config);
+    // One that is not there would only be found out to be so; the first is asked all the same when none is, for its reason.
+    const backup = others.find((name) => this.peers.isConnected(name)) ?? others[0] ?? null;
     runner.ask({ type: 'start', backup });
     const state = await runner.until(
       'running',
-      ({ phase }) => ['protected', 'unprotected', 'failed', 'ended', 'fenced', 'idle'].includes(phase),
+      ({ phase, reinsertion }) =>
+        ['protected', 'failed', 'ended', 'fenced', 'idle'].includes(phase) ||
+        // The backup that a start with one is to have may still be on its way: a passive one always is.
+        (phase === 'unprotected' && (reinsertion.stage === 'idle' || reinsertion.failures > 0)),
       START_TIMEOUT_MS,
     );
     if (!holdsPrimary(state)) {
@@ -134,6 +139,7 @@ export class Services {
   }
 
   private async runnerFor(config: ServiceConfig): Promise<ServiceRunner> {
+    this.assertOwnAddress(config);
     const old = this.runners.get(config.name);
     if (old !== undefined && JSON.stringify(old.config) === JSON.stringify(config)) return old;
     if (old !== undefined) {
@@ -158,6 +164,7 @@ export class Services {
     const config = receivedServiceConfig(given);
     if (!config.hosts.some(({ name }) => name === this.deps.host.name))
       throw new UnderstudyError('E_CONFIG', `${config.name}: ${this.deps.host.name} is not one of its hosts`);
+    this.assertRoom(config);
     const runner = await this.runnerFor(config);
     await runner.refresh();
     runner.ask({ type: 'prepare', ...wanted });
@@ -296,15 +303,52 @@ export class Services {
     throw new UnderstudyError('E_SERVICE_STATE', `${runner.config.name}: it does not run (${phase})`);
   }
 
-  private otherHost(config: ServiceConfig): string {
-    const other = [...config.hosts]
+  /** The preferred one first. */
+  private others(config: ServiceConfig): string[] {
+    return [...config.hosts]
       .sort((a, b) => b.priority - a.priority)
-      .find(({ name }) => name !== this.deps.host.name);
+      .map(({ name }) => name)
+      .filter((name) => name !== this.deps.host.name);
+  }
+
+  private otherHost(config: ServiceConfig): string {
+    const others = this.others(config);
+    const other = others.find((name) => this.peers.isConnected(name)) ?? others[0];
     if (other === undefined)
       throw new UnderstudyError('E_SERVICE_STATE', `${config.name} has no other host than ${this.deps.host.name}`, {
         hint: "Name two in the definition's 'hosts', and start it anew.",
       });
-    return other.name;
+    return other;
+  }
+
+  /** A host may stand behind many services: each address moves by itself, so no two of them may share one. */
+  private assertOwnAddress(config: ServiceConfig): void {
+    const { vip } = config;
+    if (vip === undefined) return;
+    for (const { config: other, pair } of this.runners.values()) {
+      if (other.name === config.name || pair.role === 'none' || other.vip?.address !== vip.address) continue;
+      throw new UnderstudyError(
+        'E_CONFIG',
+        `${config.name}: the address ${vip.address} is that of ${other.name}, which is ${pair.phase} on ${this.deps.host.name}`,
+        { hint: 'An address moves with one service. Give each its own, or make one service of them.' },
+      );
+    }
+  }
+
+  /** What passive services keep here has a bound: beyond it no other one is taken in. */
+  private assertRoom(config: ServiceConfig): void {
+    const { bytesMax } = this.deps.host.standby;
+    if (config.mode !== 'active-passive' || bytesMax === 0) return;
+    const kept = [...this.runners.values()]
+      .filter(({ config: { name }, pair }) => name !== config.name && pair.role === 'backup')
+      .map((runner) => runner.stats().stored)
+      .reduce((sum, stored) => sum + (stored?.stateBytes ?? 0) + (stored?.journalBytes ?? 0), 0);
+    if (kept < bytesMax) return;
+    throw new UnderstudyError(
+      'E_SERVICE_STATE',
+      `${config.name}: ${this.deps.host.name} keeps ${kept} bytes of other passive services, and may keep ${bytesMax}`,
+      { hint: "Raise 'standby.bytesMax' in its configuration, or name another host in the service's definition." },
+    );
   }
 
   private assertHost(config: ServiceConfig, host: string): void {

@@ -142,7 +142,10 @@ function streamLost(state: PairState, why: string, released: boolean): Step {
       state,
       { phase: 'claiming', reason: why },
       ...fenceFirst,
-      log('warning', `${why}; with RPO > 0 its lease must end first (${state.policy.leaseWaitMs} ms)`),
+      log(
+        'warning',
+        `${why}; it has ${state.policy.leaseWaitMs} ms to lose its lease, or to go on alone, before this host asks to take over`,
+      ),
       { type: 'startTimer', name: 'lease', ms: state.policy.leaseWaitMs },
     );
   }

@@ -6,9 +6,12 @@ import type { PairOutcome, PairRecord, Versioned } from '../coordinator/record.j
 export interface PairPolicy {
   /** What a primary does that has lost its backup: go on unprotected, or end. */
   onBackupLoss: 'continue' | 'stop';
+  /** The backup is a state and a journal, and executes nothing before its takeover: it always begins with the state of a primary that runs. */
+  passive: boolean;
   /**
-   * How long a takeover waits after the last acknowledgement, when the old primary has not said that it stopped. 0 with RPO 0, where
-   * no waiting is needed; with RPO > 0 the primary's lease and a margin (docs/pair.md).
+   * How long a takeover waits after the last acknowledgement, when the old primary has not said that it stopped. With RPO > 0 its lease
+   * and a margin: safety rests on that. With RPO 0 none is needed (docs/pair.md), but a passive backup leaves a primary that lives a
+   * moment to go on alone, which clients notice less of than of a state that is restored.
    */
   leaseWaitMs: number;
   /** How a primary without a backup gets a new one. */

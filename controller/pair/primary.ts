@@ -4,7 +4,7 @@
 // is lost; `goUnprotected` is the only thing that lets them go, and it follows a won claim only.
 import { after, claim, finish, go, log } from './claims.js';
 import { NO_REINSERTION, type PairEvent, type PairState, type Step } from './model.js';
-import { isReinserting, reinsertionStep } from './reinsertion.js';
+import { beginReinsertion, isReinserting, reinsertionStep } from './reinsertion.js';
 
 /** How long an old primary waits to see that its backup took over, before it says that nobody did. */
 export const RELEASE_WAIT_MS = 5_000;
@@ -21,6 +21,7 @@ export function startPrimary(state: PairState, backup: string | null): Step {
     epoch: state.known?.record.epoch ?? 0,
   };
   if (backup === null) return startAlone(base, 'no other host was given');
+  if (state.policy.passive) return claim(base, 'start', { primary: state.self, reason: 'started' });
   const attempt = base.attempt + 1;
   return go(base, { attempt }, { type: 'prepareBackup', host: backup, epoch: base.epoch + 1, from: 'start', attempt });
 }
@@ -55,11 +56,18 @@ export function primaryStep(state: PairState, event: PairEvent): Step {
       return startAlone(state, `${state.peer} cannot be its backup: ${event.reason}`);
     case 'guestStarted': {
       if (state.phase !== 'starting') return go(state, {});
+      const runs = log('info', `the guest runs (process ${event.pid})`);
+      if (state.backup === null && state.peer !== null) {
+        return after(
+          [runs],
+          beginReinsertion({ ...state, phase: 'unprotected', peer: null }, state.peer, 'as it starts'),
+        );
+      }
       const phase = state.backup === null ? 'unprotected' : state.synced ? 'protected' : 'synchronising';
       return go(
         state,
         { phase },
-        log('info', `the guest runs (process ${event.pid})`),
+        runs,
         ...(phase === 'unprotected' ? [log('error', `UNPROTECTED: ${state.reason}`)] : []),
       );
     }

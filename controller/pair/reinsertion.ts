@@ -1,4 +1,5 @@
-// How a primary without a backup gets one while it runs: from the wish, or the policy's timer, to the claim.
+// How a primary without a backup gets one while it runs: from the wish, or the policy's timer, to the claim. A passive backup begins in no
+// other way, not even that of a start.
 //
 //   preparing -> transferring -> closing -> confirming -> (the record names it) protected
 //
@@ -41,12 +42,14 @@ export function reinsertionStep(state: PairState, event: PairEvent): Step | unde
   const { stage, epoch, host } = state.reinsertion;
   switch (event.type) {
     case 'reinstate':
-      return reinstateRefusal(state, event.host) === undefined ? begin(state, event.host, 'asked for') : go(state, {});
+      return reinstateRefusal(state, event.host) === undefined
+        ? beginReinsertion(state, event.host, 'asked for')
+        : go(state, {});
     case 'timer': {
       if (event.name !== 'reinstate') return undefined;
       const next = nextCandidate(state);
       if (next === undefined || reinstateRefusal(state, next) !== undefined) return go(state, {});
-      return begin(state, next, 'as its definition says');
+      return beginReinsertion(state, next, 'as its definition says');
     }
     case 'backupPrepared':
       if (stage === 'idle' || event.epoch !== epoch) return undefined;
@@ -96,7 +99,8 @@ export function settleReinsertion(before: PairState, { state, effects }: Step): 
     state.role === 'primary' &&
     (state.phase === 'unprotected' || (state.phase === 'suspended' && isReinserting(state, 'confirming')));
   if (goesOn) {
-    if (state.phase !== 'unprotected' || before.phase === 'unprotected') return { state, effects };
+    if (state.phase !== 'unprotected' || before.phase === 'unprotected' || isReinserting(state))
+      return { state, effects };
     return { state, effects: [...effects, ...scheduleReinsertion(state)] };
   }
   if (before.role === 'primary' && before.phase === 'unprotected') {
@@ -128,7 +132,7 @@ function nextCandidate(state: PairState): string | undefined {
   return candidates[state.reinsertion.failures % Math.max(1, candidates.length)];
 }
 
-function begin(state: PairState, host: string, why: string): Step {
+export function beginReinsertion(state: PairState, host: string, why: string): Step {
   const epoch = (state.known?.record.epoch ?? 0) + 1;
   const attempt = state.attempt + 1;
   return go(

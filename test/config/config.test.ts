@@ -126,6 +126,50 @@ describe('a service definition', () => {
     expect(complaint(() => service(SERVICE_EXAMPLE.replace(from, to)))).toMatch(message);
   });
 
+  const PASSIVE = SERVICE_EXAMPLE.replace('active-active', 'active-passive').replace(
+    'class: unshared',
+    'class: shared',
+  );
+
+  it('with a passive backup says how often that gets a state, and survives the way to another host, too', () => {
+    const config = service(PASSIVE);
+    expect(config).toMatchObject({
+      mode: 'active-passive',
+      checkpoint: { everyMs: 1_000 },
+      lag: { events: 0, bytes: 0 },
+    });
+    expect(receivedServiceConfig(JSON.parse(JSON.stringify(config)))).toEqual(config);
+    expect(service(`${PASSIVE}checkpoint: { everyMs: 250 }\n`).checkpoint).toEqual({ everyMs: 250 });
+    expect(service(SERVICE_EXAMPLE).checkpoint).toBeUndefined();
+  });
+
+  it.each([
+    ['no other host', '  - { name: host-b, priority: 50 }\n', '', /needs another host/],
+    [
+      'files that nobody would write',
+      'class: shared',
+      'class: unshared',
+      /:14: .*cannot be 'unshared' with active-passive/,
+    ],
+    ['never being alone', 'onBackupLoss: continue', 'onBackupLoss: stop', /:17: 'onBackupLoss: stop' says/],
+    ['a lag', 'onBackupLoss: continue', 'lag: { bytes: 1 }', /:17: 'lag' bounds/],
+    [
+      'states without a pause',
+      'onBackupLoss: continue',
+      'checkpoint: { everyMs: 10 }',
+      /:17: .*everyMs' must be >= 100/,
+    ],
+    [
+      'active-active at once',
+      'active-passive',
+      'active-active\ncheckpoint: { everyMs: 100 }',
+      /:8: 'checkpoint' is for/,
+    ],
+  ])('with a passive backup refuses %s', (_name, from, to, message) => {
+    expect(PASSIVE).toContain(from);
+    expect(complaint(() => service(PASSIVE.replace(from, to)))).toMatch(message);
+  });
+
   it('hears of all that is wrong at once, in the order of the lines', () => {
     const text = SERVICE_EXAMPLE.replace('mode: active-active', 'mode: other')
       .replace('[6379]', '[0]')

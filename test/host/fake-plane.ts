@@ -32,6 +32,9 @@ export class FakePrimary implements PrimaryPlane {
   /** When so much is held, `protected` is said. */
   private protectedAt: number | undefined;
   private transferring = false;
+  /** Complete ones that a passive backup has, and when the last was. */
+  private states = 0;
+  private stateAt = 0;
   private readonly ticker: NodeJS.Timeout;
 
   constructor(
@@ -73,6 +76,15 @@ export class FakePrimary implements PrimaryPlane {
       bytes: this.count * 64,
       receivedBytes: this.held * 64,
       lagBytes: this.lagBytes,
+      stored:
+        this.states === 0
+          ? null
+          : {
+              states: this.states,
+              stateBytes: 4000,
+              stateAgeMs: Date.now() - this.stateAt,
+              journalBytes: this.lagBytes,
+            },
     };
   }
 
@@ -154,6 +166,15 @@ export class FakePrimary implements PrimaryPlane {
     if (part < 4) return void setTimeout(() => this.transfer(socket, part + 1), this.transferMs / 4);
     this.transferring = false;
     socket.write(`${JSON.stringify({ n: this.count })}\n`);
+    if (this.options.passive !== undefined) this.sendStates(socket, this.options.passive.checkpointEveryMs);
+  }
+
+  private sendStates(socket: Socket, everyMs: number): void {
+    if (this.socket !== socket || this.closed || this.fenced) return;
+    this.states++;
+    this.stateAt = Date.now();
+    socket.write(`${JSON.stringify({ state: this.count })}\n`);
+    setTimeout(() => this.sendStates(socket, everyMs), everyMs);
   }
 
   private flush(): void {
@@ -193,6 +214,7 @@ export class FakePrimary implements PrimaryPlane {
     if (this.socket === undefined) return;
     this.socket.destroy();
     this.socket = undefined;
+    this.states = 0;
     if (this.unprotected) this.say({ type: 'attachFailed', reason: `${kind}: ${reason}` });
     else this.say({ type: 'mirror', state: 'lost', kind, reason });
   }
@@ -207,6 +229,9 @@ export class FakeBackup implements BackupPlane {
   count = 0;
   acknowledging = true;
   primary: FakePrimary | undefined;
+  /** Of the last complete state, where it is passive; a test may say how much it has stored. */
+  states = 0;
+  storedBytes = 4000;
   private readonly server: Server;
   private socket: Socket | undefined;
   private heardAt = Date.now();
@@ -243,7 +268,9 @@ export class FakeBackup implements BackupPlane {
   }
 
   stats(): PlaneStats {
-    return { ...NO_STATS, events: this.count, receivedBytes: this.count * 64 };
+    const stored =
+      this.states === 0 ? null : { states: this.states, stateBytes: this.storedBytes, stateAgeMs: 0, journalBytes: 0 };
+    return { ...NO_STATS, events: this.count, receivedBytes: this.count * 64, stored };
   }
 
   stopAcknowledging(): void {
@@ -288,8 +315,9 @@ export class FakeBackup implements BackupPlane {
       const lines = rest.split('\n');
       rest = lines.pop()!;
       for (const line of lines) {
-        const { n, release } = JSON.parse(line) as { n?: number; release?: string };
+        const { n, release, state } = JSON.parse(line) as { n?: number; release?: string; state?: number };
         if (!this.acknowledging) return;
+        if (state !== undefined) this.states++;
         if (n !== undefined) this.count = n;
         if (release !== undefined) return this.lose({ type: 'release', reason: release, atNs: nowNs() });
       }

@@ -21,6 +21,7 @@ class Driver {
       incarnation: `${self}-life`,
       policy: {
         onBackupLoss: 'continue',
+        passive: false,
         leaseWaitMs: 0,
         reinstate: { auto: false, delayMs: 1000, backoffMaxMs: 8000, candidates: ['b'] },
         ...policy,
@@ -388,5 +389,54 @@ describe('backup', () => {
     b.feed({ type: 'record', current: record(2, null, null, { outcome: 'ended' }) });
     expect(b.did()).toEqual(['stopBackup']);
     expect(b.state.phase).toBe('ended');
+  });
+});
+
+describe('a passive pair', () => {
+  const passive = { passive: true, leaseWaitMs: 20 };
+  const started = (): Driver => {
+    const a = new Driver('a', passive).feed({ type: 'start', backup: 'b' });
+    // Nobody is asked for a replica yet: there is no state that it could begin with.
+    expect(a.did()).toEqual(['claim']);
+    expect(a.state.claim!.record).toMatchObject({ epoch: 1, primary: 'a', backup: null });
+    return a.win(1).feed({ type: 'guestStarted', pid: 1 });
+  };
+
+  it('begins with the state of the guest that was just started, whatever the policy of reinsertion', () => {
+    const a = started();
+    expect(a.state).toMatchObject({ phase: 'unprotected', peer: null, reinsertion: { stage: 'preparing', host: 'b' } });
+    expect(a.effects).toContainEqual({ type: 'prepareBackup', host: 'b', epoch: 2, from: 'checkpoint', attempt: 1 });
+    expect(a.effects.filter(({ type }) => type === 'startTimer')).toEqual([]);
+    a.feed({ type: 'backupPrepared', backup: { host: 'b', address: 'x', port: 1 }, epoch: 2 });
+    expect(a.did()).toEqual(['attachBackup']);
+    expect(a.feed({ type: 'synchronised' }).did()).toEqual(['protect']);
+    expect(a.feed({ type: 'mirrorProtected' }).did()).toEqual(['claim']);
+    expect(a.win(2).state).toMatchObject({ phase: 'protected', epoch: 2, peer: 'b' });
+  });
+
+  it('that cannot have its backup goes on without it, and tries again if the policy says so', () => {
+    const a = started().feed({ type: 'backupRefused', reason: 'no room', epoch: 2 });
+    expect(a.state).toMatchObject({ phase: 'unprotected', reinsertion: { stage: 'idle', failures: 1 } });
+    expect(a.effects.filter(({ type }) => type === 'startTimer')).toEqual([]);
+  });
+
+  it('leaves a primary that lives the time to go on alone; one that has said that it stopped is not waited for', () => {
+    const backup = (): Driver =>
+      new Driver('b', passive)
+        .feed(
+          { type: 'prepare', primary: 'a', epoch: 2, from: 'checkpoint', attempt: 1 },
+          { type: 'listening', port: 1 },
+        )
+        .feed({ type: 'caughtUp' }, { type: 'record', current: record(2, 'a', 'b') });
+    const lost = backup().feed({ type: 'streamLost', kind: 'closed', reason: 'reset' });
+    expect(lost.did()).toEqual(['stopAcknowledging']);
+    expect(lost.effects).toContainEqual({ type: 'startTimer', name: 'lease', ms: 20 });
+    expect(lost.feed({ type: 'record', current: record(3, 'a', null) }).did()).toEqual(['stopBackup']);
+    const dead = backup().feed(
+      { type: 'streamLost', kind: 'closed', reason: 'reset' },
+      { type: 'timer', name: 'lease' },
+    );
+    expect(dead.did()).toEqual(['claim']);
+    expect(backup().feed({ type: 'released', reason: 'asked for' }).did()).toEqual(['stopAcknowledging', 'claim']);
   });
 });

@@ -149,11 +149,12 @@ interface Total {
   starts: number;
   outputs: number;
   reinstated: number;
+  states: number;
 }
 
-function runAll(options: Omit<WorldOptions, 'seed'>): Total {
-  const total: Total = { takeovers: 0, alone: 0, starts: 0, outputs: 0, reinstated: 0 };
-  for (const seed of seeds) {
+function runAll(options: Omit<WorldOptions, 'seed'>, some = seeds): Total {
+  const total: Total = { takeovers: 0, alone: 0, starts: 0, outputs: 0, reinstated: 0, states: 0 };
+  for (const seed of some) {
     for (const scenario of options.reinstate ? [oneFault, unkindness, pingPong] : [oneFault, unkindness]) {
       const world = new World({ ...options, seed });
       world.run(5);
@@ -165,6 +166,7 @@ function runAll(options: Omit<WorldOptions, 'seed'>): Total {
       total.starts += world.starts;
       total.outputs += world.outputs.length;
       total.reinstated += world.reinstated;
+      total.states += world.states;
       settle(world, options.reinstate, scenario === pingPong);
     }
   }
@@ -207,6 +209,18 @@ describe('pair, simulated', () => {
     runAll({ reinstate: true, rpoMs: 0, onBackupLoss: 'stop', driftMax: 0.01 });
   });
 
+  it('with passive backups: a state and a journal are always enough to go on from', () => {
+    const some = seeds.slice(0, Math.ceil(SEEDS / 3));
+    const passive = { passive: true, reinstate: true, driftMax: 0.01, onBackupLoss: 'continue' } as const;
+    const total = runAll({ ...passive, rpoMs: 0 }, some);
+    if (ONE === undefined) {
+      expect(total.takeovers).toBeGreaterThan(some.length * 6);
+      expect(total.reinstated).toBeGreaterThan(some.length * 6);
+      expect(total.states).toBeGreaterThan(some.length * 50);
+    }
+    runAll({ ...passive, rpoMs: 20 }, some);
+  });
+
   // A simulation that finds nothing may only be looking away.
   it.each([
     ['a replica that acknowledges on', { reinstate: false, rpoMs: 0, broken: 'acknowledges-on' }],
@@ -219,6 +233,10 @@ describe('pair, simulated', () => {
     [
       'a new backup that is named before it holds what was let out',
       { reinstate: true, rpoMs: 0, broken: 'claim-before-held' },
+    ],
+    [
+      'a passive backup that gives up a state before the next one is complete',
+      { reinstate: true, passive: true, rpoMs: 0, broken: 'drops-early' },
     ],
   ] as const)('notices %s', (_name, broken) => {
     expect(() => runAll({ onBackupLoss: 'continue', driftMax: 0.01, ...broken })).toThrow(/seed \d+: /);

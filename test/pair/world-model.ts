@@ -16,9 +16,13 @@ export interface WorldOptions {
     /** Reinsertion: the claim is made while outputs do not wait for the new backup yet. */
     | 'claim-before-protect'
     /** Reinsertion: outputs wait, but what was let out before may still be on its way when the claim is made. */
-    | 'claim-before-held';
+    | 'claim-before-held'
+    /** Passive: what the last state was good for is thrown away when a new one begins to come, not when it is complete. */
+    | 'drops-early';
   /** A primary without a backup asks for one by itself. */
   reinstate: boolean;
+  /** Backups store states and the journal between them, and execute nothing before a takeover. */
+  passive?: boolean;
   /** Clocks of the hosts run at rates up to this far from true time. */
   driftMax: number;
 }
@@ -28,7 +32,7 @@ export const HEARTBEAT_MS = 10;
 export const LEASE_MS = 40;
 /** As controller/host/service-runner.ts computes it. */
 export const leaseWait = (o: WorldOptions): number =>
-  o.rpoMs > 0 && o.broken !== 'no-lease-wait' ? LEASE_MS * 1.02 + 5 : 0;
+  Math.max(o.rpoMs > 0 && o.broken !== 'no-lease-wait' ? LEASE_MS * 1.02 + 5 : 0, o.passive === true ? 20 : 0);
 
 export interface Primary {
   role: 'primary';
@@ -55,7 +59,10 @@ export interface Replica {
   role: 'backup';
   epoch: number;
   generation: number;
+  /** What it has acknowledged. */
   log: string[];
+  /** Of a passive one: what it could make of what it has stored. */
+  stored: PassiveStore | undefined;
   acknowledging: boolean;
   synced: boolean;
   stream: Stream | undefined;
@@ -63,6 +70,37 @@ export interface Replica {
   lost: boolean;
 }
 export type Plane = Primary | Replica;
+
+/** The last complete state, and the journal from there on: all that is left of a passive backup's guest. */
+export class PassiveStore {
+  private state: readonly string[] | undefined;
+  private journal: { index: number; id: string }[] = [];
+
+  constructor(private readonly dropsEarly: boolean) {}
+
+  /** A new state begins to arrive. */
+  begin(): void {
+    if (!this.dropsEarly) return;
+    this.state = undefined;
+    this.journal = [];
+  }
+
+  complete(state: readonly string[]): void {
+    this.state = state;
+    this.journal = this.journal.filter(({ index }) => index >= state.length);
+  }
+
+  append(index: number, id: string): void {
+    this.journal.push({ index, id });
+  }
+
+  /** What a restore and a replay come to: up to the first event that is missing. */
+  restored(): string[] {
+    const log = [...(this.state ?? [])];
+    for (const { index, id } of this.journal) if (index === log.length) log.push(id);
+    return log;
+  }
+}
 
 export function newPrimary(epoch: number, generation: number, now: number, over: Partial<Primary>): Primary {
   return {
@@ -85,8 +123,9 @@ export function newPrimary(epoch: number, generation: number, now: number, over:
   };
 }
 
-export function newReplica(epoch: number): Replica {
+export function newReplica(epoch: number, stored: PassiveStore | undefined): Replica {
   return {
+    stored,
     role: 'backup',
     epoch,
     generation: 0,

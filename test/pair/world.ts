@@ -18,6 +18,7 @@ import {
   NAMES,
   newPrimary,
   newReplica,
+  PassiveStore,
   SimulatedTime,
   Stream,
   type Host,
@@ -36,6 +37,8 @@ export class World {
   starts = 0;
   /** How often a service that was unprotected became protected again. */
   reinstated = 0;
+  /** How often a passive backup got another state. */
+  states = 0;
   private readonly time = new SimulatedTime();
   private stored: Versioned | undefined;
   private revision = 0;
@@ -237,16 +240,40 @@ export class World {
       this.transmit(stream, to, () => {
         const there = this.hosts[to].plane;
         if (there?.role !== 'backup' || there.stream !== stream || !there.acknowledging) return;
-        there.log = state;
+        there.log = [...state];
+        there.stored?.complete(state);
         this.transmit(stream, from, () => this.acknowledged(stream, state.length - 1));
         this.later(this.hosts[to], this.random.between(1, 20), () => {
           if (there.stream !== stream || there.lost) return;
           there.synced = true;
+          if (there.stored !== undefined) this.sendFurtherStates(stream, primary);
           this.feed(this.hosts[to], { type: 'caughtUp' });
           this.transmit(stream, from, () => {
             if (primary.stream === stream) this.feed(begun, { type: 'synchronised' });
           });
         });
+      });
+    });
+  }
+
+  /** Passive: what has changed since the last state, again and again, beside the journal. It is one only when it is complete. */
+  private sendFurtherStates(stream: Stream, primary: Primary): void {
+    const { primary: from, backup: to } = stream;
+    const stored = (): PassiveStore | undefined => {
+      const there = this.hosts[to].plane;
+      return there?.role === 'backup' && there.stream === stream && there.acknowledging ? there.stored : undefined;
+    };
+    this.later(this.hosts[from], this.random.between(20, 80), () => {
+      if (primary.stream !== stream || primary.guest !== 'runs' || primary.fenced) return;
+      this.transmit(stream, to, () => stored()?.begin());
+      this.later(this.hosts[from], this.random.between(1, 60), () => {
+        if (primary.stream !== stream || primary.guest !== 'runs' || primary.fenced) return;
+        const state = [...primary.log];
+        this.transmit(stream, to, () => {
+          stored()?.complete(state);
+          this.states++;
+        });
+        this.sendFurtherStates(stream, primary);
       });
     });
   }
@@ -260,6 +287,7 @@ export class World {
     if (there?.role !== 'backup' || there.stream !== stream || !there.acknowledging) return;
     if (there.log.length !== index) this.fail(`mirror out of order: ${index} after ${there.log.length}`);
     there.log.push(id);
+    there.stored?.append(index, id);
     if (!there.synced && stream.begins === 0) {
       there.synced = true;
       this.later(this.hosts[stream.backup], 0.3, () => this.feed(this.hosts[stream.backup], { type: 'caughtUp' }));
@@ -372,6 +400,7 @@ export class World {
         incarnation: `${name}0`,
         policy: {
           onBackupLoss,
+          passive: this.options.passive === true,
           leaseWaitMs: leaseWait(this.options),
           reinstate: { auto: this.options.reinstate, delayMs: 20, backoffMaxMs: 200, candidates: [otherOf(name)] },
         },
@@ -457,7 +486,7 @@ export class World {
         this.ledger.startedAnew(this.generation);
         const made = newPrimary(effect.epoch, this.generation, this.now, {
           unprotected: effect.backup === null,
-          protectedAt: 1,
+          protectedAt: effect.backup === null ? undefined : 1,
         });
         host.plane = made;
         this.later(host, this.random.between(1, 10), () => {
@@ -528,7 +557,10 @@ export class World {
         host.plane = undefined;
         return;
       case 'startBackup':
-        host.plane = newReplica(effect.epoch);
+        host.plane = newReplica(
+          effect.epoch,
+          this.options.passive === true ? new PassiveStore(this.options.broken === 'drops-early') : undefined,
+        );
         return this.later(host, 0.5, () => this.feed(host, { type: 'listening', port: 1 }));
       case 'stopAcknowledging':
         if (plane?.role === 'backup') {
@@ -542,17 +574,20 @@ export class World {
         if (plane.generation !== this.generation)
           this.fail(`${host.name} takes over with a replica of an earlier start`);
         this.takeovers++;
-        this.ledger.takenOver(plane.log, effect.epoch);
+        // A passive one has nothing but what it has stored; that it restores takes its time.
+        const log = plane.stored?.restored() ?? [...plane.log];
+        this.ledger.takenOver(log, effect.epoch);
         const made = newPrimary(effect.epoch, plane.generation, this.now, {
-          log: [...plane.log],
-          released: plane.log.length,
+          log,
+          released: log.length,
           unprotected: true,
           guest: 'runs',
           live: false,
           was: plane.was ?? plane.stream,
         });
         host.plane = made;
-        return this.later(host, this.random.between(0.5, 8), () => {
+        const [least, most] = plane.stored === undefined ? [0.5, 8] : [20, 120];
+        return this.later(host, this.random.between(least, most), () => {
           if (host.plane !== made) return;
           made.live = true;
           this.feed(host, { type: 'live' });
