@@ -30,7 +30,8 @@ export interface ServiceConfig {
   inputGate: 'acknowledgement' | 'packet';
   lag: { events: number; bytes: number };
   onBackupLoss: 'continue' | 'stop';
-  reinstate: { auto: boolean; delayMs: number; backoffMaxMs: number };
+  /** `unsharedAsIs`: a new backup goes on with the files that its host has, whatever the primary has written since. */
+  reinstate: { auto: boolean; delayMs: number; backoffMaxMs: number; unsharedAsIs: boolean };
   stopGraceMs: number;
   namespaces: { pid: boolean; mount: boolean; ipc: boolean; uts: boolean };
 }
@@ -43,7 +44,7 @@ type Given = Partial<Omit<ServiceConfig, 'reinstate' | 'checkpoint'>> &
   };
 
 // A second is longer than a daemon needs that was only started again, and short beside the time without protection.
-const REINSTATE = { auto: true, delayMs: 1_000, backoffMaxMs: 60_000 };
+const REINSTATE = { auto: true, delayMs: 1_000, backoffMaxMs: 60_000, unsharedAsIs: false };
 // What was executed within a second is executed again in less than that, mostly.
 const CHECKPOINT = { everyMs: 1_000 };
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -173,5 +174,6 @@ storage:
 rpo: { ms: 0, bytes: 0 }              # nothing may be lost
 outputCommit: received
 onBackupLoss: continue
-reinstate: { auto: true }             # a host that is back becomes the backup again
+# A host that is back becomes the backup again. This program writes no files that would have to be brought there.
+reinstate: { auto: true, unsharedAsIs: true }
 `;

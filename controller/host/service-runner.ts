@@ -64,6 +64,13 @@ export interface RunnerDeps {
 
 type Plane = { kind: 'primary'; plane: PrimaryPlane } | { kind: 'backup'; plane: BackupPlane };
 
+/** A replica writes to its own copy; one that begins later has missed what was written before, and nothing would notice. */
+function unsharedStorage({ storage, reinstate }: ServiceConfig): string | null {
+  const rule = reinstate.unsharedAsIs ? undefined : storage.find((one) => one.class === 'unshared');
+  if (rule === undefined) return null;
+  return `${rule.path} is unshared storage, and what was written to it is not brought to another host ('reinstate.unsharedAsIs' says that its copy will do)`;
+}
+
 export class ServiceRunner {
   private state: PairState;
   private current: Plane | undefined;
@@ -104,6 +111,7 @@ export class ServiceRunner {
         ),
         reinstate: {
           ...config.reinstate,
+          impossible: unsharedStorage(config),
           candidates: [...config.hosts]
             .sort((x, y) => y.priority - x.priority)
             .map(({ name }) => name)

@@ -26,6 +26,8 @@ export interface ReinstatePolicy {
   backoffMaxMs: number;
   /** Hosts that may become the backup, the preferred one first. */
   candidates: readonly string[];
+  /** Why none can be had once the service runs, whoever asks; null: one can. */
+  impossible: string | null;
 }
 
 export type Phase =

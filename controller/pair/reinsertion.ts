@@ -33,6 +33,7 @@ export function reinstateRefusal(state: PairState, host: string): string | undef
   if (state.phase === 'protected') return `${state.peer} protects it already`;
   if (state.phase !== 'unprotected') return `it is ${state.phase}`;
   if (isReinserting(state)) return `${state.reinsertion.host} is being brought in already (${state.reinsertion.stage})`;
+  if (state.policy.reinstate.impossible !== null) return state.policy.reinstate.impossible;
   if (host === state.self) return `${host} is its primary`;
   return state.claim === null ? undefined : 'the coordinator is being asked about it';
 }
@@ -84,8 +85,9 @@ export function reinsertionStep(state: PairState, event: PairEvent): Step | unde
 
 /** The timer of the next attempt, where there is to be one. */
 export function scheduleReinsertion(state: PairState): PairEffect[] {
-  const { auto, delayMs, backoffMaxMs } = state.policy.reinstate;
+  const { auto, delayMs, backoffMaxMs, impossible } = state.policy.reinstate;
   if (!auto || nextCandidate(state) === undefined) return [];
+  if (impossible !== null) return [log('warning', `it gets no new backup: ${impossible}`)];
   const ms = Math.min(delayMs * 2 ** Math.min(state.reinsertion.failures, 30), Math.max(delayMs, backoffMaxMs));
   return [{ type: 'startTimer', name: 'reinstate', ms }];
 }

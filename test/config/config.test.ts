@@ -87,7 +87,7 @@ describe('a service definition', () => {
       ports: { tcp: [6379], udp: [] },
       rpo: { ms: 0, bytes: 0 },
       namespaces: { pid: true, mount: true, ipc: true, uts: true },
-      reinstate: { auto: true, delayMs: 1_000, backoffMaxMs: 60_000 },
+      reinstate: { auto: true, delayMs: 1_000, backoffMaxMs: 60_000, unsharedAsIs: true },
     });
     expect(receivedServiceConfig(JSON.parse(JSON.stringify(config)))).toEqual(config);
   });
@@ -109,9 +109,9 @@ describe('a service definition', () => {
     ['a field that is a guess', 'onBackupLoss', 'onBackuploss', /:17: .*did you mean 'onBackupLoss'\?/],
     [
       'a bound below what it bounds',
-      'reinstate: { auto: true }',
+      'reinstate: { auto: true, unsharedAsIs: true }',
       'reinstate: { delayMs: 2000, backoffMaxMs: 1000 }',
-      /:18: 'reinstate.backoffMaxMs' \(1000\) must be at least 'reinstate.delayMs' \(2000\)/,
+      /:19: 'reinstate.backoffMaxMs' \(1000\) must be at least 'reinstate.delayMs' \(2000\)/,
     ],
     ['a host twice', 'name: host-b', 'name: host-a', /'host-a' is named twice/],
     [

@@ -128,6 +128,22 @@ describe('reinsertion', () => {
     await untilProtected(name, 'b', 'a');
   });
 
+  it('there is none for files that the other host does not have, unless they need not be there', async () => {
+    const unshared = `storage: [{ path: ${pair.dir}, class: unshared }]`;
+    const name = await running(`${unshared}\n${AUTO}`);
+    await takenOver(name);
+    const why = /is unshared storage, and what was written to it is not brought to another host/;
+    await expect(pair.ask('b', 'service.reinstate', { service: name })).rejects.toMatchObject({
+      code: 'E_SERVICE_STATE',
+      message: expect.stringMatching(why) as string,
+    });
+    const history = await pair.ask<HistoryAnswer>('b', 'service.history', { service: name, limit: 100 });
+    expect(history.filter(({ text }) => /^it gets no new backup: /.test(text))).toHaveLength(1);
+    const asIs = await running(`${unshared}\n${AUTO.replace(' }', ', unsharedAsIs: true }')}`);
+    primaryOf('a', asIs).dieBy(9);
+    await untilProtected(asIs, 'b', 'a');
+  });
+
   it('waits for the coordinator without holding outputs back', async () => {
     const name = await running();
     const primary = await takenOver(name);

@@ -23,7 +23,7 @@ class Driver {
         onBackupLoss: 'continue',
         passive: false,
         leaseWaitMs: 0,
-        reinstate: { auto: false, delayMs: 1000, backoffMaxMs: 8000, candidates: ['b'] },
+        reinstate: { auto: false, delayMs: 1000, backoffMaxMs: 8000, candidates: ['b'], impossible: null },
         ...policy,
       },
     });
@@ -160,7 +160,7 @@ describe('primary', () => {
 });
 
 describe('reinsertion', () => {
-  const AUTO = { reinstate: { auto: true, delayMs: 1000, backoffMaxMs: 4000, candidates: ['b'] } };
+  const AUTO = { reinstate: { auto: true, delayMs: 1000, backoffMaxMs: 4000, candidates: ['b'], impossible: null } };
   const prepared: PairEvent = { type: 'backupPrepared', backup: { host: 'b', address: 'x', port: 2 }, epoch: 3 };
   const delay = (driver: Driver): number | undefined =>
     driver.effects.flatMap((e) => (e.type === 'startTimer' && e.name === 'reinstate' ? [e.ms] : []))[0];
