@@ -39,6 +39,8 @@ export interface NativeNetwork {
 export interface NativeAttachment extends NativeMirror {
   /** The backup is passive: it gets what has changed as a new state, so often. Absent: it gets one, and follows the journal. */
   checkpointEveryMs?: number;
+  /** In place of NativeNetwork's, from the moment at which outputs wait for this backup. */
+  forwardTo?: string;
 }
 
 /** What a passive backup has: its last complete state, and the journal from there on. */

@@ -125,15 +125,22 @@ function killGuest(rig: Rig, host: Host): void {
   for (const pid of pids) process.kill(pid, 'SIGKILL');
 }
 
-const untilRow = (rig: Rig, host: Host, role: string, state: string): Promise<true> =>
-  until(
-    `${state}, ${role} on host ${host}`,
-    async () => {
-      const row = await rig.row(host, SERVICE);
-      return row?.role === role && row.state === state ? true : undefined;
-    },
-    PROTECT_MS,
-  );
+async function untilRow(rig: Rig, host: Host, role: string, state: string): Promise<void> {
+  let last = '';
+  try {
+    await until(
+      `${state}, ${role} on host ${host}`,
+      async () => {
+        const row = await rig.row(host, SERVICE);
+        last = `${row?.state}, ${row?.role}${row?.reinsertion ? ` (${row.reinsertion.stage} ${row.reinsertion.failure})` : ''}`;
+        return row?.role === role && row.state === state ? true : undefined;
+      },
+      PROTECT_MS,
+    );
+  } catch (error) {
+    throw new Error(`${messageOf(error)}; it is ${last}`, { cause: error });
+  }
+}
 
 /** The primary gets a backup, as `understudy reinstate` would have it. */
 async function reinstate(rig: Rig, primary: Host): Promise<Reinsertion & Stretch> {

@@ -73,10 +73,7 @@ export function nativePlane(stateDir: string): DataPlane {
   return {
     startPrimary: (options, onEvent) => {
       const network = networkOf(options);
-      // A packet is sent on as it is: to a neighbour of its own kind. Where the hosts know each other by addresses of the other kind,
-      // what arrives here after a takeover is dropped, and its senders repeat it.
-      const to = options.backup?.address;
-      if (network !== undefined && to !== undefined && isIP(to) === isIP(network.vip)) network.forwardTo = to;
+      if (network !== undefined) Object.assign(network, forwarding(options, options.backup?.address));
       return primaryPlane(options, network, onEvent);
     },
     startBackup: (options, onEvent) => backupPlane(options, networkOf(options), onEvent),
@@ -133,6 +130,15 @@ function common(options: PlaneOptions, network: NativeNetwork | undefined) {
 function mirrorOf(options: PlaneOptions, at: { address: string; port: number }) {
   const { provider, encryption, key, heartbeatMs, deadlineMs } = options.mirror;
   return { provider, encryption, key, heartbeatMs, deadlineMs, ...at, service: options.service, epoch: options.epoch };
+}
+
+/**
+ * Where clients' packets are sent on to when this host is not the primary any more. A packet is sent on as it is: to a neighbour of its
+ * own kind. Where the hosts know each other by addresses of the other kind, what arrives here after a takeover is dropped, and its
+ * senders repeat it.
+ */
+function forwarding({ vip }: PlaneOptions, to: string | undefined): { forwardTo?: string } {
+  return vip !== undefined && to !== undefined && isIP(to) === isIP(vip.address) ? { forwardTo: to } : {};
 }
 
 /** What the bytes on the mirror turn out not to be is the mirror's error. */
@@ -252,7 +258,13 @@ function attaching(
   };
   return {
     attachBackup: ({ address, port, epoch }) => {
-      mapped(() => native.attachBackup({ ...mirrorOf({ ...options, epoch }, { address, port }), ...options.passive }));
+      mapped(() =>
+        native.attachBackup({
+          ...mirrorOf({ ...options, epoch }, { address, port }),
+          ...options.passive,
+          ...forwarding(options, address),
+        }),
+      );
       hasBackup = true;
     },
     protect: () => mapped(() => native.protect()),

@@ -76,6 +76,7 @@ export async function untilState(rig: Rig, host: Host, state: string, role: stri
     await until(`${state}, ${role} on host ${host}`, async () => {
       const row = await rig.row(host, SERVICE);
       last = `${row?.state}, ${row?.role} (${row?.reason})`;
+      if (row?.reinsertion) last += `, new backup: ${row.reinsertion.stage} ${row.reinsertion.failure}`;
       return row?.state === state && row.role === role ? true : undefined;
     });
   } catch (error) {
