@@ -41,6 +41,25 @@ export function parseSeconds(text: string): number {
   return Number(text);
 }
 
+const UNIT_MS: Record<string, number> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** "+10m", "22:30" (the next one, local), "2026-05-01T04:00" (local), "2026-05-01T04:00Z": milliseconds since 1970. */
+export function parseMoment(text: string, now = new Date()): number {
+  const ahead = /^\+(\d+)([smhd])$/.exec(text);
+  if (ahead !== null) return now.getTime() + Number(ahead[1]) * UNIT_MS[ahead[2]!]!;
+  const clock = /^([01]\d|2[0-3]):([0-5]\d)$/.exec(text);
+  if (clock !== null) {
+    const at = new Date(now);
+    at.setHours(Number(clock[1]), Number(clock[2]), 0, 0);
+    if (at <= now) at.setDate(at.getDate() + 1);
+    return at.getTime();
+  }
+  const at = /^\d{4}-\d\d-\d\dT\d\d:\d\d/.test(text) ? Date.parse(text) : NaN;
+  if (Number.isNaN(at))
+    throw new BadArgument('Give a time such as +10m, 22:30, 2026-05-01T04:00 or 2026-05-01T04:00Z.');
+  return at;
+}
+
 /** Seconds, to the millisecond, and more than none. */
 export function parseInterval(text: string): number {
   const seconds = parseSeconds(text);

@@ -35,7 +35,9 @@ const COMMANDS = new Map<string, (program: Command) => void>([
   ['journal', addJournal],
   ['checkpoint', addCheckpoint],
   ['preflight', addPreflight],
-  ...['host', 'service', 'witness', 'list', 'failover', 'explain'].map((name) => [name, addPairCommands] as const),
+  ...['host', 'service', 'witness', 'list', 'failover', 'reinstate', 'switchover', 'explain'].map(
+    (name) => [name, addPairCommands] as const,
+  ),
 ]);
 
 /** The parser: of the command that the first word names, or of all. */

@@ -3,7 +3,7 @@
 // Must not: import those at the top: `record` must not wait for a database to load.
 import { type Command, Option } from 'commander';
 
-import { parsePositive, parseSeconds } from './arguments.js';
+import { parseMoment, parsePositive, parseSeconds } from './arguments.js';
 import { forCommander } from './commander.js';
 
 const TARGET_HELP = `
@@ -190,6 +190,61 @@ Examples:
     )
     .action(async (name: string, options: Given) => {
       process.exitCode = await (await import('./commands/service.js')).failover(name, options);
+    });
+  asks(
+    program
+      .command('reinstate')
+      .description('give a service that runs without a backup a new one')
+      .argument('<service>')
+      .option('--to <host>', 'the host that is to become its backup (default: the other one)'),
+  )
+    .addHelpText(
+      'after',
+      `${TARGET_HELP}
+
+The running program's state goes to the other host while it serves on; when the replica there has caught up and the coordinator has
+named it, the service is protected again. A service does this by itself unless its definition says 'reinstate: { auto: false }'.
+Ctrl-C ends the command only: 'understudy list' shows how far it is.
+
+Examples:
+  understudy reinstate orders
+  understudy reinstate orders --to host-a --json`,
+    )
+    .action(async (name: string, options: Given) => {
+      process.exitCode = await (await import('./commands/moves.js')).reinstate(name, options);
+    });
+  asks(
+    program
+      .command('switchover')
+      .description('move a protected service to the other host, as planned: checked in stages, nothing lost')
+      .argument('<service>')
+      .option('--to <host>', 'where to (default: the host with its replica)')
+      .addOption(
+        new Option('--at <time>', 'not now, but at this time: +10m, 22:30, 2026-05-01T04:00').argParser(
+          forCommander((text: string) => parseMoment(text)),
+        ),
+      )
+      .option('--dry-run', 'make all the checks, and change nothing')
+      .addOption(
+        new Option('--cancel', 'call off the one that is planned or being checked').conflicts(['at', 'dryRun']),
+      ),
+  )
+    .addHelpText(
+      'after',
+      `${TARGET_HELP}
+
+Stages: both hosts there, same version, fitting processor, storage, network, a complete replica, a small lag; then the hand-over. Ctrl-C
+before the hand-over calls it off, and nothing has changed. One that is planned with --at is checked at that time; it is gone if the
+daemon of the primary ends before.
+
+Examples:
+  understudy switchover orders --dry-run
+  understudy switchover orders
+  understudy switchover orders --at 04:00
+  understudy switchover orders --cancel`,
+    )
+    .action(async (name: string, options: Given) => {
+      process.exitCode = await (await import('./commands/moves.js')).switchover(name, options);
     });
   asks(program.command('explain').description('the last failover of a service, step by step').argument('<service>'))
     .addHelpText('after', `${TARGET_HELP}\n\nExamples:\n  understudy explain orders`)

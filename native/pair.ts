@@ -35,6 +35,22 @@ export interface NativeNetwork {
   forwardTo?: string;
 }
 
+/** Where the state of a running group goes, and its journal after that. */
+export interface NativeAttachment extends NativeMirror {
+  /** The backup is passive: it gets what has changed as a new state, so often. Absent: it gets one, and follows the journal. */
+  checkpointEveryMs?: number;
+  /** In place of NativeNetwork's, from the moment at which outputs wait for this backup. */
+  forwardTo?: string;
+}
+
+/** What a passive backup has: its last complete state, and the journal from there on. */
+export interface NativeStored {
+  states: number;
+  stateBytes: number;
+  stateAgeMs: number;
+  journalBytes: number;
+}
+
 interface Common {
   journalDir: string;
   cacheDir: string;
@@ -68,6 +84,10 @@ export interface NativeBackupOptions extends Common {
   sharedPaths: readonly string[];
   mirror: NativeMirror;
   lagBytesMax: number;
+  /** The mirror brings the state of a group that runs before its journal. */
+  fromCheckpoint: boolean;
+  /** Only with `fromCheckpoint`: stores states and journal, keeps what follows from the last complete state, and executes nothing before takeOver(). */
+  passive: boolean;
 }
 
 export type NativeLossKind = 'closed' | 'silent' | 'refused' | 'error' | 'corrupt';
@@ -76,7 +96,9 @@ export type NativePrimaryEvent =
   | { type: 'started'; pid: number }
   | { type: 'mirror'; state: 'connected'; peer: string }
   | { type: 'mirror'; state: 'lost'; kind: NativeLossKind; reason: string; atNs: number; silentMs: number }
+  /** Also after protect(): the backup has received everything that was appended before it was called. */
   | { type: 'protected' }
+  | NativeAttachEvent
   | { type: 'guestLost'; signal: number; atNs: number }
   | { type: 'journalError'; code: string; path: string; text: string }
   | { type: 'message'; level: MessageLevel; text: string }
@@ -84,6 +106,15 @@ export type NativePrimaryEvent =
   | { type: 'guestEnded'; status: number; killed: boolean; events: number }
   /** The last. */
   | { type: 'ended' };
+
+/** Of attachBackup(), until protect(); afterwards the backup's loss is `mirror` `lost`. After goUnprotected() none comes. */
+export type NativeAttachEvent =
+  /** Connected; the state is on its way. */
+  | { type: 'attached' }
+  | { type: 'stateSent'; bytes: number; total: number }
+  /** The new replica has caught up. */
+  | { type: 'synchronised' }
+  | { type: 'attachFailed'; reason: string };
 
 export interface NativeStage {
   stage: string;
@@ -102,6 +133,12 @@ export type NativeBackupEvent =
   | { type: 'takeoverFailed'; reason: string }
   /** After `live`: the first byte of a stream left for a client. */
   | { type: 'firstByte'; atNs: number }
+  /** After `live`, of a backup that was attached then. */
+  | NativeAttachEvent
+  | { type: 'mirror'; state: 'connected'; peer: string }
+  | { type: 'mirror'; state: 'lost'; kind: NativeLossKind; reason: string; atNs: number; silentMs: number }
+  | { type: 'protected' }
+  | { type: 'guestLost'; signal: number; atNs: number }
   | { type: 'guestEnded'; status: number; live: boolean; expected: boolean }
   | { type: 'journalError'; code: string; path: string; text: string }
   | { type: 'message'; level: MessageLevel; text: string }
@@ -130,6 +167,8 @@ export interface NativePrimaryStats {
     applied: number;
     roundTripNs: number;
   };
+  /** Of an attached backup that is passive. */
+  stored?: NativeStored;
   gate?: { packetsIn: number; bytesIn: number; packetsOut: number; held: number; droppedFins: number };
 }
 
@@ -142,28 +181,36 @@ export interface NativeBackupStats {
   journalBytes: number;
   received: number;
   live: boolean;
+  /** Of a passive one that is not live; of a live one, what its own backup has. */
+  stored?: NativeStored;
   network?: { connections: number; halfOpen: number; listeners: number; bufferedBytes: number; strays: number };
 }
 
-export interface NativePrimary {
+/** A group that runs, and may get a backup. */
+interface NativeRunning {
   readonly pid: number;
-  stats(): NativePrimaryStats;
   /** SIGKILL ends the whole group, and the session with it; any other goes to the root process. */
   kill(signal: number): void;
+  /** Outputs wait for nobody, and an attached backup is given up. */
   goUnprotected(): void;
+  /** Sends state and journal to a backup that was started with `fromCheckpoint`. Outputs do not wait for it. Returns at once. */
+  attachBackup(backup: NativeAttachment): void;
+  /** Outputs wait for the attached backup from now on. `protected` follows. */
+  protect(): void;
   /** When it returns, nothing of the service leaves this host any more. */
   fence(reason: string, release: boolean): void;
 }
 
-export interface NativeBackup {
-  readonly pid: number;
+export interface NativePrimary extends NativeRunning {
+  stats(): NativePrimaryStats;
+}
+
+export interface NativeBackup extends NativeRunning {
   readonly port: number;
   stats(): NativeBackupStats;
-  kill(signal: number): void;
   stopAcknowledging(why: string): void;
-  /** `live` or `takeoverFailed` follows. */
+  /** `live` or `takeoverFailed` follows; after `live` it is a group that runs. */
   takeOver(epoch: number): void;
-  fence(reason: string): void;
 }
 
 interface PairAddon {

@@ -116,14 +116,26 @@ export async function redis(bench: Bench, mib: number, everySeconds: number, req
   const port = await freePort();
   const journal = join(bench.dir, 'journal');
   const keys = mib << 10; // of 1000 bytes
-  const options = ['--port', `${port}`, '--save', '', '--appendonly', 'no', '--dir', bench.dir];
+  const options = [
+    '--port',
+    `${port}`,
+    '--save',
+    '',
+    '--appendonly',
+    'no',
+    '--dir',
+    bench.dir,
+    '--enable-debug-command',
+    'local',
+  ];
   const every = everySeconds > 0 ? ['--checkpoint-every', `${everySeconds}`, '--checkpoint-keep', '2'] : [];
   const command = understudy(bench, 'record', ...every, '-o', journal, '--', 'redis-server', ...options);
   const server = await startServer('native', bench, 'redis-server', port, command);
   try {
     const load = (n: number, ...more: string[]): Promise<{ stdout: string }> =>
       runToEnd(bench, ['redis-benchmark', '-p', `${port}`, '-n', `${n}`, '-d', '960', '-q', '--csv', ...more]);
-    await run('redis-cli', ['-p', `${port}`, 'debug', 'populate', `${keys}`, 'key', '960'], {
+    // -e: without it an error that the server answers would pass for success, and the data set be empty.
+    await run('redis-cli', ['-e', '-p', `${port}`, 'debug', 'populate', `${keys}`, 'key', '960'], {
       timeout: RUN_TIMEOUT_MS,
     });
     // The first checkpoint copies everything: it is not what is measured here.

@@ -6,6 +6,7 @@ import type { Timeline } from '../../controller/host/store.js';
 import { messageOf } from '../../journal/src/errors.js';
 import { root } from '../../test/harness/paths.js';
 import { Rig } from '../../test/harness/rig.js';
+import { arrivalsOf, CheckingClient, faultsOf, type ClientReport } from '../lib/checking-client.js';
 import { Lines } from '../lib/lines.js';
 import { SERVICE, type Fault } from './faults.js';
 import { Seeded } from './random.js';
@@ -25,19 +26,6 @@ export interface Plan {
   inputGate: 'acknowledgement' | 'packet';
   /** From the moment at which all clients work. */
   strikeAfterMs: number;
-}
-
-interface ClientReport {
-  requests: number;
-  replies: number;
-  bytesIn: number;
-  bytesOut: number;
-  opened: number;
-  doubles: number;
-  gaps: number;
-  worstMs: number;
-  errorKinds: Record<string, number>;
-  errors: string[];
 }
 
 export interface Pause {
@@ -67,7 +55,6 @@ const toolPath = (name: string) => join(root, 'build/bench/tools', name);
 const READY_MS = 20_000;
 const SETTLE_MS = 10_000;
 const AFTER_MS = 500;
-const DRAIN_MS = 6_000;
 
 const guests = {
   chain: { program: 'bench-chain-server', command: () => [toolPath('bench-chain-server'), String(PORT)] },
@@ -91,8 +78,6 @@ const guests = {
   },
 };
 
-const arrivalBytes = 24;
-
 /** The wait of each connection that waited while the service changed hosts. */
 function pausesOf(log: string, timeline: Timeline): Pause[] {
   const at = (stage: string) => timeline.stages.find((s) => s.stage === stage)?.atNs;
@@ -100,20 +85,15 @@ function pausesOf(log: string, timeline: Timeline): Pause[] {
   const announce = at('announce') ?? detect;
   if (detect === undefined || announce === undefined) return [];
   const end = Math.max(...timeline.stages.map((s) => s.atNs));
-  const data = readFileSync(log);
   const first = new Map<number, Pause>();
-  const retransmits = new Map<number, number>();
-  for (let i = 0; i + arrivalBytes <= data.length; i += arrivalBytes) {
-    const arrived = Number(data.readBigUInt64LE(i));
-    const sent = Number(data.readBigUInt64LE(i + 8));
-    const connection = data.readUInt32LE(i + 16);
-    const count = data.readUInt32LE(i + 20);
-    if (arrived < announce) {
-      retransmits.set(connection, count);
-    } else if (!first.has(connection) && sent < end) {
+  const before = new Map<number, number>();
+  for (const { atNs, sentNs, connection, retransmits } of arrivalsOf(readFileSync(log))) {
+    if (atNs < announce) {
+      before.set(connection, retransmits);
+    } else if (!first.has(connection) && sentNs < end) {
       first.set(connection, {
-        ms: (arrived - Math.max(sent, detect)) / 1e6,
-        retransmitted: count > (retransmits.get(connection) ?? 0),
+        ms: (atNs - Math.max(sentNs, detect)) / 1e6,
+        retransmitted: retransmits > (before.get(connection) ?? 0),
       });
     }
   }
@@ -154,6 +134,8 @@ export async function run(plan: Plan, { dir, hold, capture }: RunOptions): Promi
       ports: { tcp: [PORT] },
       outputCommit: plan.outputCommit,
       inputGate: plan.inputGate,
+      // What is measured is the failover, not what the new primary does next.
+      reinstate: { auto: false },
     });
     if (applied.state !== 'protected') throw new Error(`the pair is ${applied.state}: ${applied.reason}`);
     await listening(rig);
@@ -166,28 +148,16 @@ export async function run(plan: Plan, { dir, hold, capture }: RunOptions): Promi
       await sleep(300);
     }
     const log = join(dir, 'arrivals.bin');
-    const client = rig.spawn(
-      'c',
-      'client',
-      [
-        toolPath('bench-failover-client'),
-        ...['--address', rig.vip, '--port', String(PORT), '--protocol', plan.guest === 'redis' ? 'redis' : 'chain'],
-        ...['--connections', String(plan.connections), '--churn', String(plan.churn), '--rate', String(plan.rate)],
-        ...[
-          '--seed',
-          String(plan.seed),
-          '--drain-ms',
-          String(DRAIN_MS),
-          '--late',
-          plan.late ? 'yes' : 'no',
-          '--log',
-          log,
-        ],
-      ],
-      'pipes',
-    );
-    const said = new Lines('the client', client);
-    await said.next(READY_MS);
+    const client = await CheckingClient.start(rig, {
+      port: PORT,
+      protocol: plan.guest === 'redis' ? 'redis' : 'chain',
+      connections: plan.connections,
+      churn: plan.churn,
+      rate: plan.rate,
+      seed: plan.seed,
+      late: plan.late,
+      log,
+    });
     const random = new Seeded(plan.seed);
     const strike = fault.prepare(rig, guest.program, (below) => random.below(below));
     await sleep(plan.strikeAfterMs);
@@ -195,9 +165,8 @@ export async function run(plan: Plan, { dir, hold, capture }: RunOptions): Promi
     await settled(rig, fault, outcome);
     await fault.after?.(rig);
     await sleep(AFTER_MS);
-    client.stdin!.end('stop\n');
-    outcome.client = JSON.parse(await said.next(DRAIN_MS + 5_000)) as ClientReport;
-    judge(outcome, outcome.client);
+    outcome.client = await client.stop();
+    outcome.failures.push(...faultsOf(outcome.client));
     watcher.stdin!.end();
     judgeSpeakers(rig, fault, outcome, JSON.parse(await watched.next(5_000)) as { from: string }[]);
     if (outcome.survivor === 'host-b') {
@@ -270,14 +239,6 @@ async function settled(rig: Rig, fault: Fault, outcome: Outcome): Promise<void> 
     if (Date.now() > deadline) throw new Error(`nobody has the service: ${seen.join('; ')}`);
     await sleep(20);
   }
-}
-
-function judge(outcome: Outcome, report: ClientReport): void {
-  for (const [kind, count] of Object.entries(report.errorKinds)) outcome.failures.push(`${count} connections: ${kind}`);
-  outcome.failures.push(...report.errors.slice(0, 5));
-  if (report.doubles > 0) outcome.failures.push(`${report.doubles} requests were executed twice`);
-  if (report.gaps > 0)
-    outcome.failures.push(`${report.gaps} requests were executed that nobody sent, or their answers were lost`);
 }
 
 function judgeSpeakers(rig: Rig, fault: Fault, outcome: Outcome, runs: { from: string }[]): void {

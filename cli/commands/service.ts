@@ -11,6 +11,7 @@ import type {
 } from '../../controller/host/api.js';
 import { askDaemon, connectDaemon, type Target } from '../../controller/host/client.js';
 import { bytes, count, duration, table } from '../format.js';
+import { reinsertionText } from './moves.js';
 import { out, outJson, outLine, stdoutIsTty, style } from '../output.js';
 
 const APPLY_TIMEOUT_MS = 70_000;
@@ -137,9 +138,18 @@ function renderList({ host, services }: ListAnswer): string {
       if (state === 'unprotected' || state === 'failed') return line.replace(state, red(state));
       return state === undefined ? line : line.replace(state, yellow(state));
     });
-  const notes = services.flatMap(({ service, state, reason }) =>
-    reason !== '' && state !== 'protected' ? [dim(`${service}: ${reason}`)] : [],
-  );
+  const notes = services.flatMap((row) => {
+    const { service, state, reason, reinsertion, switchover } = row;
+    return [
+      ...(reason !== '' && state !== 'protected' ? [dim(`${service}: ${reason}`)] : []),
+      ...(reinsertion === null ? [] : [yellow(reinsertionText(service, row))]),
+      ...(switchover === null
+        ? []
+        : [
+            `${service}: a switchover to ${switchover.to} is ${switchover.state}${switchover.at === null ? '' : ` for ${switchover.at}`}`,
+          ]),
+    ];
+  });
   if (!host.coordinator.reachable) notes.push(red(`the coordinator cannot be reached: ${host.coordinator.reason}`));
   for (const { name, connected, reason } of host.peers) {
     if (!connected) notes.push(yellow(`host ${name} is not connected: ${reason}`));
@@ -150,6 +160,9 @@ function renderList({ host, services }: ListAnswer): string {
 
 function lag(row: ServiceRow): string {
   if (row.role === 'none' || row.rpo === null) return '-';
+  const { stored } = row.stats;
+  // What a takeover would begin with, and what it would execute again.
+  if (stored !== null) return `state ${duration(stored.stateAgeMs)} old + ${bytes(stored.journalBytes)}`;
   return `${count(row.lag.events)} ev, ${bytes(row.lag.bytes)}, ${row.lag.ms.toFixed(row.lag.ms < 10 ? 1 : 0)} ms`;
 }
 

@@ -20,12 +20,15 @@ export interface HostConfig {
   peers: HostPeer[];
   coordinator: { driver: 'embedded' | 'etcd'; endpoints: string[] };
   detection: { heartbeatMs: number; deadlineMs: number; leaseMs: number };
+  /** What passive services may keep here, together; 0: no bound. */
+  standby: { bytesMax: number };
 }
 
-type Given = Omit<HostConfig, 'dataPlane' | 'peers' | 'detection'> & {
+type Given = Omit<HostConfig, 'dataPlane' | 'peers' | 'detection' | 'standby'> & {
   dataPlane?: Partial<HostConfig['dataPlane']>;
   peers?: HostPeer[];
   detection?: Partial<HostConfig['detection']>;
+  standby?: Partial<HostConfig['standby']>;
 };
 
 // A deadline of five heartbeats: four may be late on a loaded machine. The lease ends before the deadline, so that a host that
@@ -93,6 +96,7 @@ export function hostConfig(source: ConfigSource): HostConfig {
     },
     peers,
     detection,
+    standby: { bytesMax: 0, ...given.standby },
   };
 }
 

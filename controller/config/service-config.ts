@@ -18,7 +18,9 @@ export interface ServiceConfig {
   workingDirectory: string;
   /** Name or number; looked up on each host. Absent: as the daemon. */
   user?: string | number;
-  mode: 'active-active';
+  mode: 'active-active' | 'active-passive';
+  /** Of active-passive only. */
+  checkpoint?: { everyMs: number };
   hosts: ServiceHost[];
   vip?: { address: string; prefix: number; interface: string };
   ports: { tcp: number[]; udp: number[] };
@@ -28,12 +30,23 @@ export interface ServiceConfig {
   inputGate: 'acknowledgement' | 'packet';
   lag: { events: number; bytes: number };
   onBackupLoss: 'continue' | 'stop';
+  /** `unsharedAsIs`: a new backup goes on with the files that its host has, whatever the primary has written since. */
+  reinstate: { auto: boolean; delayMs: number; backoffMaxMs: number; unsharedAsIs: boolean };
   stopGraceMs: number;
   namespaces: { pid: boolean; mount: boolean; ipc: boolean; uts: boolean };
 }
 
-type Given = Partial<ServiceConfig> & Pick<ServiceConfig, 'name' | 'command'> & { hosts: Partial<ServiceHost>[] };
+type Given = Partial<Omit<ServiceConfig, 'reinstate' | 'checkpoint'>> &
+  Pick<ServiceConfig, 'name' | 'command'> & {
+    hosts: Partial<ServiceHost>[];
+    reinstate?: Partial<ServiceConfig['reinstate']>;
+    checkpoint?: { everyMs?: number };
+  };
 
+// A second is longer than a daemon needs that was only started again, and short beside the time without protection.
+const REINSTATE = { auto: true, delayMs: 1_000, backoffMaxMs: 60_000, unsharedAsIs: false };
+// What was executed within a second is executed again in less than that, mostly.
+const CHECKPOINT = { everyMs: 1_000 };
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 export function readServiceConfig(file: string): ServiceConfig {
@@ -75,6 +88,21 @@ export function serviceConfig(source: ConfigSource): ServiceConfig {
   if (given.namespaces?.pid === false && hosts.length > 1) {
     source.add(['namespaces', 'pid'], 'a replica needs the same process ids as the primary: its own PID namespace');
   }
+  const { delayMs, backoffMaxMs } = { ...REINSTATE, ...given.reinstate };
+  if (backoffMaxMs < delayMs) {
+    source.add(
+      ['reinstate', 'backoffMaxMs'],
+      `'reinstate.backoffMaxMs' (${backoffMaxMs}) must be at least 'reinstate.delayMs' (${delayMs})`,
+    );
+  }
+  const mode = given.mode ?? 'active-active';
+  if (mode === 'active-passive') checkPassive(source, given, hosts.length);
+  else if (given.checkpoint !== undefined) {
+    source.add(
+      ['checkpoint'],
+      "'checkpoint' is for 'mode: active-passive'; with active-active the replica executes all the time",
+    );
+  }
   source.finish();
   const environment = given.environment ?? {};
   return {
@@ -83,7 +111,8 @@ export function serviceConfig(source: ConfigSource): ServiceConfig {
     environment: 'PATH' in environment ? environment : { PATH: DEFAULT_PATH, ...environment },
     workingDirectory: given.workingDirectory ?? '/',
     ...(given.user === undefined ? {} : { user: given.user }),
-    mode: given.mode ?? 'active-active',
+    mode,
+    ...(mode === 'active-passive' ? { checkpoint: { ...CHECKPOINT, ...given.checkpoint } } : {}),
     hosts,
     ...(given.vip === undefined ? {} : { vip: given.vip }),
     ports,
@@ -91,11 +120,35 @@ export function serviceConfig(source: ConfigSource): ServiceConfig {
     rpo,
     outputCommit: given.outputCommit ?? 'received',
     inputGate: given.inputGate ?? 'acknowledgement',
-    lag: { events: 0, bytes: 64 << 20, ...given.lag },
+    lag: mode === 'active-passive' ? { events: 0, bytes: 0 } : { events: 0, bytes: 64 << 20, ...given.lag },
     onBackupLoss: given.onBackupLoss ?? 'continue',
+    reinstate: { ...REINSTATE, ...given.reinstate },
     stopGraceMs: given.stopGraceMs ?? 10_000,
     namespaces: { pid: true, mount: true, ipc: true, uts: true, ...given.namespaces },
   };
+}
+
+function checkPassive(source: ConfigSource, given: Given, hosts: number): void {
+  if (hosts < 2) source.add(['hosts'], "'mode: active-passive' needs another host, which keeps the state");
+  (given.storage ?? []).forEach((rule, i) => {
+    if (rule.class !== 'unshared') return;
+    source.add(
+      ['storage', i, 'class'],
+      `'${rule.path}' cannot be 'unshared' with active-passive: a passive backup writes nothing, so its copy would be an old one at a takeover`,
+    );
+  });
+  if (given.onBackupLoss === 'stop') {
+    source.add(
+      ['onBackupLoss'],
+      "'onBackupLoss: stop' says that it never runs without a backup; a passive one begins with the state of a program that runs",
+    );
+  }
+  if ((given.lag?.events ?? 0) > 0 || (given.lag?.bytes ?? 0) > 0) {
+    source.add(
+      ['lag'],
+      "'lag' bounds how far a replica is behind that executes; a passive one does not (checkpoint.everyMs bounds what it has to catch up)",
+    );
+  }
 }
 
 /** The same, as it comes from another daemon: filled in already, checked again. */
@@ -121,4 +174,6 @@ storage:
 rpo: { ms: 0, bytes: 0 }              # nothing may be lost
 outputCommit: received
 onBackupLoss: continue
+# A host that is back becomes the backup again. This program writes no files that would have to be brought there.
+reinstate: { auto: true, unsharedAsIs: true }
 `;

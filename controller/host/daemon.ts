@@ -24,6 +24,7 @@ import { dispatcher, method, objectSchema } from '../wire/methods.js';
 import type { PeerIdentity } from '../wire/peer.js';
 import { listenControl, listenUnix, type ControlServer, type Log } from '../wire/server.js';
 import type { HostStatus } from './api.js';
+import type { PrepareFrom } from '../pair/model.js';
 import type { DataPlane } from './data-plane.js';
 import { PeerDirectory } from './peers.js';
 import { Services } from './services.js';
@@ -163,7 +164,10 @@ export class HostDaemon {
     const limit = { type: 'integer', minimum: 1, maximum: 5000 };
     const config = { type: 'object' };
     const epoch = { type: 'integer', minimum: 1 };
+    const host = { type: 'string', pattern: HOST_NAME_PATTERN };
     const { services } = this;
+    const attempt = { type: 'integer', minimum: 1 };
+    type Prepare = { config: unknown; epoch: number; primary: string; from: PrepareFrom; attempt: number };
     type Named = { service: string; here?: boolean; force?: boolean };
     return dispatcher({
       'host.status': method(objectSchema({}), () => this.status()),
@@ -174,6 +178,30 @@ export class HostDaemon {
       'service.failover': method(objectSchema({ service, force, here }, ['force', 'here']), (p: Named) =>
         services.failover(p.service, p.force === true, p.here === true),
       ),
+      'service.row': method(objectSchema({ service, here }, ['here']), (p: Named) =>
+        services.row(p.service, p.here === true),
+      ),
+      'service.reinstate': method(
+        objectSchema({ service, to: host, here }, ['to', 'here']),
+        (p: Named & { to?: string }) => services.reinstate(p.service, p.to, p.here === true),
+      ),
+      'service.switchover': method(
+        objectSchema({ service, to: host, atMs: { type: 'integer' }, dryRun: { type: 'boolean' }, here }, [
+          'to',
+          'atMs',
+          'dryRun',
+          'here',
+        ]),
+        (p: Named & { to?: string; atMs?: number; dryRun?: boolean }) =>
+          services.switchover(p.service, p.to, { dryRun: p.dryRun === true, atMs: p.atMs }, p.here === true),
+      ),
+      'service.switchover-status': method(objectSchema({ service, on: host }, ['on']), (p: Named & { on?: string }) =>
+        services.switchoverStatus(p.service, p.on),
+      ),
+      'service.switchover-cancel': method(objectSchema({ service, on: host }, ['on']), (p: Named & { on?: string }) =>
+        services.callSwitchoverOff(p.service, p.on),
+      ),
+      'host.facts': method(objectSchema({ config }), (p: { config: unknown }) => services.facts(p.config)),
       'service.stop': method(objectSchema({ service, force, here }, ['force', 'here']), (p: Named) =>
         services.stop(p.service, p.force === true, p.here === true),
       ),
@@ -191,11 +219,12 @@ export class HostDaemon {
         (p: { service: string; offset: number }) => services.logs(p.service, p.offset),
       ),
       'pair.prepare': method(
-        objectSchema({ config, epoch, primary: { type: 'string', pattern: HOST_NAME_PATTERN } }),
-        (p: { config: unknown; epoch: number; primary: string }) => services.prepare(p.config, p.epoch, p.primary),
+        objectSchema({ config, epoch, primary: host, from: { enum: ['start', 'checkpoint'] }, attempt }),
+        ({ config: given, ...wanted }: Prepare) => services.prepare(given, wanted),
       ),
-      'pair.cancel': method(objectSchema({ service, epoch }), (p: { service: string; epoch: number }) =>
-        services.cancel(p.service, p.epoch),
+      'pair.cancel': method(
+        objectSchema({ service, epoch, attempt }),
+        (p: { service: string; epoch: number; attempt: number }) => services.cancel(p.service, p.epoch, p.attempt),
       ),
     });
   }

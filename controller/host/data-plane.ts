@@ -9,8 +9,15 @@
 //      With `release`, the replica hears of it only then.
 //  P4. A lease that heartbeats renew counts from the moment at which the answered heartbeat was sent, not from the answer's arrival:
 //      answers that waited in a buffer while this host hung give no lease.
-//  P5. Everything dies with the daemon: a crash leaves no guest that runs, and no rule that lets something out. cleanLeftovers()
+//  P5 (reinsertion). A primary that attaches a backup lets its outputs go on until protect(). After protect() P1 holds, and `protected`
+//      means that the backup has acknowledged every event that was appended before protect() was called: what clients have seen by then.
+//      After detachBackup() nothing more is said of that backup.
+//  P6. Everything dies with the daemon: a crash leaves no guest that runs, and no rule that lets something out. cleanLeftovers()
 //      removes what remains (rules that hold back, addresses, mounts) when a daemon starts.
+//  P7 (passive). A passive backup acknowledges what it has stored; it executes nothing before takeOver(). It is `caughtUp` (the primary:
+//      `synchronised`) when it has a complete state and the whole journal from there on, and from then on it always has: a state
+//      replaces the one before, and the journal up to it, only when it is complete. takeOver() makes the group of the last complete
+//      state, executes the journal after it, all that was acknowledged, and goes live.
 //
 // Invariants of the interface: plain data; every callback comes from the event loop, never from inside a call; after close() none.
 //
@@ -46,6 +53,8 @@ export interface ServiceSpec {
   inputGate: 'acknowledgement' | 'packet';
   /** What the replica may be behind before the primary waits for it; 0: no bound. */
   lagMax: { events: number; bytes: number };
+  /** The backup is a state and a journal (P7), and gets a new state so often. Absent: it executes all the time. */
+  passive?: { checkpointEveryMs: number };
 }
 
 export interface PlaneOptions extends ServiceSpec {
@@ -81,6 +90,8 @@ export interface PrimaryOptions extends PlaneOptions {
 }
 
 export interface BackupOptions extends PlaneOptions {
+  /** The mirror brings the state of a guest that runs before its journal. */
+  fromCheckpoint: boolean;
   /** Where the mirror listens; port 0: any. */
   listen: { address: string; port: number };
   /** From whom a connection is taken; others are refused and reported. */
@@ -105,6 +116,18 @@ export interface PlaneStats {
   connections: number;
   processes: number;
   threads: number;
+  /** Of a passive backup; on its primary, as far as it was told. Null: there is none. */
+  stored: StoredState | null;
+}
+
+/** What a takeover of a passive backup would begin with. */
+export interface StoredState {
+  /** Complete ones so far. */
+  states: number;
+  stateBytes: number;
+  stateAgeMs: number;
+  /** From the last complete one on: what would be executed again. */
+  journalBytes: number;
 }
 
 /** What a takeover consisted of, in the order in which it happened. CLOCK_MONOTONIC of this host. */
@@ -123,8 +146,14 @@ export type PrimaryPlaneEvent =
   | { type: 'startFailed'; reason: string }
   | { type: 'mirror'; state: 'connected' }
   | { type: 'mirror'; state: 'lost'; kind: LossKind; reason: string }
-  /** The replica holds everything since the beginning. */
+  /** The replica holds everything since the beginning; after protect(), everything that was appended before it (P5). */
   | { type: 'protected' }
+  /** Of the transfer that attachBackup() began; `totalBytes` may grow while the guest writes. */
+  | { type: 'state'; sentBytes: number; totalBytes: number }
+  /** The new replica executes what it has received. Outputs do not wait for it yet. */
+  | { type: 'synchronised' }
+  /** Before protect(): the new backup is lost, or was never there. Afterwards that is `mirror` `lost`. */
+  | { type: 'attachFailed'; reason: string }
   /** wait4 encoding. The mirror stays connected until close(), so that its end is not taken for a failure. */
   | { type: 'guestEnded'; status: number; expected: boolean }
   /** Killed from outside (SIGKILL, out of memory): the replica is to go on. Nothing of its death was let out. */
@@ -148,8 +177,15 @@ export type BackupPlaneEvent =
 
 export interface PrimaryPlane {
   stats(): PlaneStats;
-  /** Brings a (new) backup in; `protected` follows. Its journal must begin with a checkpoint, or with the guest. */
+  /**
+   * Begins to send the running guest's state, and then its journal, to a replica that was started with `fromCheckpoint` for this epoch;
+   * `state`s and `synchronised` follow, or `attachFailed`. Throws when it cannot even begin. A passive one gets further states, each
+   * what has changed since the one before, for as long as it is attached.
+   */
   attachBackup(backup: { address: string; port: number; epoch: number }): void;
+  /** P5. From now on outputs wait for the backup that was attached. `protected` follows. */
+  protect(): void;
+  /** Gives the attached backup up: outputs wait for nobody. Only while the coordinator cannot have named it. */
   detachBackup(reason: string): void;
   /** Outputs wait for nobody from now on. Only after the coordinator gave this host `epoch`, alone. */
   goUnprotected(epoch: number): void;
@@ -181,7 +217,7 @@ export interface BackupPlane {
 export interface DataPlane {
   startPrimary(options: PrimaryOptions, onEvent: (event: PrimaryPlaneEvent) => void): PrimaryPlane;
   startBackup(options: BackupOptions, onEvent: (event: BackupPlaneEvent) => void): BackupPlane;
-  /** P5. What was found and removed, for the log. */
+  /** P6. What was found and removed, for the log. */
   cleanLeftovers(stateDir: string): Promise<string[]>;
 }
 
@@ -199,4 +235,5 @@ export const NO_STATS: PlaneStats = {
   connections: 0,
   processes: 0,
   threads: 0,
+  stored: null,
 };

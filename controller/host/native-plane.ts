@@ -73,10 +73,7 @@ export function nativePlane(stateDir: string): DataPlane {
   return {
     startPrimary: (options, onEvent) => {
       const network = networkOf(options);
-      // A packet is sent on as it is: to a neighbour of its own kind. Where the hosts know each other by addresses of the other kind,
-      // what arrives here after a takeover is dropped, and its senders repeat it.
-      const to = options.backup?.address;
-      if (network !== undefined && to !== undefined && isIP(to) === isIP(network.vip)) network.forwardTo = to;
+      if (network !== undefined) Object.assign(network, forwarding(options, options.backup?.address));
       return primaryPlane(options, network, onEvent);
     },
     startBackup: (options, onEvent) => backupPlane(options, networkOf(options), onEvent),
@@ -133,6 +130,15 @@ function common(options: PlaneOptions, network: NativeNetwork | undefined) {
 function mirrorOf(options: PlaneOptions, at: { address: string; port: number }) {
   const { provider, encryption, key, heartbeatMs, deadlineMs } = options.mirror;
   return { provider, encryption, key, heartbeatMs, deadlineMs, ...at, service: options.service, epoch: options.epoch };
+}
+
+/**
+ * Where clients' packets are sent on to when this host is not the primary any more. A packet is sent on as it is: to a neighbour of its
+ * own kind. Where the hosts know each other by addresses of the other kind, what arrives here after a takeover is dropped, and its
+ * senders repeat it.
+ */
+function forwarding({ vip }: PlaneOptions, to: string | undefined): { forwardTo?: string } {
+  return vip !== undefined && to !== undefined && isIP(to) === isIP(vip.address) ? { forwardTo: to } : {};
 }
 
 /** What the bytes on the mirror turn out not to be is the mirror's error. */
@@ -192,6 +198,10 @@ function primaryPlane(
               return say({ type: 'mirror', state: 'lost', kind: lossKind(event.kind), reason: event.reason });
             case 'guestLost':
               return say({ type: 'guestLost', signal: event.signal });
+            case 'attached':
+              return;
+            case 'stateSent':
+              return say({ type: 'state', sentBytes: event.bytes, totalBytes: event.total });
             default:
               return say(event);
           }
@@ -215,13 +225,10 @@ function primaryPlane(
         rpoMs: s.rpoMs,
         processes: s.processes,
         threads: s.threads,
+        stored: s.stored ?? null,
       };
     },
-    attachBackup: () => {
-      throw toUnderstudyError(new Error('a running guest needs a checkpoint to get a new backup'));
-    },
-    detachBackup: () => undefined,
-    goUnprotected: () => native.goUnprotected(),
+    ...attaching(options, native, options.backup !== undefined),
     fence: (reason, release) => {
       native.fence(reason, release);
       return Promise.resolve();
@@ -236,6 +243,33 @@ function primaryPlane(
       if (!ending.over) native.kill(SIGKILL);
       await ending.ended;
     },
+  };
+}
+
+/** How a running group gets a new backup: the same for one that was started here and one that was taken over. */
+function attaching(
+  options: PlaneOptions,
+  native: NativePrimary | NativeBackup,
+  hasBackup: boolean,
+): Pick<PrimaryPlane, 'attachBackup' | 'protect' | 'detachBackup' | 'goUnprotected'> {
+  const alone = (): void => {
+    if (hasBackup) native.goUnprotected();
+    hasBackup = false;
+  };
+  return {
+    attachBackup: ({ address, port, epoch }) => {
+      mapped(() =>
+        native.attachBackup({
+          ...mirrorOf({ ...options, epoch }, { address, port }),
+          ...options.passive,
+          ...forwarding(options, address),
+        }),
+      );
+      hasBackup = true;
+    },
+    protect: () => mapped(() => native.protect()),
+    detachBackup: alone,
+    goUnprotected: alone,
   };
 }
 
@@ -262,6 +296,8 @@ function backupPlane(
         sharedPaths: sharedPathsOf(options),
         mirror: mirrorOf(options, options.listen),
         lagBytesMax: options.lagMax.bytes,
+        fromCheckpoint: options.fromCheckpoint,
+        passive: options.passive !== undefined,
       },
       (event) => {
         switch (event.type) {
@@ -281,7 +317,22 @@ function backupPlane(
             return;
           case 'journalError':
           case 'firstByte':
+          case 'synchronised':
+          case 'attachFailed':
+          case 'protected':
             onLive?.(event);
+            return;
+          case 'attached':
+            return;
+          case 'stateSent':
+            onLive?.({ type: 'state', sentBytes: event.bytes, totalBytes: event.total });
+            return;
+          case 'guestLost':
+            onLive?.({ type: 'guestLost', signal: event.signal });
+            return;
+          case 'mirror':
+            if (event.state === 'connected') onLive?.({ type: 'mirror', state: 'connected' });
+            else onLive?.({ type: 'mirror', state: 'lost', kind: lossKind(event.kind), reason: event.reason });
             return;
           case 'message':
             if (onLive === undefined) say(event);
@@ -313,6 +364,7 @@ function backupPlane(
       lagEvents: s.live ? 0 : s.events - s.appliedEvents,
       lagBytes: s.live ? 0 : s.fedBytes - s.appliedBytes,
       connections: s.network?.connections ?? 0,
+      stored: s.stored ?? null,
     };
   };
   let grace: NodeJS.Timeout | undefined;
@@ -329,20 +381,16 @@ function backupPlane(
       });
       const primary: PrimaryPlane = {
         stats,
-        attachBackup: () => {
-          throw toUnderstudyError(new Error('a running guest needs a checkpoint to get a new backup'));
-        },
-        detachBackup: () => undefined,
-        goUnprotected: () => undefined,
-        fence: (reason) => {
-          native.fence(reason);
+        ...attaching(options, native, false),
+        fence: (reason, release) => {
+          native.fence(reason, release);
           return Promise.resolve();
         },
         stop: (graceMs) => {
           native.kill(SIGTERM);
           grace ??= setTimeout(() => native.kill(SIGKILL), graceMs);
         },
-        kill: () => native.fence('killed'),
+        kill: () => native.fence('killed', false),
         close,
       };
       return { primary, timeline };

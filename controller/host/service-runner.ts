@@ -3,11 +3,10 @@
 // Invariants:
 //  - The machine's effects are carried out in their order, each begun before the next event is looked at.
 //  - What an earlier data plane still has to say, after another was started, is not heard.
-//  - When fencing fails, the daemon ends: everything of it dies with it (data-plane.ts, P5).
+//  - When fencing fails, the daemon ends: everything of it dies with it (data-plane.ts, P6).
 //
 // Must not: decide. Every `if` about roles belongs into controller/pair.
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { messageOf, UnderstudyError } from '../../journal/src/errors.js';
@@ -22,6 +21,7 @@ import {
   type PairEffect,
   type PairEvent,
   type PairState,
+  type PrepareFrom,
   type TimerName,
   type Versioned,
 } from '../pair/model.js';
@@ -31,23 +31,24 @@ import {
   type BackupPlane,
   type BackupPlaneEvent,
   type DataPlane,
-  type PlaneOptions,
   type PlaneStats,
   type PrimaryPlane,
   type PrimaryPlaneEvent,
   type TimelineStage,
 } from './data-plane.js';
+import { outputPathOf, planeOptions, type PlaneSources } from './plane-options.js';
 import type { HostStore, Timeline } from './store.js';
-import { lookUpUser } from './users.js';
 
 /** With RPO > 0 a takeover waits for the old primary's lease, plus what clocks may differ in rate, plus what scheduling may take. */
 const CLOCK_RATE_ERROR = 0.02;
 const LEASE_MARGIN_MS = 5;
+/** A primary that has lost its backup asks to go on alone within about a heartbeat and a round trip to the coordinator. */
+const PASSIVE_WAIT_MS = 20;
 const REFRESH_WAIT_MS = 2_000;
 const REFRESH_RETRY_MS = 50;
 const PREPARE_TIMEOUT_MS = 15_000;
-/** Journals of earlier starts that are kept beside the current one, for looking into. */
-const OLD_JOURNALS_KEPT = 2;
+
+const NO_TRANSFER = { sentBytes: 0, totalBytes: 0 };
 
 export interface RunnerDeps {
   host: HostConfig;
@@ -63,6 +64,13 @@ export interface RunnerDeps {
 
 type Plane = { kind: 'primary'; plane: PrimaryPlane } | { kind: 'backup'; plane: BackupPlane };
 
+/** A replica writes to its own copy; one that begins later has missed what was written before, and nothing would notice. */
+function unsharedStorage({ storage, reinstate }: ServiceConfig): string | null {
+  const rule = reinstate.unsharedAsIs ? undefined : storage.find((one) => one.class === 'unshared');
+  if (rule === undefined) return null;
+  return `${rule.path} is unshared storage, and what was written to it is not brought to another host ('reinstate.unsharedAsIs' says that its copy will do)`;
+}
+
 export class ServiceRunner {
   private state: PairState;
   private current: Plane | undefined;
@@ -74,16 +82,21 @@ export class ServiceRunner {
   private readonly watchers = new Set<() => void>();
   private readonly unwatch: () => void;
   private timeline: Timeline | undefined;
+  private transfer = NO_TRANSFER;
   /** The partner fell silent: it may be this host that hears nothing. */
   private mayBeDeaf = false;
   private since = new Date().toISOString();
   private closing: Promise<unknown> = Promise.resolve();
+  private readonly sources: PlaneSources;
 
   constructor(
     readonly config: ServiceConfig,
     private readonly deps: RunnerDeps,
   ) {
+    const { host, keys } = deps;
+    this.sources = { config, host, keys, dir: join(host.stateDir, 'services', config.name) };
     const { ms } = config.rpo;
+    const passive = config.mode === 'active-passive';
     const { leaseMs } = deps.host.detection;
     this.state = initialState({
       service: config.name,
@@ -91,7 +104,19 @@ export class ServiceRunner {
       incarnation: randomUUID(),
       policy: {
         onBackupLoss: config.onBackupLoss,
-        leaseWaitMs: ms > 0 ? Math.ceil(leaseMs * (1 + CLOCK_RATE_ERROR)) + LEASE_MARGIN_MS : 0,
+        passive,
+        leaseWaitMs: Math.max(
+          ms > 0 ? Math.ceil(leaseMs * (1 + CLOCK_RATE_ERROR)) + LEASE_MARGIN_MS : 0,
+          passive ? PASSIVE_WAIT_MS : 0,
+        ),
+        reinstate: {
+          ...config.reinstate,
+          impossible: unsharedStorage(config),
+          candidates: [...config.hosts]
+            .sort((x, y) => y.priority - x.priority)
+            .map(({ name }) => name)
+            .filter((name) => name !== deps.host.name),
+        },
       },
     });
     this.unwatch = deps.coordinator.watch(config.name, (current) => this.feed({ type: 'record', current }));
@@ -99,6 +124,11 @@ export class ServiceRunner {
 
   get pair(): PairState {
     return this.state;
+  }
+
+  /** Of the state that a new backup gets. */
+  get transferred(): { sentBytes: number; totalBytes: number } {
+    return this.transfer;
   }
 
   get sinceText(): string {
@@ -110,7 +140,7 @@ export class ServiceRunner {
   }
 
   get outputPath(): string {
-    return join(this.dir(), 'output.log');
+    return outputPathOf(this.sources.dir);
   }
 
   /** Throws when the machine would not follow an operator's wish in this state. */
@@ -238,10 +268,14 @@ export class ServiceRunner {
       case 'log':
         return this.log(effect.level, effect.text);
       case 'prepareBackup':
-        return void this.prepareBackup(effect.host, effect.epoch);
+        return void this.prepareBackup(effect);
       case 'cancelBackup':
         return void this.deps
-          .askPeer(effect.host, 'pair.cancel', { service: this.config.name, epoch: effect.epoch })
+          .askPeer(effect.host, 'pair.cancel', {
+            service: this.config.name,
+            epoch: effect.epoch,
+            attempt: effect.attempt,
+          })
           .catch((error: unknown) =>
             this.log('info', `${effect.host} was not told that no replica is needed: ${messageOf(error)}`),
           );
@@ -263,6 +297,16 @@ export class ServiceRunner {
       case 'goUnprotected':
         if (this.current?.kind === 'primary') this.current.plane.goUnprotected(effect.epoch);
         return;
+      case 'attachBackup': {
+        const { address, port } = effect.backup;
+        this.transfer = NO_TRANSFER;
+        return this.attaching((plane) => plane.attachBackup({ address, port, epoch: effect.epoch }));
+      }
+      case 'protect':
+        return this.attaching((plane) => plane.protect());
+      case 'detachBackup':
+        if (this.current?.kind === 'primary') this.current.plane.detachBackup(effect.reason);
+        return;
       case 'fence':
         return this.fence(effect.reason, effect.release);
       case 'stopGuest':
@@ -272,7 +316,7 @@ export class ServiceRunner {
       case 'closePrimary':
         return this.drop('its guest has ended');
       case 'startBackup':
-        return void this.startBackup(effect.epoch, effect.primary);
+        return void this.startBackup(effect.epoch, effect.primary, effect.from);
       case 'stopAcknowledging':
         if (this.current?.kind === 'backup') this.current.plane.stopAcknowledging();
         return this.mark('fence', 'the replica acknowledges nothing more: the old primary can commit nothing new');
@@ -283,17 +327,28 @@ export class ServiceRunner {
     }
   }
 
-  private async prepareBackup(host: string, epoch: number): Promise<void> {
+  /** What fails of it is the end of the attempt, and of nothing else: the service is unprotected, as it was. */
+  private attaching(act: (plane: PrimaryPlane) => void): void {
+    try {
+      if (this.current?.kind !== 'primary') throw new Error('there is no guest');
+      act(this.current.plane);
+    } catch (error) {
+      this.feed({ type: 'attachFailed', reason: messageOf(error) });
+    }
+  }
+
+  private async prepareBackup(effect: Extract<PairEffect, { type: 'prepareBackup' }>): Promise<void> {
+    const { host, epoch, from, attempt } = effect;
     try {
       const answer = (await this.deps.askPeer(
         host,
         'pair.prepare',
-        { config: this.config, epoch, primary: this.deps.host.name },
+        { config: this.config, epoch, primary: this.deps.host.name, from, attempt },
         PREPARE_TIMEOUT_MS,
       )) as Omit<Backup, 'host'>;
-      this.feed({ type: 'backupPrepared', backup: { host, ...answer } });
+      this.feed({ type: 'backupPrepared', backup: { host, ...answer }, epoch });
     } catch (error) {
-      this.feed({ type: 'backupRefused', reason: messageOf(error) });
+      this.feed({ type: 'backupRefused', reason: messageOf(error), epoch });
     }
   }
 
@@ -321,7 +376,7 @@ export class ServiceRunner {
       if (generation !== this.generation) return;
       const plane = this.deps.plane.startPrimary(
         {
-          ...this.planeOptions(epoch),
+          ...planeOptions(this.sources, epoch),
           ...(backup === null ? {} : { backup: { address: backup.address, port: backup.port } }),
         },
         (event) => this.onPrimary(generation, event),
@@ -332,7 +387,7 @@ export class ServiceRunner {
     }
   }
 
-  private async startBackup(epoch: number, primary: string): Promise<void> {
+  private async startBackup(epoch: number, primary: string, from: PrepareFrom): Promise<void> {
     const generation = this.replace();
     this.timeline = undefined;
     try {
@@ -340,9 +395,10 @@ export class ServiceRunner {
       if (generation !== this.generation) return;
       const plane = this.deps.plane.startBackup(
         {
-          ...this.planeOptions(epoch),
+          ...planeOptions(this.sources, epoch),
           listen: { address: this.deps.host.dataPlane.address, port: 0 },
           primary,
+          fromCheckpoint: from === 'checkpoint',
         },
         (event) => this.onBackup(generation, event),
       );
@@ -414,6 +470,13 @@ export class ServiceRunner {
         return this.feed({ type: 'mirrorLost', kind: event.kind, reason: event.reason });
       case 'protected':
         return this.feed({ type: 'mirrorProtected' });
+      case 'state':
+        this.transfer = { sentBytes: event.sentBytes, totalBytes: event.totalBytes };
+        return;
+      case 'synchronised':
+        return this.feed({ type: 'synchronised' });
+      case 'attachFailed':
+        return this.feed({ type: 'attachFailed', reason: event.reason });
       case 'guestEnded':
         return this.feed({ type: 'guestEnded', status: event.status });
       case 'guestLost':
@@ -436,7 +499,8 @@ export class ServiceRunner {
       case 'startFailed':
         return this.feed({ type: 'startFailed', reason: event.reason });
       case 'connected':
-        return this.log('info', `the mirror of ${event.peer} is connected`);
+        this.log('info', `the mirror of ${event.peer} is connected`);
+        return this.feed({ type: 'connected' });
       case 'caughtUp':
         return this.feed({ type: 'caughtUp' });
       case 'lost':
@@ -498,64 +562,5 @@ export class ServiceRunner {
       this.deps.store.addHistory(this.config.name, { at, level, text });
       this.deps.log(level, `${this.config.name}: ${text}`);
     });
-  }
-
-  // ---- Options of the data plane -------------------------------------------------------------------------------------
-
-  private dir(): string {
-    return join(this.deps.host.stateDir, 'services', this.config.name);
-  }
-
-  private planeOptions(epoch: number): PlaneOptions {
-    const { config } = this;
-    const { host, keys } = this.deps;
-    const own = config.hosts.find(({ name }) => name === host.name);
-    return {
-      service: config.name,
-      argv: config.command,
-      env: Object.entries(config.environment).map(([name, value]) => `${name}=${value}`),
-      cwd: config.workingDirectory,
-      ...(config.user === undefined ? {} : { user: lookUpUser(config.user) }),
-      // The same on every host: the guest must not see where it is.
-      hostname: config.name,
-      ...(config.vip === undefined
-        ? {}
-        : { vip: { ...config.vip, interface: own?.interface ?? config.vip.interface } }),
-      tcpPorts: config.ports.tcp,
-      udpPorts: config.ports.udp,
-      storage: config.storage,
-      namespaces: config.namespaces,
-      rpo: config.rpo,
-      outputCommit: config.outputCommit,
-      inputGate: config.inputGate,
-      lagMax: config.lag,
-      epoch,
-      journalDir: this.newJournalDir(epoch),
-      outputPath: this.outputPath,
-      mirror: {
-        provider: host.dataPlane.provider,
-        encryption: host.dataPlane.encryption,
-        key: keys.mirror,
-        ...host.detection,
-      },
-      ringBytes: host.dataPlane.ringBytes,
-      segmentBytes: host.dataPlane.segmentBytes,
-    };
-  }
-
-  private newJournalDir(epoch: number): string {
-    const parent = join(this.dir(), 'journals');
-    mkdirSync(parent, { recursive: true, mode: 0o700 });
-    const name = (n: number, attempt: number): string => `${String(n).padStart(8, '0')}.${attempt}`;
-    const old = readdirSync(parent).sort();
-    for (const surplus of old.slice(0, Math.max(0, old.length - OLD_JOURNALS_KEPT))) {
-      rmSync(join(parent, surplus), { recursive: true, force: true });
-    }
-    for (let attempt = 0; ; attempt++) {
-      if (old.includes(name(epoch, attempt))) continue;
-      const path = join(parent, name(epoch, attempt));
-      mkdirSync(path, { mode: 0o700 });
-      return path;
-    }
   }
 }

@@ -10,19 +10,24 @@ import { join } from 'node:path';
 
 import { errnoOf, messageOf, UnderstudyError } from '../../journal/src/errors.js';
 import { receivedServiceConfig, type ServiceConfig } from '../config/service-config.js';
-import { holdsPrimary, type PairState } from '../pair/model.js';
+import { holdsPrimary, type PairState, type PrepareFrom } from '../pair/model.js';
 import type {
   ApplyAnswer,
   ExplainAnswer,
   FailoverAnswer,
   HistoryAnswer,
+  HostFacts,
   ListAnswer,
   LogsAnswer,
+  ReinstateAnswer,
   ServiceRow,
+  SwitchoverStatus,
 } from './api.js';
+import { hostFacts } from './facts.js';
 import type { PeerDirectory } from './peers.js';
 import { ServiceRunner, type RunnerDeps } from './service-runner.js';
 import type { Timeline } from './store.js';
+import { Switchover } from './switchover.js';
 
 const START_TIMEOUT_MS = 60_000;
 const FAILOVER_TIMEOUT_MS = 10_000;
@@ -32,6 +37,8 @@ const HISTORY_LINES = 500;
 
 export class Services {
   private readonly runners = new Map<string, ServiceRunner>();
+  /** The last of each service: its end is asked for when it is over. */
+  private readonly switchovers = new Map<string, Switchover>();
 
   constructor(
     private readonly deps: RunnerDeps,
@@ -82,11 +89,16 @@ export class Services {
     }
     const runner = await this.runnerFor(config);
     await runner.refresh();
-    const backup = config.hosts.find(({ name }) => name !== self)?.name ?? null;
+    const others = this.others(config);
+    // One that is not there would only be found out to be so; the first is asked all the same when none is, for its reason.
+    const backup = others.find((name) => this.peers.isConnected(name)) ?? others[0] ?? null;
     runner.ask({ type: 'start', backup });
     const state = await runner.until(
       'running',
-      ({ phase }) => ['protected', 'unprotected', 'failed', 'ended', 'fenced', 'idle'].includes(phase),
+      ({ phase, reinsertion }) =>
+        ['protected', 'failed', 'ended', 'fenced', 'idle'].includes(phase) ||
+        // The backup that a start with one is to have may still be on its way: a passive one always is.
+        (phase === 'unprotected' && (reinsertion.stage === 'idle' || reinsertion.failures > 0)),
       START_TIMEOUT_MS,
     );
     if (!holdsPrimary(state)) {
@@ -127,6 +139,7 @@ export class Services {
   }
 
   private async runnerFor(config: ServiceConfig): Promise<ServiceRunner> {
+    this.assertOwnAddress(config);
     const old = this.runners.get(config.name);
     if (old !== undefined && JSON.stringify(old.config) === JSON.stringify(config)) return old;
     if (old !== undefined) {
@@ -144,18 +157,22 @@ export class Services {
   }
 
   /** A primary asks this host for a replica. */
-  async prepare(given: unknown, epoch: number, primary: string): Promise<{ address: string; port: number }> {
+  async prepare(
+    given: unknown,
+    wanted: { epoch: number; primary: string; from: PrepareFrom; attempt: number },
+  ): Promise<{ address: string; port: number }> {
     const config = receivedServiceConfig(given);
     if (!config.hosts.some(({ name }) => name === this.deps.host.name))
       throw new UnderstudyError('E_CONFIG', `${config.name}: ${this.deps.host.name} is not one of its hosts`);
+    this.assertRoom(config);
     const runner = await this.runnerFor(config);
     await runner.refresh();
-    runner.ask({ type: 'prepare', primary, epoch });
+    runner.ask({ type: 'prepare', ...wanted });
     return await runner.untilListening();
   }
 
-  cancel(service: string, epoch: number): void {
-    this.runners.get(service)?.feed({ type: 'cancel', epoch });
+  cancel(service: string, epoch: number, attempt: number): void {
+    this.runners.get(service)?.feed({ type: 'cancel', epoch, attempt });
   }
 
   // ---- Changes of a running service ----------------------------------------------------------------------------------
@@ -184,6 +201,165 @@ export class Services {
           );
     const record = state.known!.record;
     return { service, from: old, to: record.primary, epoch: record.epoch, tookMs: performance.now() - begun };
+  }
+
+  /** A new backup for a service without one; while it comes, `row` shows how far it is. */
+  async reinstate(service: string, to: string | undefined, here: boolean): Promise<ReinstateAnswer> {
+    const runner = this.runner(service);
+    const elsewhere = this.primaryElsewhere(runner, here);
+    if (elsewhere !== undefined)
+      return (await this.peers.ask(elsewhere, 'service.reinstate', {
+        service,
+        ...(to === undefined ? {} : { to }),
+        here: true,
+      })) as ReinstateAnswer;
+    const host = to ?? this.otherHost(runner.config);
+    this.assertHost(runner.config, host);
+    const { stage, host: coming, failures } = runner.pair.reinsertion;
+    const joined = stage !== 'idle' && coming === host;
+    if (!joined) runner.ask({ type: 'reinstate', host });
+    return { service, host: this.deps.host.name, to: host, joined, failures };
+  }
+
+  async switchover(
+    service: string,
+    to: string | undefined,
+    options: { dryRun: boolean; atMs: number | undefined },
+    here: boolean,
+  ): Promise<SwitchoverStatus> {
+    const runner = this.runner(service);
+    const elsewhere = this.primaryElsewhere(runner, here);
+    if (elsewhere !== undefined)
+      return (await this.peers.ask(elsewhere, 'service.switchover', {
+        service,
+        ...(to === undefined ? {} : { to }),
+        ...(options.atMs === undefined ? {} : { atMs: options.atMs }),
+        dryRun: options.dryRun,
+        here: true,
+      })) as SwitchoverStatus;
+    const target = to ?? runner.pair.peer ?? this.otherHost(runner.config);
+    this.assertHost(runner.config, target);
+    const other = this.switchovers.get(service);
+    if (other !== undefined && !other.isOver) {
+      throw new UnderstudyError(
+        'E_SERVICE_STATE',
+        `${service}: a switchover to ${other.status.to} is ${other.status.state}`,
+        {
+          hint: `'understudy switchover ${service} --cancel' calls it off.`,
+        },
+      );
+    }
+    const made = new Switchover(
+      runner,
+      {
+        self: this.deps.host.name,
+        ask: (host, name, params) => this.peers.ask(host, name, params),
+        isConnected: (host) => this.peers.isConnected(host),
+        log: this.deps.log,
+      },
+      target,
+      options,
+    );
+    this.switchovers.set(service, made);
+    return made.status;
+  }
+
+  /** `on`: the host that conducts it, which need not be the primary any more; absent: the primary, or whoever is asked. */
+  async switchoverStatus(service: string, on: string | undefined): Promise<SwitchoverStatus> {
+    const host = this.conductor(service, on);
+    if (host !== undefined)
+      return (await this.peers.ask(host, 'service.switchover-status', { service, on: host })) as SwitchoverStatus;
+    return this.conducted(service).status;
+  }
+
+  async callSwitchoverOff(service: string, on: string | undefined): Promise<SwitchoverStatus> {
+    const host = this.conductor(service, on);
+    if (host !== undefined)
+      return (await this.peers.ask(host, 'service.switchover-cancel', { service, on: host })) as SwitchoverStatus;
+    const found = this.conducted(service);
+    found.callOff('asked for');
+    return found.status;
+  }
+
+  private conductor(service: string, on: string | undefined): string | undefined {
+    if (on !== undefined) return on === this.deps.host.name ? undefined : on;
+    if (this.switchovers.get(service)?.isOver === false) return undefined;
+    return this.primaryElsewhere(this.runner(service), false);
+  }
+
+  private conducted(service: string): Switchover {
+    const found = this.switchovers.get(service);
+    if (found === undefined)
+      throw new UnderstudyError('E_SERVICE_STATE', `${service}: no switchover is planned on ${this.deps.host.name}`);
+    return found;
+  }
+
+  /** The primary, where that is another host; E_SERVICE_STATE when it cannot be told. */
+  private primaryElsewhere(runner: ServiceRunner, here: boolean): string | undefined {
+    const { role, peer, phase, known } = runner.pair;
+    if (role === 'primary' || here) return undefined;
+    const host = role === 'backup' ? peer : (known?.record.primary ?? null);
+    if (host !== null && host !== this.deps.host.name) return host;
+    throw new UnderstudyError('E_SERVICE_STATE', `${runner.config.name}: it does not run (${phase})`);
+  }
+
+  /** The preferred one first. */
+  private others(config: ServiceConfig): string[] {
+    return [...config.hosts]
+      .sort((a, b) => b.priority - a.priority)
+      .map(({ name }) => name)
+      .filter((name) => name !== this.deps.host.name);
+  }
+
+  private otherHost(config: ServiceConfig): string {
+    const others = this.others(config);
+    const other = others.find((name) => this.peers.isConnected(name)) ?? others[0];
+    if (other === undefined)
+      throw new UnderstudyError('E_SERVICE_STATE', `${config.name} has no other host than ${this.deps.host.name}`, {
+        hint: "Name two in the definition's 'hosts', and start it anew.",
+      });
+    return other;
+  }
+
+  /** A host may stand behind many services: each address moves by itself, so no two of them may share one. */
+  private assertOwnAddress(config: ServiceConfig): void {
+    const { vip } = config;
+    if (vip === undefined) return;
+    for (const { config: other, pair } of this.runners.values()) {
+      if (other.name === config.name || pair.role === 'none' || other.vip?.address !== vip.address) continue;
+      throw new UnderstudyError(
+        'E_CONFIG',
+        `${config.name}: the address ${vip.address} is that of ${other.name}, which is ${pair.phase} on ${this.deps.host.name}`,
+        { hint: 'An address moves with one service. Give each its own, or make one service of them.' },
+      );
+    }
+  }
+
+  /** What passive services keep here has a bound: beyond it no other one is taken in. */
+  private assertRoom(config: ServiceConfig): void {
+    const { bytesMax } = this.deps.host.standby;
+    if (config.mode !== 'active-passive' || bytesMax === 0) return;
+    const kept = [...this.runners.values()]
+      .filter(({ config: { name }, pair }) => name !== config.name && pair.role === 'backup')
+      .map((runner) => runner.stats().stored)
+      .reduce((sum, stored) => sum + (stored?.stateBytes ?? 0) + (stored?.journalBytes ?? 0), 0);
+    if (kept < bytesMax) return;
+    throw new UnderstudyError(
+      'E_SERVICE_STATE',
+      `${config.name}: ${this.deps.host.name} keeps ${kept} bytes of other passive services, and may keep ${bytesMax}`,
+      { hint: "Raise 'standby.bytesMax' in its configuration, or name another host in the service's definition." },
+    );
+  }
+
+  private assertHost(config: ServiceConfig, host: string): void {
+    if (config.hosts.some(({ name }) => name === host)) return;
+    throw new UnderstudyError('E_USAGE', `${config.name}: ${host} is not one of its hosts`, {
+      hint: `They are ${config.hosts.map(({ name }) => name).join(', ')}.`,
+    });
+  }
+
+  facts(given: unknown): HostFacts {
+    return hostFacts(this.deps.host, receivedServiceConfig(given));
   }
 
   async stop(service: string, force: boolean, here: boolean): Promise<{ service: string; state: string }> {
@@ -263,6 +439,7 @@ export class Services {
 
   /** Before the daemon ends: what is protected is handed over, the rest is stopped. */
   async shutdown(): Promise<void> {
+    for (const one of this.switchovers.values()) if (one.status.state === 'scheduled') one.callOff('the daemon ends');
     const busy = [...this.runners.values()].filter(({ pair }) => pair.role !== 'none');
     for (const runner of busy) runner.feed({ type: 'shutdown' });
     await Promise.all(
@@ -278,7 +455,21 @@ export class Services {
   // ---- Questions -----------------------------------------------------------------------------------------------------
 
   list(host: ListAnswer['host']): ListAnswer {
-    return { host, services: [...this.runners.values()].map((runner) => row(runner)) };
+    return { host, services: [...this.runners.keys()].map((name) => this.rowOf(name)) };
+  }
+
+  /** One service, as its primary sees it. */
+  async row(service: string, here: boolean): Promise<ServiceRow> {
+    const runner = this.runner(service);
+    if (here || runner.pair.role === 'primary') return this.rowOf(service);
+    return (await this.peers.ask(this.primaryElsewhere(runner, false)!, 'service.row', {
+      service,
+      here: true,
+    })) as ServiceRow;
+  }
+
+  private rowOf(service: string): ServiceRow {
+    return row(this.runner(service), this.switchovers.get(service));
   }
 
   async explain(service: string, here: boolean): Promise<ExplainAnswer> {
@@ -344,8 +535,10 @@ export class Services {
   }
 }
 
-function row(runner: ServiceRunner): ServiceRow {
+function row(runner: ServiceRunner, switchover: Switchover | undefined): ServiceRow {
   const { pair: state, config } = runner;
+  const { stage, host, failures, failure } = state.reinsertion;
+  const planned = switchover === undefined || switchover.isOver ? undefined : switchover.status;
   const stats = runner.stats();
   const record = state.known?.record;
   const isProtected = state.phase === 'protected' || state.phase === 'synchronising';
@@ -362,6 +555,8 @@ function row(runner: ServiceRunner): ServiceRow {
     rpo: isProtected ? { ms: stats.rpoMs, bytes: stats.rpoBytes } : null,
     since: runner.sinceText,
     reason: state.reason,
+    reinsertion: stage === 'idle' && failures === 0 ? null : { stage, host, ...runner.transferred, failures, failure },
+    switchover: planned === undefined ? null : { to: planned.to, state: planned.state, at: planned.at },
     stats,
   };
 }

@@ -8,6 +8,16 @@ import type { PairEffect, PairEvent, PairState, Step } from './model.js';
 
 /** How long a prepared replica waits to be named by the coordinator. */
 const UNLISTED_WAIT_MS = 15_000;
+/**
+ * How long one that is to be made of a checkpoint waits for the primary's connection. Once it is there, nothing but its loss ends the
+ * wait: a transfer takes its time, and outputs wait for this replica before the coordinator names it.
+ */
+const UNCONNECTED_WAIT_MS = 60_000;
+/**
+ * How long a complete replica that has lost its primary waits for a record that names it: the primary may have asked for it. Any
+ * record that follows ends the wait; so does a primary that tries again.
+ */
+const UNNAMED_WAIT_MS = 60_000;
 /** How long a replica whose guest has ended waits for the primary to say so to the coordinator. */
 const ENDED_WAIT_MS = 2_000;
 
@@ -15,6 +25,21 @@ const dropTimers: PairEffect[] = [
   { type: 'cancelTimer', name: 'lease' },
   { type: 'cancelTimer', name: 'unlisted' },
 ];
+
+/** The coordinator does not name this replica, and has not given its epoch to anything else. */
+export function waitToBeNamed(state: PairState): Step {
+  return go(
+    state,
+    { claim: null, unnamed: true },
+    log('info', `the coordinator does not name this host as the backup of ${state.peer}, or not yet: waiting for that`),
+    { type: 'startTimer', name: 'unlisted', ms: UNNAMED_WAIT_MS },
+  );
+}
+
+/** It does now. The replica has acknowledged nothing since it lost its primary. */
+export function namedAtLast(state: PairState): Step {
+  return after([{ type: 'cancelTimer', name: 'unlisted' }], takeOver({ ...state, unnamed: false }, state.reason));
+}
 
 export function backupStep(state: PairState, event: PairEvent): Step {
   if (state.role === 'none') {
@@ -24,10 +49,16 @@ export function backupStep(state: PairState, event: PairEvent): Step {
     case 'prepare':
       return after([{ type: 'stopBackup', reason: 'a new one was asked for' }], prepare(state, event));
     case 'cancel':
-      if (event.epoch !== state.epoch || isEntitled(state)) return go(state, {});
+      if (event.epoch !== state.epoch || event.attempt !== state.attempt || isEntitled(state)) return go(state, {});
       return giveUp(state, 'idle', 'info', 'the primary does not need it');
     case 'listening':
       return state.phase === 'starting' ? go(state, { phase: 'synchronising' }) : go(state, {});
+    case 'connected':
+      return go(
+        state,
+        {},
+        ...(state.fromCheckpoint ? [{ type: 'cancelTimer' as const, name: 'unlisted' as const }] : []),
+      );
     case 'startFailed':
       return giveUp(state, 'failed', 'error', `it could not be set up: ${event.reason}`);
     case 'caughtUp':
@@ -62,7 +93,8 @@ export function backupStep(state: PairState, event: PairEvent): Step {
   }
 }
 
-function prepare(state: PairState, event: { primary: string; epoch: number }): Step {
+function prepare(state: PairState, event: Extract<PairEvent, { type: 'prepare' }>): Step {
+  const fromCheckpoint = event.from === 'checkpoint';
   return go(
     state,
     {
@@ -71,20 +103,23 @@ function prepare(state: PairState, event: { primary: string; epoch: number }): S
       epoch: event.epoch,
       peer: event.primary,
       synced: false,
+      fromCheckpoint,
+      attempt: event.attempt,
+      unnamed: false,
       guestGone: false,
       claim: null,
       reason: '',
     },
     ...dropTimers,
-    { type: 'startBackup', epoch: event.epoch, primary: event.primary },
-    { type: 'startTimer', name: 'unlisted', ms: UNLISTED_WAIT_MS },
+    { type: 'startBackup', epoch: event.epoch, primary: event.primary, from: event.from },
+    { type: 'startTimer', name: 'unlisted', ms: fromCheckpoint ? UNCONNECTED_WAIT_MS : UNLISTED_WAIT_MS },
   );
 }
 
 function giveUp(state: PairState, phase: 'idle' | 'failed', level: 'info' | 'warning' | 'error', reason: string): Step {
   return go(
     state,
-    { role: 'none', phase, peer: null, synced: false, claim: null, reason },
+    { role: 'none', phase, peer: null, synced: false, unnamed: false, claim: null, reason },
     ...dropTimers,
     { type: 'cancelTimer', name: 'retryClaim' },
     { type: 'stopBackup', reason },
@@ -94,7 +129,7 @@ function giveUp(state: PairState, phase: 'idle' | 'failed', level: 'info' | 'war
 
 function streamLost(state: PairState, why: string, released: boolean): Step {
   // Waiting for the lease to end: the primary says that it has stopped, so there is nothing left to wait for.
-  if (state.phase === 'claiming' && state.claim === null && released) return takeOver(state, why);
+  if (state.phase === 'claiming' && state.claim === null && !state.unnamed && released) return takeOver(state, why);
   if (!['starting', 'synchronising', 'protected'].includes(state.phase)) return go(state, {});
   // The journal ended with the guest: the primary's connection has no reason to stay.
   if (state.guestGone) return go(state, {});
@@ -107,7 +142,10 @@ function streamLost(state: PairState, why: string, released: boolean): Step {
       state,
       { phase: 'claiming', reason: why },
       ...fenceFirst,
-      log('warning', `${why}; with RPO > 0 its lease must end first (${state.policy.leaseWaitMs} ms)`),
+      log(
+        'warning',
+        `${why}; it has ${state.policy.leaseWaitMs} ms to lose its lease, or to go on alone, before this host asks to take over`,
+      ),
       { type: 'startTimer', name: 'lease', ms: state.policy.leaseWaitMs },
     );
   }
@@ -143,10 +181,14 @@ function diverged(state: PairState, reason: string): Step {
 }
 
 function timer(state: PairState, name: string): Step {
-  if (name === 'lease' && state.phase === 'claiming' && state.claim === null) {
+  if (name === 'lease' && state.phase === 'claiming' && state.claim === null && !state.unnamed) {
     return takeOver(state, state.reason);
   }
   if (name !== 'unlisted') return go(state, {});
+  // A primary that does not have this replica yet says itself how its guest ended.
+  if (state.guestGone && state.fromCheckpoint && !isEntitled(state)) {
+    return giveUp(state, 'idle', 'info', 'the guest ended before this host was its backup');
+  }
   if (state.guestGone) {
     return after(
       [{ type: 'stopBackup', reason: 'the guest ended' }],

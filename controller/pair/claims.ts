@@ -100,6 +100,15 @@ export function finish(
   );
 }
 
+/** What clients notice of a claim that is not decided. */
+const WAITING: Record<ClaimPurpose, string> = {
+  start: 'Nothing runs yet',
+  goUnprotected: 'Outputs wait',
+  takeOver: 'Nothing runs',
+  reinstate: 'Outputs go on, as long as the new backup answers',
+  finish: 'Nothing more is let out that a replica does not hold',
+};
+
 export function retryLater(state: PairState, pending: Claim, why: string): Step {
   const attempts = pending.attempts + 1;
   const ms = RETRY_MS[Math.min(attempts - 1, RETRY_MS.length - 1)]!;
@@ -107,7 +116,12 @@ export function retryLater(state: PairState, pending: Claim, why: string): Step 
     state,
     { claim: { ...pending, attempts } },
     ...(attempts === 1
-      ? [log('warning', `epoch ${pending.record.epoch} cannot be decided yet: ${why}. Outputs wait; asking again`)]
+      ? [
+          log(
+            'warning',
+            `epoch ${pending.record.epoch} cannot be decided yet: ${why}. ${WAITING[pending.purpose]}; asking again`,
+          ),
+        ]
       : []),
     { type: 'startTimer', name: 'retryClaim', ms },
   );

@@ -7,7 +7,7 @@
 //  - A host that has lost its state (a daemon that was started again) never becomes primary by what the coordinator still says of it.
 //
 // Must not: do anything. No clock, no randomness, no I/O, no import but of this folder and the record's type: effects are data.
-import { backupStep } from './backup.js';
+import { backupStep, namedAtLast, waitToBeNamed } from './backup.js';
 import {
   after,
   claim,
@@ -21,10 +21,15 @@ import {
   retryLater,
   START_ATTEMPTS_MAX,
 } from './claims.js';
-import type { PairEvent, PairState, Step, Versioned } from './model.js';
-import { primaryStep, startPrimary } from './primary.js';
+import type { ClaimPurpose, PairEvent, PairState, Step, Versioned } from './model.js';
+import { primaryStep, reinstated, startPrimary } from './primary.js';
+import { notNamed, reinstateRefusal, settleReinsertion } from './reinsertion.js';
 
 export function step(state: PairState, event: PairEvent): Step {
+  return settleReinsertion(state, decide(state, event));
+}
+
+function decide(state: PairState, event: PairEvent): Step {
   switch (event.type) {
     case 'record':
       return recordSeen(state, event.current);
@@ -73,7 +78,7 @@ export function refusal(state: PairState, event: PairEvent): string | undefined 
       return busy ? `it is ${state.phase} here, as ${state.role}` : undefined;
     case 'prepare':
       if (state.role === 'primary') return `this host is its primary (${state.phase}, epoch ${state.epoch})`;
-      if (state.role === 'backup' && state.phase !== 'starting' && state.phase !== 'synchronising')
+      if (state.role === 'backup' && !['starting', 'synchronising'].includes(state.phase) && !state.unnamed)
         return `this host holds the replica of epoch ${state.epoch} (${state.phase})`;
       if (event.epoch <= (state.known?.record.epoch ?? 0))
         return `epoch ${event.epoch} is over: the coordinator is at ${state.known?.record.epoch}`;
@@ -88,6 +93,8 @@ export function refusal(state: PairState, event: PairEvent): string | undefined 
         return state.synced && isEntitled(state) ? undefined : 'the replica here is not complete';
       }
       return `it does not run here (${state.phase})`;
+    case 'reinstate':
+      return reinstateRefusal(state, event.host);
     case 'stop':
       return state.role === 'primary' ? undefined : `this host is not its primary (${state.phase})`;
     default:
@@ -119,6 +126,11 @@ function recordSeen(state: PairState, seen: Versioned): Step {
       log('info', `protected: this host holds the replica, epoch ${state.epoch}`),
     );
   }
+  if (state.role === 'backup' && state.unnamed && isEntitled(knowing)) return namedAtLast(knowing);
+  if (state.role === 'backup' && record.epoch === state.epoch && state.claim === null && !isEntitled(knowing)) {
+    // The epoch for which this replica was prepared was given to something else: it can never be named.
+    return superseded(knowing);
+  }
   if (state.role === 'none' && pending === null) return leftBehind(knowing);
   return go(knowing, {});
 }
@@ -134,7 +146,7 @@ function superseded(state: PairState): Step {
     type: 'cancelTimer' as const,
     name,
   }));
-  const gone = { role: 'none' as const, claim: null, peer: null, backup: null, synced: false };
+  const gone = { role: 'none' as const, claim: null, peer: null, backup: null, synced: false, unnamed: false };
   if (state.role === 'primary') {
     const releasing = state.phase === 'releasing';
     return go(
@@ -178,7 +190,7 @@ function leftBehind(state: PairState): Step {
 
 // ---- Answers to claims -----------------------------------------------------------------------------------------------
 
-function claimWon(state: PairState, purpose: 'start' | 'goUnprotected' | 'takeOver' | 'finish'): Step {
+function claimWon(state: PairState, purpose: ClaimPurpose): Step {
   const { epoch, reason } = state.known!.record;
   switch (purpose) {
     case 'start':
@@ -216,6 +228,8 @@ function claimWon(state: PairState, purpose: 'start' | 'goUnprotected' | 'takeOv
         log('warning', `taking over, epoch ${epoch}: ${reason}`),
         { type: 'takeOver', epoch },
       );
+    case 'reinstate':
+      return reinstated(state);
     case 'finish':
       // Asked to stop: now that no replica may take over any more, the guest may end.
       if (state.phase === 'stopping') {
@@ -230,6 +244,9 @@ function claimWon(state: PairState, purpose: 'start' | 'goUnprotected' | 'takeOv
 function claimLost(state: PairState, id: string, current: Versioned | null): Step {
   const pending = state.claim;
   if (pending === null || pending.id !== id) return go(state, {});
+  if (current === null && pending.purpose === 'reinstate') {
+    return notNamed(state, 'the coordinator has lost its record of this service');
+  }
   if (current === null) {
     return after(
       [log('error', 'the coordinator has lost its record of this service')],
@@ -252,7 +269,14 @@ function claimLost(state: PairState, id: string, current: Versioned | null): Ste
       `${current.record.primary ?? 'another host'} changed its record meanwhile`,
     );
   }
-  return superseded(knowing);
+  const mayBeNamed =
+    pending.purpose === 'takeOver' &&
+    state.fromCheckpoint &&
+    !state.guestGone &&
+    current.record.outcome === 'active' &&
+    current.record.primary === state.peer &&
+    current.record.epoch < state.epoch;
+  return mayBeNamed ? waitToBeNamed(knowing) : superseded(knowing);
 }
 
 function claimUnknown(state: PairState, id: string, reason: string): Step {
@@ -267,7 +291,14 @@ function giveUp(state: PairState, reason: string): Step {
   const cancel =
     state.backup === null
       ? []
-      : [{ type: 'cancelBackup' as const, host: state.backup.host, epoch: (state.known?.record.epoch ?? 0) + 1 }];
+      : [
+          {
+            type: 'cancelBackup' as const,
+            host: state.backup.host,
+            epoch: (state.known?.record.epoch ?? 0) + 1,
+            attempt: state.attempt,
+          },
+        ];
   const wasStarting = state.role === 'primary' && state.phase === 'starting';
   const given = go(
     state,

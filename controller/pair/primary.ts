@@ -3,7 +3,8 @@
 // Must not: let a guest go on without a backup before the coordinator agreed. The data plane holds outputs by itself when the mirror
 // is lost; `goUnprotected` is the only thing that lets them go, and it follows a won claim only.
 import { after, claim, finish, go, log } from './claims.js';
-import type { PairEvent, PairState, Step } from './model.js';
+import { NO_REINSERTION, type PairEvent, type PairState, type Step } from './model.js';
+import { beginReinsertion, isReinserting, reinsertionStep } from './reinsertion.js';
 
 /** How long an old primary waits to see that its backup took over, before it says that nobody did. */
 export const RELEASE_WAIT_MS = 5_000;
@@ -20,7 +21,9 @@ export function startPrimary(state: PairState, backup: string | null): Step {
     epoch: state.known?.record.epoch ?? 0,
   };
   if (backup === null) return startAlone(base, 'no other host was given');
-  return go(base, {}, { type: 'prepareBackup', host: backup, epoch: base.epoch + 1 });
+  if (state.policy.passive) return claim(base, 'start', { primary: state.self, reason: 'started' });
+  const attempt = base.attempt + 1;
+  return go(base, { attempt }, { type: 'prepareBackup', host: backup, epoch: base.epoch + 1, from: 'start', attempt });
 }
 
 function startAlone(state: PairState, why: string): Step {
@@ -38,24 +41,33 @@ function startAlone(state: PairState, why: string): Step {
 }
 
 export function primaryStep(state: PairState, event: PairEvent): Step {
+  const reinserting = reinsertionStep(state, event);
+  if (reinserting !== undefined) return reinserting;
   switch (event.type) {
     case 'backupPrepared':
-      if (state.phase !== 'starting' || state.claim !== null) return go(state, {});
+      if (state.phase !== 'starting' || state.claim !== null || event.epoch !== state.epoch + 1) return go(state, {});
       return claim({ ...state, backup: event.backup }, 'start', {
         primary: state.self,
         backup: event.backup.host,
         reason: 'started',
       });
     case 'backupRefused':
-      if (state.phase !== 'starting' || state.claim !== null) return go(state, {});
+      if (state.phase !== 'starting' || state.claim !== null || event.epoch !== state.epoch + 1) return go(state, {});
       return startAlone(state, `${state.peer} cannot be its backup: ${event.reason}`);
     case 'guestStarted': {
       if (state.phase !== 'starting') return go(state, {});
+      const runs = log('info', `the guest runs (process ${event.pid})`);
+      if (state.backup === null && state.peer !== null) {
+        return after(
+          [runs],
+          beginReinsertion({ ...state, phase: 'unprotected', peer: null }, state.peer, 'as it starts'),
+        );
+      }
       const phase = state.backup === null ? 'unprotected' : state.synced ? 'protected' : 'synchronising';
       return go(
         state,
         { phase },
-        log('info', `the guest runs (process ${event.pid})`),
+        runs,
         ...(phase === 'unprotected' ? [log('error', `UNPROTECTED: ${state.reason}`)] : []),
       );
     }
@@ -141,6 +153,13 @@ function guestLost(state: PairState, signal: number): Step {
     case 'starting':
     case 'unprotected':
     case 'takingOver':
+      if (isReinserting(state, 'confirming')) {
+        return go(
+          state,
+          { guestGone: true },
+          log('error', `${why}, while the coordinator was asked to name its backup`),
+        );
+      }
       return after(
         [log('error', `${why}, and there is no replica: the service is down`), { type: 'closePrimary' }],
         finish(state, 'failed', why),
@@ -173,6 +192,23 @@ function guestEnded(state: PairState, status: number): Step {
     default:
       return go(state, {});
   }
+}
+
+/** The coordinator names the new backup. What happened while it was asked is dealt with as if it happened now. */
+export function reinstated(state: PairState): Step {
+  const { host, backup, lost } = state.reinsertion;
+  const named: PairState = {
+    ...state,
+    epoch: state.known!.record.epoch,
+    phase: 'protected',
+    peer: host,
+    backup,
+    synced: true,
+    reinsertion: NO_REINSERTION,
+  };
+  if (state.guestGone) return release({ ...named, synced: lost === null }, 'the guest was killed');
+  const news = log('info', `protected again: ${host} holds the replica, epoch ${named.epoch}`);
+  return lost === null ? go(named, { reason: '' }, news) : mirrorLost(named, lost);
 }
 
 /** Hands over: nothing more leaves this host, then the replica is told that it may take over without waiting. */

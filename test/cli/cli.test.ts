@@ -49,7 +49,17 @@ describe('help', () => {
     ['preflight'],
     ...['start', 'check', 'status', 'key', 'example'].map((name) => ['host', name]),
     ...['apply', 'check', 'example', 'stop', 'remove', 'logs', 'history'].map((name) => ['service', name]),
-    ...[['host'], ['service'], ['witness'], ['witness', 'start'], ['list'], ['failover'], ['explain']],
+    ...[
+      ['host'],
+      ['service'],
+      ['witness'],
+      ['witness', 'start'],
+      ['list'],
+      ['failover'],
+      ['explain'],
+      ['reinstate'],
+      ['switchover'],
+    ],
   ];
   it.each(commands.map((c) => [c.join(' ') || '(none)', c] as const))('explains %s', (_name, words) => {
     const result = run(...words, '--help');
@@ -71,6 +81,8 @@ describe('help', () => {
       ['service'],
       ['list'],
       ['failover'],
+      ['reinstate'],
+      ['switchover'],
       ['explain'],
     ]) {
       expect(run(...words, '--help').stdout, words.join(' ')).toContain('Examples:');

@@ -87,6 +87,7 @@ describe('a service definition', () => {
       ports: { tcp: [6379], udp: [] },
       rpo: { ms: 0, bytes: 0 },
       namespaces: { pid: true, mount: true, ipc: true, uts: true },
+      reinstate: { auto: true, delayMs: 1_000, backoffMaxMs: 60_000, unsharedAsIs: true },
     });
     expect(receivedServiceConfig(JSON.parse(JSON.stringify(config)))).toEqual(config);
   });
@@ -106,6 +107,12 @@ describe('a service definition', () => {
       /:14: 'storage.0.class' must be one of unshared, shared, captured/,
     ],
     ['a field that is a guess', 'onBackupLoss', 'onBackuploss', /:17: .*did you mean 'onBackupLoss'\?/],
+    [
+      'a bound below what it bounds',
+      'reinstate: { auto: true, unsharedAsIs: true }',
+      'reinstate: { delayMs: 2000, backoffMaxMs: 1000 }',
+      /:19: 'reinstate.backoffMaxMs' \(1000\) must be at least 'reinstate.delayMs' \(2000\)/,
+    ],
     ['a host twice', 'name: host-b', 'name: host-a', /'host-a' is named twice/],
     [
       'a name that cannot be a key',
@@ -117,6 +124,50 @@ describe('a service definition', () => {
   ])('refuses %s', (_name, from, to, message) => {
     expect(SERVICE_EXAMPLE).toContain(from);
     expect(complaint(() => service(SERVICE_EXAMPLE.replace(from, to)))).toMatch(message);
+  });
+
+  const PASSIVE = SERVICE_EXAMPLE.replace('active-active', 'active-passive').replace(
+    'class: unshared',
+    'class: shared',
+  );
+
+  it('with a passive backup says how often that gets a state, and survives the way to another host, too', () => {
+    const config = service(PASSIVE);
+    expect(config).toMatchObject({
+      mode: 'active-passive',
+      checkpoint: { everyMs: 1_000 },
+      lag: { events: 0, bytes: 0 },
+    });
+    expect(receivedServiceConfig(JSON.parse(JSON.stringify(config)))).toEqual(config);
+    expect(service(`${PASSIVE}checkpoint: { everyMs: 250 }\n`).checkpoint).toEqual({ everyMs: 250 });
+    expect(service(SERVICE_EXAMPLE).checkpoint).toBeUndefined();
+  });
+
+  it.each([
+    ['no other host', '  - { name: host-b, priority: 50 }\n', '', /needs another host/],
+    [
+      'files that nobody would write',
+      'class: shared',
+      'class: unshared',
+      /:14: .*cannot be 'unshared' with active-passive/,
+    ],
+    ['never being alone', 'onBackupLoss: continue', 'onBackupLoss: stop', /:17: 'onBackupLoss: stop' says/],
+    ['a lag', 'onBackupLoss: continue', 'lag: { bytes: 1 }', /:17: 'lag' bounds/],
+    [
+      'states without a pause',
+      'onBackupLoss: continue',
+      'checkpoint: { everyMs: 10 }',
+      /:17: .*everyMs' must be >= 100/,
+    ],
+    [
+      'active-active at once',
+      'active-passive',
+      'active-active\ncheckpoint: { everyMs: 100 }',
+      /:8: 'checkpoint' is for/,
+    ],
+  ])('with a passive backup refuses %s', (_name, from, to, message) => {
+    expect(PASSIVE).toContain(from);
+    expect(complaint(() => service(PASSIVE.replace(from, to)))).toMatch(message);
   });
 
   it('hears of all that is wrong at once, in the order of the lines', () => {

@@ -125,6 +125,22 @@ describe.skipIf(cannot)('redis on two hosts, the primary', () => {
   );
 
   it(
+    'is relieved as planned, after a dry run that changes nothing',
+    onRig((rig) =>
+      movesToB(rig, () => {
+        const dry = rig.understudy('b', 'switchover', SERVICE, '--dry-run');
+        expect(dry).toMatchObject({ status: 0, err: '' });
+        expect(dry.out).toContain(`${SERVICE} could move from host-a to host-b now`);
+        const { status, out } = rig.understudy('a', 'switchover', SERVICE);
+        expect(out).toMatch(
+          new RegExp(`ok +hand-over .*\\nok +live .*\\n${SERVICE} moved from host-a to host-b, epoch 2`),
+        );
+        expect(status).toBe(0);
+      }),
+    ),
+  );
+
+  it(
     'is shut down by its administrator',
     onRig((rig) =>
       movesToB(rig, async () => {

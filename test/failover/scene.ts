@@ -45,6 +45,8 @@ export function definition(
     ],
     vip: { address: rig.vip, prefix: 24, interface: 'eth0' },
     ports: { tcp: [port] },
+    // One failover is looked at at a time; what comes after it would be in the capture, too.
+    reinstate: { auto: false },
     ...more,
   };
 }
@@ -74,6 +76,7 @@ export async function untilState(rig: Rig, host: Host, state: string, role: stri
     await until(`${state}, ${role} on host ${host}`, async () => {
       const row = await rig.row(host, SERVICE);
       last = `${row?.state}, ${row?.role} (${row?.reason})`;
+      if (row?.reinsertion) last += `, new backup: ${row.reinsertion.stage} ${row.reinsertion.failure}`;
       return row?.state === state && row.role === role ? true : undefined;
     });
   } catch (error) {

@@ -1,5 +1,5 @@
 // A daemon with the fake data plane, as a process: for tests that kill, freeze or cut it. `node fake-daemon.js CONFIG`.
-// SIGUSR2 ends the guests that it runs as primary, as if they had been killed.
+// SIGUSR2 ends the guests that it runs as primary, as if they had been killed; SIGWINCH makes their replicas seem far behind.
 import { readHostConfig } from '../../controller/config/host-config.js';
 import { HostDaemon } from '../../controller/host/daemon.js';
 import { FakePlane } from './fake-plane.js';
@@ -16,6 +16,9 @@ const daemon = await HostDaemon.start({
 });
 process.on('SIGUSR2', () => {
   for (const primary of plane.primaries) if (!primary.closed && !primary.fenced) primary.dieBy(9);
+});
+process.on('SIGWINCH', () => {
+  for (const primary of plane.primaries) primary.lagBytes = 5 << 20;
 });
 process.on('SIGTERM', () => {
   void daemon.stop().then(() => process.exit(0));

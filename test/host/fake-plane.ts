@@ -29,6 +29,12 @@ export class FakePrimary implements PrimaryPlane {
   closed = false;
   private socket: Socket | undefined;
   private heardAt = Date.now();
+  /** When so much is held, `protected` is said. */
+  private protectedAt: number | undefined;
+  private transferring = false;
+  /** Complete ones that a passive backup has, and when the last was. */
+  private states = 0;
+  private stateAt = 0;
   private readonly ticker: NodeJS.Timeout;
 
   constructor(
@@ -39,6 +45,7 @@ export class FakePrimary implements PrimaryPlane {
     this.count = taken?.count ?? 0;
     this.released = this.count;
     this.unprotected = options.backup === undefined;
+    if (!this.unprotected) this.protectedAt = 0;
     mkdirSync(dirname(options.outputPath), { recursive: true });
     this.ticker = setInterval(() => this.tick(), TICK_MS);
     if (taken === undefined) setImmediate(() => this.say({ type: 'started', pid: 4711 }));
@@ -63,15 +70,46 @@ export class FakePrimary implements PrimaryPlane {
   }
 
   stats(): PlaneStats {
-    return { ...NO_STATS, events: this.count, bytes: this.count * 64, receivedBytes: this.held * 64 };
+    return {
+      ...NO_STATS,
+      events: this.count,
+      bytes: this.count * 64,
+      receivedBytes: this.held * 64,
+      lagBytes: this.lagBytes,
+      stored:
+        this.states === 0
+          ? null
+          : {
+              states: this.states,
+              stateBytes: 4000,
+              stateAgeMs: Date.now() - this.stateAt,
+              journalBytes: this.lagBytes,
+            },
+    };
   }
 
-  attachBackup(): void {
-    throw new Error('the fake does not');
+  /** Why it cannot begin to; and how long the transfer of its state takes. */
+  attachRefusal: string | undefined;
+  transferMs = 20;
+  lagBytes = 0;
+
+  attachBackup(backup: { address: string; port: number }): void {
+    if (this.attachRefusal !== undefined) throw new Error(this.attachRefusal);
+    this.held = 0;
+    this.connect(backup.address, backup.port);
+  }
+
+  protect(): void {
+    this.unprotected = false;
+    this.protectedAt = this.count;
+    this.acknowledged(this.held);
   }
 
   detachBackup(): void {
-    this.cutMirror();
+    const socket = this.socket;
+    this.socket = undefined;
+    socket?.destroy();
+    this.goUnprotected();
   }
 
   goUnprotected(): void {
@@ -105,11 +143,38 @@ export class FakePrimary implements PrimaryPlane {
 
   private tick(): void {
     if (this.fenced || this.closed) return;
-    if (this.socket !== undefined && Date.now() - this.heardAt > this.options.mirror.deadlineMs)
+    if (this.socket !== undefined && !this.transferring && Date.now() - this.heardAt > this.options.mirror.deadlineMs)
       return this.lost('silent', 'deadline');
     this.count++;
-    this.socket?.write(`${JSON.stringify({ n: this.count })}\n`);
+    if (!this.transferring) this.socket?.write(`${JSON.stringify({ n: this.count })}\n`);
     this.flush();
+  }
+
+  private acknowledged(held: number): void {
+    this.held = Math.max(this.held, held);
+    if (this.protectedAt !== undefined && this.held >= this.protectedAt) {
+      this.protectedAt = undefined;
+      this.say({ type: 'protected' });
+    }
+    this.flush();
+  }
+
+  /** The state of a guest that runs, in four parts; then its journal. */
+  private transfer(socket: Socket, part: number): void {
+    if (this.socket !== socket) return;
+    this.say({ type: 'state', sentBytes: part * 1000, totalBytes: 4000 });
+    if (part < 4) return void setTimeout(() => this.transfer(socket, part + 1), this.transferMs / 4);
+    this.transferring = false;
+    socket.write(`${JSON.stringify({ n: this.count })}\n`);
+    if (this.options.passive !== undefined) this.sendStates(socket, this.options.passive.checkpointEveryMs);
+  }
+
+  private sendStates(socket: Socket, everyMs: number): void {
+    if (this.socket !== socket || this.closed || this.fenced) return;
+    this.states++;
+    this.stateAt = Date.now();
+    socket.write(`${JSON.stringify({ state: this.count })}\n`);
+    setTimeout(() => this.sendStates(socket, everyMs), everyMs);
   }
 
   private flush(): void {
@@ -122,11 +187,13 @@ export class FakePrimary implements PrimaryPlane {
   private connect(address: string, port: number): void {
     const socket = connect(port, address);
     this.socket = socket;
+    this.transferring = this.unprotected;
     let rest = '';
     socket.on('connect', () => {
       this.heardAt = Date.now();
-      socket.write(`${JSON.stringify({ n: this.count })}\n`);
       this.say({ type: 'mirror', state: 'connected' });
+      if (this.transferring) return this.transfer(socket, 0);
+      socket.write(`${JSON.stringify({ n: this.count })}\n`);
     });
     socket.on('data', (chunk) => {
       this.heardAt = Date.now();
@@ -134,19 +201,22 @@ export class FakePrimary implements PrimaryPlane {
       const lines = rest.split('\n');
       rest = lines.pop()!;
       const first = this.held === 0;
-      for (const line of lines) this.held = Math.max(this.held, (JSON.parse(line) as { held: number }).held);
-      if (first) this.say({ type: 'protected' });
-      this.flush();
+      for (const line of lines) this.acknowledged((JSON.parse(line) as { held: number }).held);
+      if (first && this.unprotected) this.say({ type: 'synchronised' });
     });
     socket.on('error', () => undefined);
-    socket.on('close', () => this.lost('closed', 'the connection ended'));
+    socket.on('close', () => {
+      if (this.socket === socket) this.lost('closed', 'the connection ended');
+    });
   }
 
   private lost(kind: 'closed' | 'silent', reason: string): void {
     if (this.socket === undefined) return;
     this.socket.destroy();
     this.socket = undefined;
-    this.say({ type: 'mirror', state: 'lost', kind, reason });
+    this.states = 0;
+    if (this.unprotected) this.say({ type: 'attachFailed', reason: `${kind}: ${reason}` });
+    else this.say({ type: 'mirror', state: 'lost', kind, reason });
   }
 
   private say(event: PrimaryPlaneEvent): void {
@@ -159,6 +229,9 @@ export class FakeBackup implements BackupPlane {
   count = 0;
   acknowledging = true;
   primary: FakePrimary | undefined;
+  /** Of the last complete state, where it is passive; a test may say how much it has stored. */
+  states = 0;
+  storedBytes = 4000;
   private readonly server: Server;
   private socket: Socket | undefined;
   private heardAt = Date.now();
@@ -176,7 +249,7 @@ export class FakeBackup implements BackupPlane {
       this.say({ type: 'listening', port: this.port });
     });
     this.ticker = setInterval(() => {
-      if (this.socket !== undefined && Date.now() - this.heardAt > options.mirror.deadlineMs)
+      if (this.count > 0 && this.socket !== undefined && Date.now() - this.heardAt > options.mirror.deadlineMs)
         this.lose({
           type: 'lost',
           kind: 'silent',
@@ -195,7 +268,9 @@ export class FakeBackup implements BackupPlane {
   }
 
   stats(): PlaneStats {
-    return { ...NO_STATS, events: this.count, receivedBytes: this.count * 64 };
+    const stored =
+      this.states === 0 ? null : { states: this.states, stateBytes: this.storedBytes, stateAgeMs: 0, journalBytes: 0 };
+    return { ...NO_STATS, events: this.count, receivedBytes: this.count * 64, stored };
   }
 
   stopAcknowledging(): void {
@@ -211,7 +286,7 @@ export class FakeBackup implements BackupPlane {
     this.over = true;
     clearInterval(this.ticker);
     this.server.close();
-    const { listen: _listen, primary: _primary, ...options } = this.options;
+    const { listen: _listen, primary: _primary, fromCheckpoint: _from, ...options } = this.options;
     this.primary = new FakePrimary({ ...options, epoch }, onEvent, { count: this.count });
     this.onPrimary(this.primary);
     return Promise.resolve({
@@ -240,8 +315,9 @@ export class FakeBackup implements BackupPlane {
       const lines = rest.split('\n');
       rest = lines.pop()!;
       for (const line of lines) {
-        const { n, release } = JSON.parse(line) as { n?: number; release?: string };
+        const { n, release, state } = JSON.parse(line) as { n?: number; release?: string; state?: number };
         if (!this.acknowledging) return;
+        if (state !== undefined) this.states++;
         if (n !== undefined) this.count = n;
         if (release !== undefined) return this.lose({ type: 'release', reason: release, atNs: nowNs() });
       }

@@ -14,26 +14,34 @@ import { readPairKeys, writeNewKey } from '../../controller/wire/key.js';
 import { freePort } from '../coordinator/free-port.js';
 import { FakePlane } from './fake-plane.js';
 
-export type HostName = 'a' | 'b';
+export type HostName = 'a' | 'b' | 'c';
 
 export class TestPair {
   readonly dir = mkdtempSync(join(tmpdir(), 'understudy-pair-'));
-  readonly planes: Record<HostName, FakePlane> = { a: new FakePlane(), b: new FakePlane() };
+  readonly planes: Record<HostName, FakePlane> = { a: new FakePlane(), b: new FakePlane(), c: new FakePlane() };
   readonly daemons: Partial<Record<HostName, HostDaemon>> = {};
-  readonly logs: Record<HostName, string[]> = { a: [], b: [] };
+  readonly logs: Record<HostName, string[]> = { a: [], b: [], c: [] };
   readonly failStops: string[] = [];
   witness: Witness | undefined;
-  private ports: { a: number; b: number; witness: number } = { a: 0, b: 0, witness: 0 };
+  private ports: Record<HostName | 'witness', number> = { a: 0, b: 0, c: 0, witness: 0 };
 
-  static async start(): Promise<TestPair> {
-    const pair = new TestPair();
+  private constructor(
+    private readonly names: readonly HostName[],
+    private readonly more: Partial<Record<HostName, string>>,
+  ) {}
+
+  /** `more`: further lines of a host's configuration. */
+  static async start(
+    names: readonly HostName[] = ['a', 'b'],
+    more: Partial<Record<HostName, string>> = {},
+  ): Promise<TestPair> {
+    const pair = new TestPair(names, more);
     process.env['UNDERSTUDY_RUN_DIR'] = join(pair.dir, 'run');
     writeNewKey(join(pair.dir, 'key'));
-    pair.ports = { a: await freePort(), b: await freePort(), witness: await freePort() };
-    for (const name of ['a', 'b'] as const) writeFileSync(pair.configFile(name), pair.configText(name));
+    pair.ports = { a: await freePort(), b: await freePort(), c: await freePort(), witness: await freePort() };
+    for (const name of names) writeFileSync(pair.configFile(name), pair.configText(name));
     await pair.startWitness();
-    await pair.startDaemon('a');
-    await pair.startDaemon('b');
+    for (const name of names) await pair.startDaemon(name);
     return pair;
   }
 
@@ -42,16 +50,19 @@ export class TestPair {
   }
 
   configText(name: HostName): string {
-    const other = name === 'a' ? 'b' : 'a';
+    const peers = this.names
+      .filter((other) => other !== name)
+      .map((other) => `{ name: ${other}, address: 127.0.0.1, port: ${this.ports[other]} }`);
     return [
       `name: ${name}`,
       'key: key',
       `stateDir: state-${name}`,
       `control: { address: 127.0.0.1, port: ${this.ports[name]} }`,
-      `peers: [{ name: ${other}, address: 127.0.0.1, port: ${this.ports[other]} }]`,
+      `peers: [${peers.join(', ')}]`,
       `coordinator: { driver: embedded, endpoints: ['127.0.0.1:${this.ports.witness}'] }`,
       // The fake heartbeats with timers of a busy test machine.
       'detection: { heartbeatMs: 20, deadlineMs: 1000, leaseMs: 500 }',
+      ...(this.more[name] === undefined ? [] : [this.more[name]]),
       '',
     ].join('\n');
   }
@@ -107,7 +118,9 @@ export class TestPair {
       const row = await this.row(name, service);
       if (row !== undefined && test(row)) return row;
       if (Date.now() > end)
-        throw new Error(`${name}: ${JSON.stringify(row)}\n${[...this.logs.a, '--', ...this.logs.b].join('\n')}`);
+        throw new Error(
+          `${name}: ${JSON.stringify(row)}\n${this.names.map((each) => this.logs[each].join('\n')).join('\n--\n')}`,
+        );
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   }
@@ -120,8 +133,7 @@ export class TestPair {
   }
 
   async end(): Promise<void> {
-    await this.stopDaemon('b');
-    await this.stopDaemon('a');
+    for (const name of [...this.names].reverse()) await this.stopDaemon(name);
     await this.stopWitness();
     rmSync(this.dir, { recursive: true, force: true });
   }
@@ -131,7 +143,9 @@ export function service(name: string, over = ''): ServiceConfig {
   return serviceConfig(
     ConfigSource.parse(
       'test.yaml',
-      `name: ${name}\ncommand: [server]\nhosts: [{ name: a, priority: 2 }, { name: b, priority: 1 }]\n${over}`,
+      `name: ${name}\ncommand: [server]\n${
+        over.includes('hosts:') ? '' : 'hosts: [{ name: a, priority: 2 }, { name: b, priority: 1 }]\n'
+      }${over.includes('reinstate:') ? '' : 'reinstate: { auto: false }\n'}${over}`,
     ),
   );
 }

@@ -65,7 +65,7 @@ function define(): string {
   const name = `s${++n}`;
   writeFileSync(
     join(dir, `${name}.yaml`),
-    `name: ${name}\ncommand: [server]\nhosts: [{ name: a }, { name: b }]\nstopGraceMs: 100\n`,
+    `name: ${name}\ncommand: [server]\nhosts: [{ name: a }, { name: b }]\nstopGraceMs: 100\nreinstate: { auto: false }\n`,
   );
   return name;
 }
@@ -178,6 +178,58 @@ describe('hosts', () => {
     await until('word of it', () => state('a', s) === 'unprotected');
     expect(run('list', '--daemon', 'a').out).toMatch(/unprotected.* all\n[^]*b is lost/);
     await until('a loud word in the log', () => logs.get('a')!.includes(`error ${s}: UNPROTECTED`));
+  });
+});
+
+describe('moves', () => {
+  it('switchover and reinstate, there and back again', () => {
+    const s = define();
+    expect(run('service', 'apply', `${s}.yaml`, '--daemon', 'a').code).toBe(0);
+    const dry = run('switchover', s, '--dry-run', '--daemon', 'b');
+    expect(dry).toMatchObject({ code: 0, err: '' });
+    expect(dry.out).toMatch(/^ok {6}hosts .*\n(ok .*\n)+.* could move from a to b now; nothing was changed\n$/);
+    const moved = run('switchover', s, '--daemon', 'a');
+    expect(moved).toMatchObject({ code: 0, err: '' });
+    expect(moved.out).toMatch(/ok {6}hand-over .*\nok {6}live .*\n.* moved from a to b, epoch 2, in \d+ ms\n$/);
+    expectContinued(s);
+    expect(run('switchover', s, '--daemon', 'a')).toMatchObject({ code: 80, out: '' });
+    const back = run('reinstate', s, '--daemon', 'a');
+    expect(back.out).toMatch(/is protected by a again, epoch 3, after /);
+    expect(back.code).toBe(0);
+    expect(run('reinstate', s, '--daemon', 'a').err).toMatch(/a protects it already/);
+    const json = run('switchover', s, '--json', '--daemon', 'b');
+    expect(JSON.parse(json.out)).toMatchObject({ state: 'done', from: 'b', to: 'a', epoch: 4 });
+    expect(JSON.parse(run('reinstate', s, '--json', '--to', 'b', '--daemon', 'b').out)).toMatchObject({
+      primary: 'a',
+      backup: 'b',
+      epoch: 5,
+    });
+    const planned = run('switchover', s, '--at', '+2h', '--daemon', 'b');
+    expect(planned.out).toMatch(/moves from a to b at 20.*, if all checks pass then\n$/);
+    expect(run('list', '--daemon', 'a').out).toMatch(/a switchover to b is scheduled for 20/);
+    expect(run('switchover', s, '--cancel', '--daemon', 'b').out).toMatch(/is called off\n$/);
+    expect(run('switchover', s, '--at', 'teatime', '--daemon', 'b').code).toBe(64);
+  });
+
+  it('Ctrl-C before the commit point calls a switchover off', async () => {
+    const s = define();
+    expect(run('service', 'apply', `${s}.yaml`, '--daemon', 'a').code).toBe(0);
+    children.get('a')!.kill('SIGWINCH');
+    const child = spawn(process.execPath, [join(root, 'dist/cli/start.js'), 'switchover', s, '--daemon', 'a'], {
+      cwd: dir,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let out = '';
+    let err = '';
+    child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+    const over = new Promise<number | null>((done) => child.once('exit', (code) => done(code)));
+    await until('the checks before the last', () => out.includes('protected'));
+    child.kill('SIGINT');
+    expect(await over).toBe(80);
+    expect(err).toMatch(/was called off: asked for\n {2}Nothing was changed/);
+    expect(state('a', s)).toBe('protected');
   });
 });
 

@@ -8,6 +8,7 @@
 import type { Versioned } from '../../controller/coordinator/record.js';
 import { refusal, step } from '../../controller/pair/machine.js';
 import { initialState, type PairEffect, type PairEvent } from '../../controller/pair/model.js';
+import { Ledger } from './ledger.js';
 import { Random } from './random.js';
 import {
   DEADLINE_MS,
@@ -15,6 +16,9 @@ import {
   LEASE_MS,
   leaseWait,
   NAMES,
+  newPrimary,
+  newReplica,
+  PassiveStore,
   SimulatedTime,
   Stream,
   type Host,
@@ -27,11 +31,14 @@ import {
 export class World {
   readonly random: Random;
   readonly hosts: Record<Name, Host>;
-  readonly outputs: Output[] = [];
   readonly trace: string[] = [];
   takeovers = 0;
   goneAlone = 0;
   starts = 0;
+  /** How often a service that was unprotected became protected again. */
+  reinstated = 0;
+  /** How often a passive backup got another state. */
+  states = 0;
   private readonly time = new SimulatedTime();
   private stored: Versioned | undefined;
   private revision = 0;
@@ -39,17 +46,20 @@ export class World {
   private events = 0;
   private generation = 0;
   private readonly cut: Record<string, number> = {};
-  /** Of the current generation: what the last takeover began with, and in which epoch. */
-  private base: { epoch: number; log: string[] } = { epoch: 0, log: [] };
-  private firstOfEpoch = new Map<string, number>();
+  private readonly ledger: Ledger;
 
   constructor(readonly options: WorldOptions) {
     this.random = new Random(options.seed);
+    this.ledger = new Ledger(options.rpoMs > 0, (what) => this.fail(what));
     this.hosts = { a: this.newHost('a'), b: this.newHost('b') };
     for (const host of Object.values(this.hosts)) {
       this.watch(host);
       this.tick(host);
     }
+  }
+
+  get outputs(): readonly Output[] {
+    return this.ledger.outputs;
   }
 
   get now(): number {
@@ -157,40 +167,18 @@ export class World {
 
   private release(host: Host, plane: Primary, index: number): void {
     const id = plane.log[index]!;
-    const out: Output = { t: this.now, host: host.name, epoch: plane.epoch, generation: plane.generation, index, id };
-    if (plane.generation !== this.generation)
-      this.fail(`${host.name} lets out ${id} of a service that was started anew since`);
-    // A takeover may have happened since: what comes after it from the old primary must be what the new one holds too.
-    if (this.options.rpoMs === 0) {
-      if (plane.epoch < this.base.epoch && this.base.log[index] !== id)
-        this.fail(
-          `${host.name} lets out ${id} (output ${index}) in epoch ${plane.epoch}; epoch ${this.base.epoch} has ${this.base.log[index] ?? 'nothing'} there`,
-        );
-    } else {
-      for (const [key, first] of this.firstOfEpoch) {
-        const [generation, epoch] = key.split('/').map(Number) as [number, number];
-        if (generation === plane.generation && epoch > plane.epoch)
-          this.fail(
-            `${host.name} lets out ${id} in epoch ${plane.epoch}, after epoch ${epoch} began to at ${first.toFixed(2)}`,
-          );
-      }
-    }
-    const key = `${plane.generation}/${plane.epoch}`;
-    if (!this.firstOfEpoch.has(key)) this.firstOfEpoch.set(key, this.now);
-    this.outputs.push(out);
+    const { epoch, generation } = plane;
+    this.heldByTheNamed(host, index, id);
+    this.ledger.released({ t: this.now, host: host.name, epoch, generation, index, id });
   }
 
-  private takenOver(log: string[], epoch: number): void {
-    this.takeovers++;
-    if (this.options.rpoMs === 0) {
-      for (const out of this.outputs) {
-        if (out.generation === this.generation && log[out.index] !== out.id)
-          this.fail(
-            `epoch ${epoch} begins without ${out.id} (output ${out.index}), which epoch ${out.epoch} had let out`,
-          );
-      }
-    }
-    this.base = { epoch, log: [...log] };
+  /** With RPO 0, what leaves the host that the record names as primary is with the one that it names as backup. */
+  private heldByTheNamed(host: Host, index: number, id: string): void {
+    const record = this.stored?.record;
+    if (this.options.rpoMs > 0 || record?.primary !== host.name || record.backup === null) return;
+    const there = this.hosts[record.backup as Name].plane;
+    if (there?.role === 'backup' && there.epoch === record.epoch && there.log[index] !== id)
+      this.fail(`${host.name} lets out ${id} (output ${index}), which its backup ${record.backup} does not hold`);
   }
 
   // ---- The data planes -----------------------------------------------------------------------------------------------
@@ -234,11 +222,60 @@ export class World {
       if (plane.held === plane.log.length - 1) plane.oldestUnheldAt = this.now;
       const index = plane.log.length - 1;
       const id = plane.log[index]!;
-      if (stream !== undefined) {
+      if (stream !== undefined && index >= stream.begins) {
         this.transmit(stream, stream.backup, () => this.received(stream, index, id));
       }
     }
     this.flush(host, plane);
+  }
+
+  /** A checkpoint, then what is journalled from it on: in order, in one stream. The state takes its time. */
+  private sendState(stream: Stream, primary: Primary): void {
+    const { primary: from, backup: to } = stream;
+    const begun = this.hosts[from];
+    this.later(begun, this.random.between(1, 60), () => {
+      if (primary.stream !== stream) return;
+      const state = [...primary.log];
+      stream.begins = state.length;
+      this.transmit(stream, to, () => {
+        const there = this.hosts[to].plane;
+        if (there?.role !== 'backup' || there.stream !== stream || !there.acknowledging) return;
+        there.log = [...state];
+        there.stored?.complete(state);
+        this.transmit(stream, from, () => this.acknowledged(stream, state.length - 1));
+        this.later(this.hosts[to], this.random.between(1, 20), () => {
+          if (there.stream !== stream || there.lost) return;
+          there.synced = true;
+          if (there.stored !== undefined) this.sendFurtherStates(stream, primary);
+          this.feed(this.hosts[to], { type: 'caughtUp' });
+          this.transmit(stream, from, () => {
+            if (primary.stream === stream) this.feed(begun, { type: 'synchronised' });
+          });
+        });
+      });
+    });
+  }
+
+  /** Passive: what has changed since the last state, again and again, beside the journal. It is one only when it is complete. */
+  private sendFurtherStates(stream: Stream, primary: Primary): void {
+    const { primary: from, backup: to } = stream;
+    const stored = (): PassiveStore | undefined => {
+      const there = this.hosts[to].plane;
+      return there?.role === 'backup' && there.stream === stream && there.acknowledging ? there.stored : undefined;
+    };
+    this.later(this.hosts[from], this.random.between(20, 80), () => {
+      if (primary.stream !== stream || primary.guest !== 'runs' || primary.fenced) return;
+      this.transmit(stream, to, () => stored()?.begin());
+      this.later(this.hosts[from], this.random.between(1, 60), () => {
+        if (primary.stream !== stream || primary.guest !== 'runs' || primary.fenced) return;
+        const state = [...primary.log];
+        this.transmit(stream, to, () => {
+          stored()?.complete(state);
+          this.states++;
+        });
+        this.sendFurtherStates(stream, primary);
+      });
+    });
   }
 
   private received(stream: Stream, index: number, id: string): void {
@@ -250,7 +287,8 @@ export class World {
     if (there?.role !== 'backup' || there.stream !== stream || !there.acknowledging) return;
     if (there.log.length !== index) this.fail(`mirror out of order: ${index} after ${there.log.length}`);
     there.log.push(id);
-    if (!there.synced) {
+    there.stored?.append(index, id);
+    if (!there.synced && stream.begins === 0) {
       there.synced = true;
       this.later(this.hosts[stream.backup], 0.3, () => this.feed(this.hosts[stream.backup], { type: 'caughtUp' }));
     }
@@ -261,10 +299,16 @@ export class World {
     const host = this.hosts[stream.primary];
     const plane = host.plane;
     if (plane?.role !== 'primary' || plane.stream !== stream) return;
-    if (plane.held === 0) this.later(host, 0.1, () => this.feed(host, { type: 'mirrorProtected' }));
     plane.held = Math.max(plane.held, index + 1);
     plane.oldestUnheldAt = this.now;
+    this.maybeProtected(host, plane);
     this.flush(host, plane);
+  }
+
+  private maybeProtected(host: Host, plane: Primary): void {
+    if (plane.protectedAt === undefined || plane.held < plane.protectedAt || plane.stream === undefined) return;
+    plane.protectedAt = undefined;
+    this.later(host, 0.1, () => this.feed(host, { type: 'mirrorProtected' }));
   }
 
   private flush(host: Host, plane: Primary): void {
@@ -296,8 +340,15 @@ export class World {
     if (plane.role === 'primary' && this.options.broken === 'alone-unasked') plane.unprotected = true;
     stream.ended[host.name] = true;
     if (kind === 'silent') this.closeStream(stream, host.name);
+    // Before outputs wait for it, the loss of a new backup is the end of an attempt.
+    const attaching = plane.role === 'primary' && plane.unprotected;
     this.later(host, this.random.between(0, 0.5), () =>
-      this.feed(host, { type: plane.role === 'primary' ? 'mirrorLost' : 'streamLost', kind, reason }),
+      this.feed(
+        host,
+        attaching
+          ? { type: 'attachFailed', reason: `${kind}: ${reason}` }
+          : { type: plane.role === 'primary' ? 'mirrorLost' : 'streamLost', kind, reason },
+      ),
     );
   }
 
@@ -347,7 +398,18 @@ export class World {
         service: 's',
         self: name,
         incarnation: `${name}0`,
-        policy: { onBackupLoss, leaseWaitMs: leaseWait(this.options) },
+        policy: {
+          onBackupLoss,
+          passive: this.options.passive === true,
+          leaseWaitMs: leaseWait(this.options),
+          reinstate: {
+            auto: this.options.reinstate,
+            delayMs: 20,
+            backoffMaxMs: 200,
+            candidates: [otherOf(name)],
+            impossible: null,
+          },
+        },
       }),
       plane: undefined,
       up: true,
@@ -364,6 +426,9 @@ export class World {
     const before = host.state;
     const { state, effects } = step(before, event);
     host.state = state;
+    if (this.options.broken === 'claim-before-protect' && host.plane?.role === 'primary' && state.phase === 'protected')
+      host.plane.unprotected = false;
+    if (before.phase === 'unprotected' && state.phase === 'protected') this.reinstated++;
     if (event.type !== 'record' || before.phase !== state.phase)
       this.note(
         `${host.name}: ${event.type}${event.type === 'timer' ? ` ${event.name}` : ''} -> ${state.role}/${state.phase} epoch ${state.epoch} [${effects.map((e) => e.type).join(' ')}]`,
@@ -378,27 +443,35 @@ export class World {
         return;
       case 'prepareBackup': {
         const other = this.hosts[effect.host as Name];
-        const refuse = (reason: string): void => this.feed(host, { type: 'backupRefused', reason });
+        const { epoch, from, attempt } = effect;
+        let answered = false;
+        const answer = (event: PairEvent): void => {
+          if (!answered) this.feed(host, event);
+          answered = true;
+        };
+        const refuse = (reason: string): void => answer({ type: 'backupRefused', reason, epoch });
         const life = host.life;
         const timeout = this.schedule(200, () => {
           if (host.life === life) this.later(host, 0, () => refuse('no answer'));
         });
         return this.message('a', 'b', other, () => {
-          const event: PairEvent = { type: 'prepare', primary: host.name, epoch: effect.epoch };
+          const event: PairEvent = { type: 'prepare', primary: host.name, epoch, from, attempt };
           const why = refusal(other.state, event);
           if (why === undefined) this.feed(other, event);
           this.message('a', 'b', host, () => {
             if (host.life !== life) return;
             timeout();
             if (why === undefined)
-              this.feed(host, { type: 'backupPrepared', backup: { host: effect.host, address: 'x', port: 1 } });
+              answer({ type: 'backupPrepared', backup: { host: effect.host, address: 'x', port: 1 }, epoch });
             else refuse(why);
           });
         });
       }
       case 'cancelBackup': {
         const other = this.hosts[effect.host as Name];
-        return this.message('a', 'b', other, () => this.feed(other, { type: 'cancel', epoch: effect.epoch }));
+        return this.message('a', 'b', other, () =>
+          this.feed(other, { type: 'cancel', epoch: effect.epoch, attempt: effect.attempt }),
+        );
       }
       case 'claim':
         return this.compareAndSet(host, effect.claim.id, effect.claim.expectedRevision, effect.claim.record);
@@ -416,30 +489,18 @@ export class World {
       case 'startPrimary': {
         this.starts++;
         this.generation++;
-        this.base = { epoch: 0, log: [] };
-        const made: Primary = {
-          role: 'primary',
-          epoch: effect.epoch,
-          generation: this.generation,
-          log: [],
-          held: 0,
-          released: 0,
+        this.ledger.startedAnew(this.generation);
+        const made = newPrimary(effect.epoch, this.generation, this.now, {
           unprotected: effect.backup === null,
-          guest: 'starting',
-          fenced: false,
-          live: true,
-          stream: undefined,
-          was: undefined,
-          leaseUntil: 0,
-          oldestUnheldAt: this.now,
-        };
+          protectedAt: effect.backup === null ? undefined : 1,
+        });
         host.plane = made;
         this.later(host, this.random.between(1, 10), () => {
           if (host.plane !== made || made.fenced) return;
           made.guest = 'runs';
           this.feed(host, { type: 'guestStarted', pid: 1 });
         });
-        if (effect.backup !== null) this.connect(host, made, effect.backup.host as Name);
+        if (effect.backup !== null) this.connect(host, made, effect.backup.host as Name, effect.epoch);
         return;
       }
       case 'goUnprotected':
@@ -447,8 +508,32 @@ export class World {
           plane.unprotected = true;
           plane.epoch = effect.epoch;
           plane.stream = undefined;
+          plane.protectedAt = undefined;
           this.goneAlone++;
         }
+        return;
+      case 'attachBackup':
+        if (plane?.role === 'primary') {
+          plane.held = 0;
+          this.connect(host, plane, effect.backup.host as Name, effect.epoch);
+        }
+        return;
+      case 'protect':
+        if (plane?.role !== 'primary') return;
+        if (this.options.broken === 'claim-before-protect') {
+          // What the machine asked for comes only with the record.
+          return this.later(host, 0, () => this.feed(host, { type: 'mirrorProtected' }));
+        }
+        plane.unprotected = false;
+        plane.protectedAt = this.options.broken === 'claim-before-held' ? 0 : plane.log.length;
+        this.maybeProtected(host, plane);
+        return;
+      case 'detachBackup':
+        if (plane?.role !== 'primary') return;
+        if (plane.stream !== undefined) this.closeStream(plane.stream, host.name);
+        plane.stream = undefined;
+        plane.protectedAt = undefined;
+        plane.unprotected = true;
         return;
       case 'fence':
         if (plane?.role === 'primary') {
@@ -478,17 +563,10 @@ export class World {
         host.plane = undefined;
         return;
       case 'startBackup':
-        host.plane = {
-          role: 'backup',
-          epoch: effect.epoch,
-          generation: 0,
-          log: [],
-          acknowledging: true,
-          synced: false,
-          stream: undefined,
-          was: undefined,
-          lost: false,
-        };
+        host.plane = newReplica(
+          effect.epoch,
+          this.options.passive === true ? new PassiveStore(this.options.broken === 'drops-early') : undefined,
+        );
         return this.later(host, 0.5, () => this.feed(host, { type: 'listening', port: 1 }));
       case 'stopAcknowledging':
         if (plane?.role === 'backup') {
@@ -501,25 +579,21 @@ export class World {
         if (plane?.role !== 'backup') return;
         if (plane.generation !== this.generation)
           this.fail(`${host.name} takes over with a replica of an earlier start`);
-        this.takenOver(plane.log, effect.epoch);
-        const made: Primary = {
-          role: 'primary',
-          epoch: effect.epoch,
-          generation: plane.generation,
-          log: [...plane.log],
-          held: 0,
-          released: plane.log.length,
+        this.takeovers++;
+        // A passive one has nothing but what it has stored; that it restores takes its time.
+        const log = plane.stored?.restored() ?? [...plane.log];
+        this.ledger.takenOver(log, effect.epoch);
+        const made = newPrimary(effect.epoch, plane.generation, this.now, {
+          log,
+          released: log.length,
           unprotected: true,
           guest: 'runs',
-          fenced: false,
           live: false,
-          stream: undefined,
           was: plane.was ?? plane.stream,
-          leaseUntil: 0,
-          oldestUnheldAt: this.now,
-        };
+        });
         host.plane = made;
-        return this.later(host, this.random.between(0.5, 8), () => {
+        const [least, most] = plane.stored === undefined ? [0.5, 8] : [20, 120];
+        return this.later(host, this.random.between(least, most), () => {
           if (host.plane !== made) return;
           made.live = true;
           this.feed(host, { type: 'live' });
@@ -532,27 +606,27 @@ export class World {
     }
   }
 
-  private connect(host: Host, primary: Primary, to: Name): void {
+  private connect(host: Host, primary: Primary, to: Name, epoch: number): void {
     this.message('a', 'b', this.hosts[to], () => {
       const there = this.hosts[to];
-      if (there.plane?.role !== 'backup' || there.plane.epoch !== primary.epoch || there.plane.stream !== undefined)
-        return;
+      if (there.plane?.role !== 'backup' || there.plane.epoch !== epoch || there.plane.stream !== undefined) return;
       if (host.plane !== primary || there.plane.lost) return;
-      const stream = new Stream(host.name, to, this.now);
+      const stream = new Stream(host.name, to, this.now, primary.unprotected);
       primary.stream = stream;
       there.plane.stream = stream;
       there.plane.generation = primary.generation;
-      primary.log.forEach((id, index) => this.transmit(stream, to, () => this.received(stream, index, id)));
+      this.later(this.hosts[to], 0, () => this.feed(this.hosts[to], { type: 'connected' }));
+      if (primary.unprotected) this.sendState(stream, primary);
+      else primary.log.forEach((id, index) => this.transmit(stream, to, () => this.received(stream, index, id)));
     });
+    const attempt = primary.unprotected ? host.state.reinsertion : undefined;
     this.later(host, 150, () => {
-      if (
-        host.plane === primary &&
-        primary.stream === undefined &&
-        !primary.unprotected &&
-        !primary.fenced &&
-        primary.held === 0
-      )
-        this.feed(host, { type: 'mirrorLost', kind: 'refused', reason: 'no connection' });
+      if (host.plane !== primary || primary.stream !== undefined || primary.fenced || primary.held > 0) return;
+      if (attempt === undefined) {
+        if (!primary.unprotected) this.feed(host, { type: 'mirrorLost', kind: 'refused', reason: 'no connection' });
+      } else if (host.state.reinsertion === attempt) {
+        this.feed(host, { type: 'attachFailed', reason: 'no connection' });
+      }
     });
   }
 
@@ -641,6 +715,8 @@ export class World {
     if (this.trace.length > 400) this.trace.splice(0, 200);
   }
 }
+
+const otherOf = (name: Name): Name => (name === 'a' ? 'b' : 'a');
 
 function linkName(x: string, y: string): string {
   return x < y ? `${x}-${y}` : `${y}-${x}`;

@@ -1,0 +1,102 @@
+// Passive backups: a state and a journal on the other host, of which the guest is made when it is needed. Clients never connect again
+// and know each answer in advance. Needs root.
+import { describe, expect, it } from 'vitest';
+
+import { Client } from '../harness/client.js';
+import { until } from '../harness/process.js';
+import { otherHost, type Host, type Rig } from '../harness/rig.js';
+import { cannot, definition, expectUnharmed, onRig, SERVICE } from './scene.js';
+
+const ROUNDS = Number(process.env['UNDERSTUDY_ROUNDS'] ?? 4);
+const ROUND_MS = 10_000;
+const PORT = 6379;
+const COMMAND = ['redis-server', '--port', String(PORT), '--save', '', '--bind', '0.0.0.0', '--protected-mode', 'no'];
+
+async function untilRow(rig: Rig, host: Host, service: string, role: string, state: string): Promise<void> {
+  await until(`${service} to be ${state}, ${role} on host ${host}`, async () => {
+    const row = (await rig.list(host)).services.find((one) => one.service === service);
+    return row?.role === role && row.state === state ? true : undefined;
+  });
+}
+
+/** A redis-server of its own name and address, whose state goes to host b twice a second. */
+async function protect(rig: Rig, name: string, address: string): Promise<void> {
+  const config = definition(rig, COMMAND, PORT, {
+    name,
+    mode: 'active-passive',
+    checkpoint: { everyMs: 500 },
+    vip: { address, prefix: 24, interface: 'eth0' },
+    reinstate: { auto: true, delayMs: 100 },
+  });
+  const answer = await rig.apply('a', config);
+  // Alone first; the record names the backup when it has the first state.
+  expect(answer).toMatchObject({ host: 'host-a', state: 'protected', backup: 'host-b', epoch: 2 });
+  await until(`${name} to accept connections`, () =>
+    rig.run('c', ['bash', '-c', `exec 3<>/dev/tcp/${address}/${PORT}`]).status === 0 ? true : undefined,
+  );
+}
+
+const talk = (rig: Rig, host: string, seed: number): Promise<Client> =>
+  Client.start(rig, { host, port: PORT, dialogue: 'redis', connections: 4, pauseMs: 2, seed });
+
+const killGuest = (rig: Rig, host: Host): void =>
+  rig.pidsOf(host, 'redis-server').forEach((pid) => process.kill(pid, 'SIGKILL'));
+
+describe.skipIf(cannot)('redis with a passive backup', () => {
+  it(
+    'executes nothing there, and goes on there each time that its guest is killed',
+    onRig(async (rig) => {
+      await protect(rig, SERVICE, rig.vip);
+      expect(rig.pidsOf('b', 'redis-server')).toEqual([]);
+      const client = await talk(rig, rig.vip, 3);
+      await client.answered(300);
+      for (let round = 0, from: Host = 'a'; round < ROUNDS; round++, from = otherHost(from)) {
+        const begun = performance.now();
+        killGuest(rig, from);
+        await untilRow(rig, otherHost(from), SERVICE, 'primary', 'protected');
+        await untilRow(rig, from, SERVICE, 'backup', 'protected');
+        expect(performance.now() - begun, 'milliseconds until it was protected again').toBeLessThan(ROUND_MS);
+        await client.answered(200);
+      }
+      expectUnharmed(await client.stop(), 300 + 200 * ROUNDS);
+    }),
+    15_000 + ROUNDS * ROUND_MS,
+  );
+
+  it(
+    'goes on from one that has had many states, which replaced each other',
+    onRig(async (rig) => {
+      await protect(rig, SERVICE, rig.vip);
+      const client = await talk(rig, rig.vip, 4);
+      await until('ten states', async () => {
+        const stored = (await rig.row('a', SERVICE))?.stats.stored;
+        return (stored?.states ?? 0) >= 10 ? true : undefined;
+      });
+      killGuest(rig, 'a');
+      await untilRow(rig, 'b', SERVICE, 'primary', 'protected');
+      await client.answered(200);
+      expectUnharmed(await client.stop(), 200);
+    }),
+    60_000,
+  );
+
+  it(
+    'one standby behind three services takes over all of them when their host dies',
+    onRig(async (rig) => {
+      const services = ['one', 'two', 'three'].map((name, i) => ({
+        name,
+        address: `10.77.0.${101 + i}`,
+        seed: 10 + i,
+      }));
+      for (const { name, address } of services) await protect(rig, name, address);
+      expect(rig.pidsOf('b', 'redis-server')).toEqual([]);
+      const clients = await Promise.all(services.map(({ address, seed }) => talk(rig, address, seed)));
+      await Promise.all(clients.map((client) => client.answered(200)));
+      rig.signalAll('a', 'SIGKILL');
+      await Promise.all(services.map(({ name }) => untilRow(rig, 'b', name, 'primary', 'unprotected')));
+      await Promise.all(clients.map((client) => client.answered(200)));
+      for (const client of clients) expectUnharmed(await client.stop(), 400);
+    }),
+    60_000,
+  );
+});
