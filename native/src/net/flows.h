@@ -50,6 +50,9 @@ class Flows {
   // Connections that exist already when a backup is added, of a guest that is paused. Their sockets are in the mirror up to `position`;
   // what the guest has told up to `ring_offset` happened before. Nothing is acknowledged from here on that the backup has not.
   void adopt(const std::vector<SocketState>& sockets, uint64_t position, uint64_t ring_offset);
+  // From here on packets of all connections go through the queue, until each has caught up again. For another look at their sockets, which
+  // nothing may come into meanwhile: Gate::hold() after this. Returns when what was on its way past the queue has arrived.
+  void turn_to_queue();
   void tick();
   // Events up to this offset of the ring are in the mirror up to this position.
   void sent(uint64_t position, uint64_t ring_end);

@@ -227,6 +227,7 @@ ConnectionSnapshot Protection::mark(const std::vector<pid_t>& pids, uint64_t seq
     record_mark({}, seq, ring_offset);
     return snapshot;
   }
+  if (Flows* flows = standing_flows_; flows != nullptr && adopted_) flows->turn_to_queue();
   const auto none_passes = gate_->hold();
   snapshot = take_snapshot(pids, {.vip = gate_config_->vip, .gated = {}, .in_flight = {}});
   for (const std::string& why : snapshot.failed)
