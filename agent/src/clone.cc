@@ -190,10 +190,6 @@ i64 clone_common(Thread* t, const CloneCall& c) {
   if (recording()) {
     if (!take_numbers(!thread, gtid, process)) return settle(t, -kEAGAIN);
     slot_of(gtid).resume = abi::kResumeUnborn;
-    if (!thread) {
-      const u32 own = t->process->slot;
-      ctl.processes[process].parent = c.flags & kCloneParent ? ctl.processes[own].parent : own;
-    }
     slot_of(gtid).vforked = 0;
     slot_of(gtid).state = abi::kThreadLive;
     slot_of(gtid).gtid = gtid;
@@ -218,6 +214,10 @@ i64 clone_common(Thread* t, const CloneCall& c) {
     pidfd = s.extra[2];
   }
 
+  if (!thread) {
+    const u32 own = t->process->slot;
+    ctl.processes[process].parent = c.flags & kCloneParent ? ctl.processes[own].parent : own;
+  }
   i64 ret;
   Thread* child = nullptr;
   block_all_signals();
@@ -232,7 +232,7 @@ i64 clone_common(Thread* t, const CloneCall& c) {
     slot_of(gtid).state = abi::kThreadLive;
     if (!thread) {
       abi::ProcessSlot& p = ctl.processes[process];
-      p.dying = p.dead = p.doomed = 0;
+      p.dying = p.dead = p.doomed = p.waited = 0;
       p.pid = true_processes() ? (i32)wanted : 0;
       p.state = abi::kThreadLive;
     }

@@ -281,8 +281,12 @@ i64 replay_generic(Thread* t, const Call& c) {
   if (US_UNLIKELY(c.nr == kSysSetrlimit || c.nr == kSysPrlimit) && !is_error(ret)) follow_stack_limit(t, c);
   if (US_UNLIKELY(shadowing())) shadow_call(t, c, ret);
   if (US_UNLIKELY(true_processes())) {
-    if (c.nr == kSysWait4 || c.nr == kSysWaitid) reap_again(t, c, ret);
-    else follow_process_call(t, c, ret);
+    if (c.nr == kSysWait4 || c.nr == kSysWaitid) {
+      reap_again(t, c, ret);
+      note_waited(c, ret);  // for checkpoints, once it is live
+    } else {
+      follow_process_call(t, c, ret);
+    }
   }
   return ret;
 }

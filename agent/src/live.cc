@@ -4,6 +4,7 @@
 #include "baton.h"
 #include "fast.h"
 #include "pids.h"
+#include "process.h"
 #include "shadow.h"
 #include "signals.h"
 
@@ -42,6 +43,8 @@ void become_live(Thread* t) {
     reinstall_handlers(t);
     shadow_go_live(t);
     kill_doomed();
+    // Of a child in vfork its parent does.
+    if (!t->vforked) offer_tracking(t);
   }
   set_kernel_mask(t->guest_mask);
 }

@@ -170,7 +170,7 @@ void restore_blocks(const abi::RestoreProcess& p) {
     t->stub_addr = 0;
     t->spawner = nullptr;
     t->output_needed = 0;
-    t->draining = 0;
+    t->draining = t->drain_kicks = 0;
     t->slice = 0;
     t->restoring = 0;
   }
@@ -273,6 +273,7 @@ void restore_process(u32 index) {
   sys(kSysArchPrctl, 0x1001 /* ARCH_SET_GS */, first);
   replay_child_signal(first);
   Process& process = *(Process*)p.process_block;
+  process.live = false;  // the recording's may have been a replica's
   if (p.stack_begin) {
     process.stack_low = p.stack_begin;
     limit_stack(first, p.stack_limit);
@@ -330,6 +331,8 @@ void restore_thread(Thread* t) {
   sys(kSysSetTidAddress, &t->kernel_tid);
   sys(kSysArchPrctl, 0x1002 /* ARCH_SET_FS */, saved.fs_base);
   t->slot->tid = t->kernel_tid;
+  t->slot->process_block = (u64)t->process;  // for the next checkpoint
+  t->slot->vforked = t->vforked;
   t->slot->pid = c.processes[t->process->slot].pid = (i32)sys(kSysGetpid);
   sys(kSysPrctl, 0x59616d61 /* PR_SET_PTRACER */, -1);
   block_all_signals();

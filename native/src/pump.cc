@@ -152,6 +152,13 @@ void Pump::run() {
     if (last || asked || pressed || (unwritten_ != 0 && monotonic_ns() - unwritten_since_ns_ > kUnwrittenNs))
       write_shown();
     if (last) return;
+    if (load_acquire(retapping_) != 0) {
+      write_shown();
+      tap_ = std::move(next_tap_);
+      shown_ = ring.tail;
+      store_release(retapping_, 0u);
+      futex_wake_all(&retapping_);
+    }
     // As long as a batch takes to fill: each wake-up costs the guest and its clients a processor for some microseconds.
     const uint64_t taken = (tap_ ? shown_ : ring.tail) - before;
     if (taken > kBatchTarget) timeout_ms = std::max(int(uint64_t(timeout_ms) * kBatchTarget / taken), kSleepMinMs);
@@ -164,6 +171,16 @@ void Pump::run() {
 void Pump::close_group() {
   abi::Ring& ring = memory_.control().ring;
   if ((load_acquire(ring.group) & 1) != 0) __atomic_fetch_add(&ring.group, 1, __ATOMIC_SEQ_CST);
+}
+
+void Pump::retap(Tap tap) {
+  if (!thread_.joinable()) return;
+  next_tap_ = std::move(tap);
+  store_release(retapping_, 1u);
+  while (load_acquire(retapping_) != 0) {
+    futex_bump(&memory_.control().ring.pump_wake);
+    futex_wait(&retapping_, 1, 1);
+  }
 }
 
 void Pump::drain() {

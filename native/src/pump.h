@@ -35,6 +35,9 @@ class Pump {
   void fail(const PumpFailure& failure);
   bool failed() const { return __atomic_load_n(&failed_, __ATOMIC_ACQUIRE); }
 
+  // From now on this one is shown what comes; nobody: {}. When it returns the one before is not called any more. Events that nobody has
+  // taken yet are the new one's: who cares which, has the baton and has drained. Not on the pump's own thread, and by one caller at a time.
+  void retap(Tap tap);
   // Returns when everything published before the call is taken. The caller has the baton, or nobody is alive.
   void drain();
   // Drains, closes the segment, ends the thread. No guest may be alive.
@@ -63,6 +66,8 @@ class Pump {
   // With a tap: what it was shown, and how much of that is not in the segment yet.
   uint64_t shown_, unwritten_ = 0, unwritten_since_ns_ = 0;
   uint32_t draining_ = 0;
+  uint32_t retapping_ = 0;  // retap() waits for the pump's thread, which sets it to 0
+  Tap next_tap_;
   bool failed_ = false;
   uint32_t finishing_ = 0;
   std::thread thread_;

@@ -1,6 +1,8 @@
 # A guest for shadow_test: threads that hand things to each other through pipes, sockets and sets, children, timers and signals, all the time;
 # checkpoints are taken of it at any moment. Its result, in $OUT, is always the same. Files are written at their position only: the
 # folder is not as it was when the checkpoint was taken.
+#
+# usage: shadow_busy.py [SECONDS]    lasts about so much longer
 import os, select, signal, socket, subprocess, sys, threading, time
 
 out = os.open(os.environ['OUT'], os.O_WRONLY | os.O_CREAT, 0o600)
@@ -17,7 +19,7 @@ a, b = socket.socketpair()
 c, d = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 pipe_in, pipe_out = os.pipe()
 event = os.eventfd(0, os.EFD_SEMAPHORE | os.EFD_NONBLOCK)
-name = '\0understudy-busy-%d' % os.getpid()
+name = '\0' + os.environ['OUT']  # of this test alone
 server = socket.socket(socket.AF_UNIX)
 server.bind(name)
 server.listen(4)
@@ -75,6 +77,7 @@ for i in range(300):
         signal.setitimer(signal.ITIMER_REAL, 0.005)
         while len(got) == before: time.sleep(0.001)
     if i % 20 == 0: say('sum', total)
+    if len(sys.argv) > 1: time.sleep(float(sys.argv[1]) / 300)
 while total < 10**12:
     chunk = os.read(pipe_in, 9)
     total += int(chunk)

@@ -106,24 +106,36 @@ uint32_t Checkpointer::space_of(const std::string& key) {
 void Checkpointer::track(uint32_t slot, pid_t pid, UniqueFd userfault) {
   if (!userfault) return;
   const uint32_t images = memory_.control().processes[slot].images;
-  std::unique_ptr<PageTracker> tracker;
-  try {
-    // Shared mappings are copied as objects, whoever writes to them.
-    tracker = std::make_unique<PageTracker>(pid, std::move(userfault), [](const TrackedMapping& m) {
-      const bool wanted = !m.shared && (m.start < abi::kAgentBase || m.start >= abi::kAgentEnd);
-      return wanted ? Tracking::kTracked : Tracking::kIgnored;
-    });
-  } catch (const HostError&) {
-    return;  // all of its memory is copied each time
-  }
   std::lock_guard lock(followed_mutex_);
-  followed_[slot] = std::make_shared<Followed>(Followed{images, std::move(tracker), nullptr});
+  // Of processes that have ended: their slots may not be given again for long.
+  std::erase_if(followed_, [&](const auto& entry) {
+    return load_acquire(memory_.control().processes[entry.first].state) != abi::kThreadLive;
+  });
+  followed_[slot] = std::make_shared<Followed>(Followed{images, pid, std::move(userfault), nullptr, nullptr});
+}
+
+void Checkpointer::begin_to_follow() {
+  std::lock_guard lock(followed_mutex_);
+  for (auto& [slot, space] : followed_) {
+    if (!space->userfault) continue;
+    try {
+      // Shared mappings are copied as objects, whoever writes to them.
+      space->tracker = std::make_unique<PageTracker>(
+          space->pid, std::move(space->userfault), [](const TrackedMapping& m) {
+            const bool wanted = !m.shared && (m.start < abi::kAgentBase || m.start >= abi::kAgentEnd);
+            return wanted ? Tracking::kTracked : Tracking::kIgnored;
+          });
+    } catch (const HostError&) {
+      space->userfault.reset();  // all of its memory is copied each time
+    }
+  }
 }
 
 std::shared_ptr<Checkpointer::Followed> Checkpointer::followed(uint32_t slot) {
   std::lock_guard lock(followed_mutex_);
   auto found = followed_.find(slot);
-  const bool same = found != followed_.end() && found->second->images == memory_.control().processes[slot].images;
+  const bool same = found != followed_.end() && found->second->tracker != nullptr &&
+                    found->second->images == memory_.control().processes[slot].images;
   return same ? found->second : nullptr;
 }
 
@@ -454,16 +466,18 @@ void Checkpointer::read_process(Member& member, GroupState* group, Manifest* man
   manifest->spaces.push_back(std::move(space));
 }
 
-Taken Checkpointer::take() {
+Taken Checkpointer::take(const Standing& standing) {
+  begin_to_follow();
   auto each = [&](auto f) {
     std::lock_guard lock(followed_mutex_);
     for (auto& [slot, space] : followed_) {
+      if (space->tracker == nullptr) continue;
       f(*space);
       space->precopy.reset();
     }
   };
   try {
-    Taken taken = take_one();
+    Taken taken = take_one(standing);
     if (taken.existed) each([](Followed& space) { space.tracker->rewind(); });
     else each([](Followed& space) { space.tracker->saved(); });
     if (!taken.existed) release_old(taken.seq);
@@ -487,7 +501,7 @@ void Checkpointer::release_old(uint64_t seq) {
   }
 }
 
-Taken Checkpointer::take_one() {
+Taken Checkpointer::take_one(const Standing& standing) {
   abi::Control& control = memory_.control();
   const uint64_t began = monotonic_ns();
   __atomic_fetch_or(&control.flags, uint32_t(abi::kFlagCheckpoints), __ATOMIC_SEQ_CST);
@@ -500,11 +514,12 @@ Taken Checkpointer::take_one() {
                       "cannot read the agent " + agent_path_ + ": " + errno_text(errno));
     agent_sha_ = hex(sha.data(), sha.size());
   }
-  const std::optional<CheckpointRef> base = this->base();
+  const std::optional<CheckpointRef> base = standing ? std::nullopt : this->base();
   if (!base) {
     increments_ = 0;
     std::lock_guard lock(followed_mutex_);
-    for (auto& [slot, space] : followed_) space->tracker->restart();
+    for (auto& [slot, space] : followed_)
+      if (space->tracker != nullptr) space->tracker->restart();
   }
   StateWriter writer(journal_dir_, base);
   copy_ahead(&writer);
@@ -540,6 +555,7 @@ Taken Checkpointer::take_one() {
   taken.path = state_path(journal_dir_, taken.seq);
   taken.processes = uint32_t(members.size());
   taken.threads = uint32_t(group.threads.size());
+  if (standing) unlink(taken.path.c_str());
   if (access(taken.path.c_str(), F_OK) == 0) {
     // Nothing has happened since.
     standstill.end();
@@ -562,6 +578,11 @@ Taken Checkpointer::take_one() {
   group.next_process = control.next_process;
   group.flags = control.flags & uint32_t(abi::kFlagPidNamespace);
   group.clocks.assign(std::begin(control.clock_last_ns), std::end(control.clock_last_ns));
+  if (standing) {
+    std::vector<pid_t> pids;
+    for (const Member& member : members) pids.push_back(member.pid);
+    standing(pids, taken.seq, load_acquire(control.ring.head));
+  }
   standstill.end();
   write_last_rounds(members);
   for (const Member& member : members) {

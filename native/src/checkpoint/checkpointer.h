@@ -8,6 +8,7 @@
 // Must not: be used by two threads at once, or outlive what it is given.
 #pragma once
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -47,12 +48,17 @@ class Checkpointer {
   void for_replicas(std::vector<int> standard) { standard_ = std::move(standard); }
   // A new address space, whose writes can be followed from now on. Any thread.
   void track(uint32_t slot, pid_t pid, UniqueFd userfault);
-  // Always from the same thread. Throws HostError: CHECKPOINT_BUSY when the group cannot be stopped at a position that can be restored,
+  // With `standing` it is complete, builds on no other, and is written also if there is one of this position: it is called while the group
+  // stands still at the checkpoint, with its processes as the host sees them, the journal's last event and the ring offset behind it, and
+  // may throw.
+  // Always from the same thread while the group is the same. Throws HostError: CHECKPOINT_BUSY when the group cannot be stopped at a position that can be restored,
   // CHECKPOINT_UNSUPPORTED when it has something that cannot, CHECKPOINT_WRITE.
   // CHECKPOINT_ENDED: cancel() was called.
-  Taken take();
-  // The group has ended, or is about to be: take() returns soon. Any thread.
+  using Standing = std::function<void(const std::vector<pid_t>& pids, uint64_t seq, uint64_t ring_offset)>;
+  Taken take(const Standing& standing = {});
+  // The group has ended, or is about to be, or nobody wants one any more: take() returns soon, until allow(). Any thread.
   void cancel() { cancelled_ = true; }
+  void allow() { cancelled_ = false; }
 
  private:
   struct Member {
@@ -64,7 +70,9 @@ class Checkpointer {
   // An address space that is followed, and its copy that is under way.
   struct Followed {
     uint32_t images;  // of the slot, when it was new
-    std::unique_ptr<PageTracker> tracker;
+    pid_t pid;
+    UniqueFd userfault;                    // until the first checkpoint: a group that none is taken of pays nothing
+    std::unique_ptr<PageTracker> tracker;  // none before that, or when it cannot be followed
     std::unique_ptr<Precopy> precopy;
   };
   struct SharedObject {
@@ -78,7 +86,8 @@ class Checkpointer {
   void copy_ahead(StateWriter* writer);
   // Null: not this address space. It stays while it is used, also when its process has another one by then.
   std::shared_ptr<Followed> followed(uint32_t slot);
-  Taken take_one();
+  void begin_to_follow();
+  Taken take_one(const Standing& standing);
   void release_old(uint64_t seq);
   // Between pause() and resume(): what is there. False: not now.
   bool find_members(std::vector<Member>* members) const;

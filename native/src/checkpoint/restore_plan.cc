@@ -275,6 +275,8 @@ void Restore::set_control(abi::Control& control) const {
     slot.state = p.ended ? abi::kThreadExited : abi::kThreadLive;
     // Without a namespace of its own it is known when the process is made again.
     slot.pid = (control.flags & abi::kFlagPidNamespace) != 0 ? p.pid : 0;
+    for (const ProcessState& parent : group_.processes)
+      if (parent.pid == p.parent) slot.parent = parent.slot;
   }
   control.ring.head_seq = control.ring.tail_seq = seq();
   for (size_t i = 0; i < unix_names_.size(); i++) control.pair.unix_names[i % abi::kUnixNames] = unix_names_[i];

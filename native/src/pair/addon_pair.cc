@@ -61,6 +61,29 @@ GateConfig get_gate(const Napi::Object& o) {
   return config;
 }
 
+// What a group that runs can be told: see native/pair.ts.
+template <class S>
+void add_running(Napi::Object& handle, const std::shared_ptr<S>& session) {
+  Napi::Env env = handle.Env();
+  handle.Set("attachBackup", Napi::Function::New(env, [session](const Napi::CallbackInfo& call) {
+               if (call.Length() < 1 || !call[0].IsObject())
+                 throw Napi::TypeError::New(call.Env(), "attachBackup needs a mirror");
+               try {
+                 const MirrorConfig mirror = get_mirror(call[0].As<Napi::Object>());
+                 std::optional<Address> forward_to;
+                 if (call.Length() > 1 && call[1].IsString())
+                   forward_to = Address::parse(call[1].As<Napi::String>().Utf8Value());
+                 session->attach_backup(mirror, forward_to);
+               } catch (const HostError& error) { throw_js(call.Env(), error); }
+             }));
+  handle.Set("protect", Napi::Function::New(env, [session](const Napi::CallbackInfo&) { session->protect(); }));
+  handle.Set("goUnprotected",
+             Napi::Function::New(env, [session](const Napi::CallbackInfo&) { session->go_unprotected(); }));
+  handle.Set("fence", Napi::Function::New(env, [session](const Napi::CallbackInfo& call) {
+               session->fence(call[0].ToString().Utf8Value(), call[1].ToBoolean());
+             }));
+}
+
 // HostErrors that come up while values are read (an address that is none) are the caller's as any others.
 template <class Read>
 auto reading(Napi::Env env, Read read) {
@@ -97,12 +120,7 @@ Napi::Value start_primary(const Napi::CallbackInfo& info) {
     return out;
   });
   return start<PrimarySession>(info, options, [](Napi::Object& handle, const std::shared_ptr<PrimarySession>& session) {
-    Napi::Env env = handle.Env();
-    handle.Set("goUnprotected",
-               Napi::Function::New(env, [session](const Napi::CallbackInfo&) { session->go_unprotected(); }));
-    handle.Set("fence", Napi::Function::New(env, [session](const Napi::CallbackInfo& call) {
-                 session->fence(call[0].ToString().Utf8Value(), call[1].ToBoolean());
-               }));
+    add_running(handle, session);
   });
 }
 
@@ -126,10 +144,8 @@ Napi::Value start_backup(const Napi::CallbackInfo& info) {
     out.mirror = get_mirror(get_object(o, "mirror"));
     out.durable = replica.durable = o.Get("durable").ToBoolean();
     out.lag_bytes_max = get_count(o, "lagBytesMax");
-    if (has(o, "network")) {
-      const GateConfig gate = get_gate(get_object(o, "network"));
-      out.network = TakeoverConfig{gate.service, gate.vip, gate.prefix, gate.interface};
-    }
+    out.from_checkpoint = has(o, "fromCheckpoint") && o.Get("fromCheckpoint").ToBoolean();
+    if (has(o, "network")) out.network = get_gate(get_object(o, "network"));
     return out;
   });
   return start<BackupSession>(info, options, [](Napi::Object& handle, const std::shared_ptr<BackupSession>& session) {
@@ -143,9 +159,7 @@ Napi::Value start_backup(const Napi::CallbackInfo& info) {
                    throw Napi::TypeError::New(call.Env(), "takeOver needs an epoch");
                  session->take_over(uint64_t(call[0].As<Napi::Number>().Int64Value()));
                }));
-    handle.Set("fence", Napi::Function::New(env, [session](const Napi::CallbackInfo& call) {
-                 session->fence(call[0].ToString().Utf8Value());
-               }));
+    add_running(handle, session);
   });
 }
 

@@ -2,12 +2,14 @@
 #include "pair/backup.h"
 
 #include <fcntl.h>
+#include <net/if.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include <cstdlib>
 
+#include "net/classifier.h"
 #include "session_parts.h"
 
 namespace understudy::host {
@@ -18,6 +20,7 @@ constexpr useconds_t kLagPollUs = 200;
 constexpr int kFirstByteWaits = 100;  // then there is no client that waits for anything
 constexpr uint64_t kFirstByteWaitNs = 50'000'000;
 constexpr uint64_t kSameClockNs = 1'000'000;
+constexpr useconds_t kDivertUs = 100'000;
 constexpr uint64_t kTableBytesMax = 512ull << 20;  // of all connections; each has its own bound besides
 
 std::string detail_of(const std::string& stage, const TakeoverResult& result) {
@@ -41,34 +44,23 @@ BackupSession::BackupSession(const BackupOptions& options, EmitEvent emit)
     : emit_(std::move(emit)),
       durable_(options.durable),
       lag_bytes_max_(options.lag_bytes_max),
-      network_(options.network) {
-  auto report = [this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); };
-  Replica::Hooks hooks;
-  hooks.message = report;
-  hooks.diverged = [this](Plain::Object event) { fail_replica(std::move(event)); };
-  hooks.journal_failed = [this](const PumpFailure& failure) {
-    emit_({{"type", "journalError"},
-           {"code", errno_name(failure.io.error)},
-           {"path", failure.io.path},
-           {"text", failure.text + " (" + failure.io.path + ")"}});
-    if (!replica_->live()) fail_replica({{"detail", failure.text}, {"seq", replica_->fed_events()}});
-  };
-  hooks.ended = [this](int status, bool live) {
-    if (!replica_over_.exchange(true) && !closing_)
-      emit_({{"type", "guestEnded"}, {"status", status}, {"live", live}, {"expected", true}});
-    finish_soon();
-  };
-  replica_ = std::make_unique<Replica>(options.replica, std::move(hooks));
-  pid_ = replica_->pid();
+      network_(options.network),
+      replica_options_(options.replica) {
   if (network_) {
-    memcpy(replica_->memory().control().pair.vip, network_->vip.mapped().data(), network_->vip.mapped().size());
+    auto report = [this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); };
+    // Before there are connections: it may get a backup itself.
+    if (const unsigned index = if_nametoindex(network_->interface.c_str())) prepare_interface(int(index));
     table_ = std::make_unique<ConnectionTable>(network_->vip, report);
-    NetRingReader::Hooks net_hooks;
-    net_hooks.message = [this](const abi::NetMessage& m, const uint8_t* payload) { table_->guest(m, payload); };
-    net_hooks.report = report;
-    net_reader_ = std::make_unique<NetRingReader>(replica_->memory().net(), std::move(net_hooks));
-    takeover_ = std::make_unique<Takeover>(*network_, report);
+    takeover_ = std::make_unique<Takeover>(
+        TakeoverConfig{network_->service, network_->vip, network_->prefix, network_->interface}, report);
     vip_ = std::make_unique<Vip>(network_->vip, network_->prefix, network_->interface);
+  }
+  if (options.from_checkpoint) {
+    ready_ = false;
+    prepare_journal_dir(replica_options_.journal_dir);
+  } else {
+    make_replica(replica_options_);
+    begin_guest_messages();
   }
   MirrorReceiver::Hooks mirror_hooks;
   mirror_hooks.on_connected = [this](const MirrorPeer& peer) {
@@ -96,6 +88,49 @@ BackupSession::BackupSession(const BackupOptions& options, EmitEvent emit)
   finisher_ = start_thread("us-finisher", [this] { finish(); });
 }
 
+void BackupSession::make_replica(const ReplicaOptions& options) {
+  Replica::Hooks hooks;
+  hooks.message = [this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); };
+  hooks.diverged = [this](Plain::Object event) { fail_replica(std::move(event)); };
+  hooks.journal_failed = [this](const PumpFailure& failure) {
+    emit_({{"type", "journalError"},
+           {"code", errno_name(failure.io.error)},
+           {"path", failure.io.path},
+           {"text", failure.text + " (" + failure.io.path + ")"}});
+    if (!replica_->live()) fail_replica({{"detail", failure.text}, {"seq", replica_->fed_events()}});
+  };
+  hooks.ended = [this](int status, bool live) {
+    const bool lost = keeper_ != nullptr && keeper_->lost_guest();
+    if (!replica_over_.exchange(true) && !closing_ && !lost)
+      emit_({{"type", "guestEnded"}, {"status", status}, {"live", live}, {"expected", true}});
+    finish_soon();
+  };
+  hooks.killed = [this](bool root, int signal) { return !closing_ && keeper_->on_killed(root, signal); };
+  hooks.new_blob = [this](const std::string& path, const Sha256& sha) {
+    if (keeper_ != nullptr) keeper_->blob(path, sha);
+  };
+  hooks.track = [this](uint32_t slot, pid_t pid, UniqueFd userfault) {
+    if (keeper_ != nullptr) keeper_->track(slot, pid, std::move(userfault));
+  };
+  replica_ = std::make_unique<Replica>(options, std::move(hooks));
+  pid_ = replica_->pid();
+  if (network_) {
+    const auto vip = network_->vip.mapped();
+    memcpy(replica_->memory().control().pair.vip, vip.data(), vip.size());
+  }
+  keeper_ = std::make_unique<Keeper>(KeeperOptions{network_, durable_, 0, 0}, replica_->memory(), replica_->enclosure(),
+                                     emit_);
+  standing_replica_ = replica_.get();
+}
+
+void BackupSession::begin_guest_messages() {
+  if (table_ == nullptr) return;
+  NetRingReader::Hooks hooks;
+  hooks.message = [this](const abi::NetMessage& m, const uint8_t* payload) { table_->guest(m, payload); };
+  hooks.report = [this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); };
+  net_reader_ = std::make_unique<NetRingReader>(replica_->memory().net(), std::move(hooks));
+}
+
 BackupSession::~BackupSession() {
   close();
   if (finisher_.joinable()) finisher_.join();
@@ -119,6 +154,9 @@ void BackupSession::on_record(const MirrorRecord& record) {
     case PairRecord::Journal: return on_journal(record);
     case PairRecord::Packet: return on_packet(record);
     case PairRecord::Blob: return on_blob(record);
+    case PairRecord::Socket: return on_socket(record);
+    case PairRecord::Mark: return on_mark(record);
+    case PairRecord::State: return on_state(record);
     case PairRecord::Release:
       released_ = true;
       receiver_->stop_acknowledging("the primary has released the service");
@@ -133,25 +171,33 @@ void BackupSession::on_record(const MirrorRecord& record) {
 }
 
 void BackupSession::on_journal(const MirrorRecord& record) {
-  uint64_t count;
-  if (record.size <= sizeof count || replica_over_) return;
-  memcpy(&count, record.data, sizeof count);
-  if (!replica_->feed(record.seq, count, record.data + sizeof count, record.size - sizeof count)) return;
-  bytes_ += record.size - sizeof count;
-  {
-    std::lock_guard lock(fed_mutex_);
-    fed_.push_back({record.position, replica_->fed_bytes()});
-  }
-  if (durable_) {
-    std::lock_guard lock(written_mutex_);
-    written_ = record.position;
-    written_seq_ = record.seq;
-    written_changed_.notify_one();
-  }
+  if (replica_over_ || (!ready_ && keep_for_later(record))) return;
+  if (!feed(record.position, record.seq, {record.data, record.size})) return;
   update_applied();
   while (lag_bytes_max_ != 0 && replica_->fed_bytes() - replica_->applied_bytes() > lag_bytes_max_ && !replica_over_)
     usleep(kLagPollUs);
   if (!said_caught_up_.exchange(true)) emit_({{"type", "caughtUp"}});
+}
+
+bool BackupSession::feed(uint64_t position, uint64_t seq, std::span<const uint8_t> data) {
+  uint64_t count;
+  if (data.size() <= sizeof count) return false;
+  memcpy(&count, data.data(), sizeof count);
+  if (!replica_->feed(seq, count, data.data() + sizeof count, data.size() - sizeof count)) return false;
+  bytes_ += data.size() - sizeof count;
+  {
+    std::lock_guard lock(fed_mutex_);
+    fed_.push_back({position, replica_->fed_bytes()});
+  }
+  if (durable_) note_written(position, seq);
+  return true;
+}
+
+void BackupSession::note_written(uint64_t position, uint64_t seq) {
+  std::lock_guard lock(written_mutex_);
+  written_ = position;
+  written_seq_ = seq;
+  written_changed_.notify_one();
 }
 
 // A thread of its own: while the disk is busy with one sync, more records come in, and the next sync is for all of them.
@@ -203,7 +249,7 @@ void BackupSession::on_blob(const MirrorRecord& record) {
   memcpy(sha.data(), record.data, sha.size());
   memcpy(&size, record.data + sizeof sha, sizeof size);
   memcpy(&offset, record.data + sizeof sha + sizeof size, sizeof offset);
-  const std::string path = replica_->blobs().path_of(hex(sha.data(), sha.size()));
+  const std::string path = replica_options_.journal_dir + "/blobs/" + hex(sha.data(), sha.size());
   const std::string part = path + ".part";
   struct stat st;
   if (stat(path.c_str(), &st) == 0) return;
@@ -212,8 +258,7 @@ void BackupSession::on_blob(const MirrorRecord& record) {
   int error = file ? 0 : errno;
   if (error == 0 && n > 0 && pwrite(file.get(), record.data + kHead, n, off_t(offset)) != ssize_t(n)) error = errno;
   if (error == 0 && offset + n >= size && rename(part.c_str(), path.c_str()) != 0) error = errno;
-  if (error != 0)
-    fail_replica({{"detail", "cannot write " + path + ": " + errno_text(error)}, {"seq", replica_->fed_events()}});
+  if (error != 0) fail_replica({{"detail", "cannot write " + path + ": " + errno_text(error)}, {"seq", record.seq}});
 }
 
 void BackupSession::stop_acknowledging(const std::string& why) { receiver_->stop_acknowledging(why); }
@@ -242,6 +287,11 @@ void BackupSession::do_take_over(uint64_t epoch) {
         throw HostError("TAKEOVER", ETIMEDOUT, "", "the replica does not take the events that were received");
     }
   }
+  for (int i = 0; !ready_ && !replica_over_; i++) {
+    if (i == kRecordsMs || !restorer_.joinable())
+      throw HostError("TAKEOVER", 0, "", "there is no replica: the state that it is made of has not come whole");
+    usleep(1000);
+  }
   if (replica_over_)
     throw HostError("TAKEOVER", 0, "", "there is no replica: it left the journal, or its guest has ended");
   const std::string trouble = replica_->drain(kDrainMs);
@@ -269,9 +319,10 @@ void BackupSession::do_take_over(uint64_t epoch) {
   // Hosts that share their clock (or nearly do) need no correction, which would only add the uncertainty of its measurement.
   const bool differs = clock.valid &&
                        uint64_t(std::abs(clock.monotonic_offset_ns)) > clock.uncertainty_ns + kSameClockNs;
-  if (auto error = replica_->go_live(epoch, differs ? clock.monotonic_offset_ns : 0))
+  if (auto error = replica_->go_live(epoch, (differs ? clock.monotonic_offset_ns : 0) + guest_clock_ns_))
     throw HostError("JOURNAL_DIR", error->error, error->path,
                     "cannot go on with the journal: " + error->path + ": " + errno_text(error->error));
+  keeper_->adopt(replica_->group());
   stage("live", monotonic_ns(), "the guest goes on here");
   emit_({{"type", "live"}, {"timeline", std::move(timeline)}, {"network", std::move(network)}});
   if (takeover_ == nullptr) return;
@@ -289,41 +340,67 @@ void BackupSession::close() {
   finish_soon();
 }
 
-void BackupSession::fence(const std::string&) {
-  if (vip_ != nullptr) {
-    try {
-      vip_->remove();
-    } catch (const HostError& error) { emit_(message(abi::kError, error.what())); }
-  }
+// ---- live -----------------------------------------------------------------------------------------------------------------------------
+void BackupSession::attach_backup(const MirrorConfig& mirror, std::optional<Address> forward_to) {
+  const std::lock_guard lock(standing_mutex_);
+  if (standing_replica_ == nullptr || !replica_->live())
+    throw HostError("PAIR", EINVAL, "", "only a guest that runs can be given a backup");
+  keeper_->attach(mirror, forward_to);
+}
+
+void BackupSession::protect() {
+  const std::lock_guard lock(standing_mutex_);
+  if (standing_replica_ != nullptr) keeper_->protect();
+}
+
+void BackupSession::go_unprotected() {
+  const std::lock_guard lock(standing_mutex_);
+  if (standing_replica_ != nullptr) keeper_->go_unprotected();
+}
+
+void BackupSession::fence(const std::string& reason, bool release) {
+  const std::lock_guard lock(standing_mutex_);
+  if (standing_replica_ == nullptr || keeper_->fence(reason, release)) return;
+  remove_vip();
   replica_->kill();
 }
 
+void BackupSession::remove_vip() {
+  if (vip_ == nullptr) return;
+  try {
+    vip_->remove();
+  } catch (const HostError& error) { emit_(message(abi::kError, error.what())); }
+}
+
 void BackupSession::kill(int signal) {
-  if (signal == SIGKILL) {
-    close();
-  } else {
-    replica_->signal_root(signal);
-  }
+  if (signal == SIGKILL) return close();
+  const std::lock_guard lock(standing_mutex_);
+  if (standing_replica_ != nullptr) replica_->signal_root(signal);
 }
 
 Plain::Object BackupSession::stats() {
-  if (!replica_over_) update_applied();
-  const MirrorStats mirror = receiver_->stats();
-  Plain::Object out{{"events", replica_->fed_events()},
-                    {"appliedEvents", replica_->applied_events()},
+  const std::lock_guard standing_lock(standing_mutex_);
+  const Replica* replica = standing_replica_;
+  const bool live = replica != nullptr && replica->live();
+  if (replica != nullptr && ready_ && !replica_over_ && !live) update_applied();
+  Plain::Object out{{"events", replica != nullptr ? replica->fed_events() : 0},
+                    {"appliedEvents", replica != nullptr ? replica->applied_events() : 0},
                     {"bytes", bytes_.load()},
-                    {"fedBytes", replica_->fed_bytes()},
-                    {"appliedBytes", replica_->applied_bytes()},
-                    {"journalBytes", replica_->journal_bytes()},
-                    {"received", receiver_->received()},
-                    {"live", replica_->live()},
-                    {"mirror", Plain::Object{{"connected", mirror.connected},
-                                             {"records", mirror.records},
-                                             {"writes", mirror.writes},
-                                             {"worstGapNs", mirror.worst_gap_ns},
-                                             {"realtime", mirror.realtime},
-                                             {"incidents", mirror.incidents}}}};
-  if (table_ != nullptr && !replica_->live()) {
+                    {"fedBytes", replica != nullptr ? replica->fed_bytes() : 0},
+                    {"appliedBytes", replica != nullptr ? replica->applied_bytes() : 0},
+                    {"journalBytes", replica != nullptr ? replica->journal_bytes() : 0},
+                    {"received", receiver_ != nullptr ? receiver_->received() : 0},
+                    {"live", live}};
+  if (live) keeper_->add_stats(out);
+  if (live || receiver_ == nullptr) return out;
+  const MirrorStats mirror = receiver_->stats();
+  out.emplace_back("mirror", Plain::Object{{"connected", mirror.connected},
+                                           {"records", mirror.records},
+                                           {"writes", mirror.writes},
+                                           {"worstGapNs", mirror.worst_gap_ns},
+                                           {"realtime", mirror.realtime},
+                                           {"incidents", mirror.incidents}});
+  if (table_ != nullptr) {
     const TableStats table = table_->stats();
     out.emplace_back("network", Plain::Object{{"connections", table.connections},
                                               {"halfOpen", table.half_open},
@@ -336,10 +413,12 @@ Plain::Object BackupSession::stats() {
 
 void BackupSession::finish() {
   wait_finish();
-  const bool live = replica_->live();
-  if (!live) {
+  if (restorer_.joinable()) restorer_.join();
+  const bool live = replica_ != nullptr && replica_->live();
+  if (live) keeper_->stop();
+  if (!live || (keeper_->covers() && !keeper_->lost_guest())) {
     // The guest's end was in the journal. Until the coordinator knows, the primary is acknowledged to: else it took the end of this
-    // replica for the loss of its backup.
+    // replica for the loss of its backup. So it is with a mirror of its own.
     std::unique_lock lock(finish_mutex_);
     finish_changed_.wait(lock, [this] { return closing_.load(); });
   }
@@ -353,17 +432,23 @@ void BackupSession::finish() {
     written_changed_.notify_one();
     syncer_.join();
   }
-  replica_->kill();
-  receiver_.reset();
-  if (live && vip_ != nullptr) {
-    try {
-      vip_->remove();
-    } catch (const HostError& error) { emit_(message(abi::kError, error.what())); }
+  if (replica_ != nullptr) replica_->kill();
+  {
+    const std::lock_guard lock(standing_mutex_);
+    receiver_.reset();
   }
+  if (live && keeper_->close(keeper_->lost_guest() ? "the guest was lost" : "the guest has ended")) usleep(kDivertUs);
+  if (live) remove_vip();
   net_reader_.reset();
   takeover_.reset();
-  const int status = replica_->memory().control().exit_status;
+  const int status = replica_ != nullptr ? replica_->memory().control().exit_status : 0;
+  {
+    const std::lock_guard lock(standing_mutex_);
+    standing_replica_ = nullptr;
+  }
+  if (keeper_ != nullptr) keeper_->discard();
   replica_.reset();
+  keeper_.reset();
   emit_({{"type", "ended"}, {"status", status}, {"live", live}});
 }
 

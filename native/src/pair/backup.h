@@ -6,9 +6,12 @@
 //   arp, probe, repair, vip, resume    Takeover (net/takeover.h)
 //   live     the guest goes on
 //
+// A backup of a group that ran before it (from_checkpoint) has no replica at first: the mirror brings the state, then it is made, and the
+// journal waits for it in memory. Once live the guest may get a backup itself (keeper.h).
+//
 // Invariants:
 //  - What was acknowledged is executed before going live, all of it.
-//  - It takes over only when told to, and once. Afterwards the guest is a recording without a backup.
+//  - It takes over only when told to, and once.
 //
 // Must not: claim the epoch; that is the caller's before take_over().
 #pragma once
@@ -18,6 +21,7 @@
 #include "mirror/receiver.h"
 #include "net/net_ring.h"
 #include "net/takeover.h"
+#include "pair/keeper.h"
 #include "pair/records.h"
 #include "pair/replica.h"
 #include "session.h"
@@ -27,8 +31,9 @@ namespace understudy::host {
 struct BackupOptions {
   ReplicaOptions replica;
   MirrorConfig mirror;
-  std::optional<TakeoverConfig> network;
-  bool durable = false;  // sync what is written, and say so
+  std::optional<GateConfig> network;
+  bool from_checkpoint = false;  // the mirror begins with the state of a group that runs
+  bool durable = false;          // sync what is written, and say so
   uint64_t
       lag_bytes_max = 0;  // what the replica may be behind before the mirror is slowed down; 0: what its ring holds
 };
@@ -44,8 +49,11 @@ class BackupSession : public Session {
   void stop_acknowledging(const std::string& why);
   // In the background; "live" or "takeoverFailed" follows.
   void take_over(uint64_t epoch);
-  // After going live.
-  void fence(const std::string& reason);
+  // ---- after going live; see keeper.h ----
+  void attach_backup(const MirrorConfig& mirror, std::optional<Address> forward_to);
+  void protect();
+  void go_unprotected();
+  void fence(const std::string& reason, bool release);
 
  private:
   struct Fed {
@@ -55,6 +63,17 @@ class BackupSession : public Session {
   void on_journal(const MirrorRecord& record);
   void on_blob(const MirrorRecord& record);
   void on_packet(const MirrorRecord& record);
+  void on_socket(const MirrorRecord& record);
+  void on_mark(const MirrorRecord& record);
+  void on_state(const MirrorRecord& record);
+  void make_replica(const ReplicaOptions& options);
+  void restore();
+  bool take_pending();
+  bool keep_for_later(const MirrorRecord& record);
+  bool feed(uint64_t position, uint64_t seq, std::span<const uint8_t> data);
+  void note_written(uint64_t position, uint64_t seq);
+  void remove_vip();
+  void begin_guest_messages();
   void do_take_over(uint64_t epoch);
   void update_applied();
   void keep_durable();
@@ -65,8 +84,28 @@ class BackupSession : public Session {
   EmitEvent emit_;
   const bool durable_;
   const uint64_t lag_bytes_max_;
-  std::optional<TakeoverConfig> network_;
-  std::unique_ptr<Replica> replica_;
+  const std::optional<GateConfig> network_;
+  ReplicaOptions replica_options_;
+  std::unique_ptr<Replica> replica_;  // from_checkpoint: when ready_ is set
+  std::unique_ptr<Keeper> keeper_;    // of the replica, for when it is live
+  // For the threads that run while it is made; and of its end, since JavaScript asks and orders until it has heard of the session's.
+  std::atomic<Replica*> standing_replica_{nullptr};
+  std::mutex standing_mutex_;
+  // Of a state that comes: on the consumer's thread, but for what the restoring thread takes of the journal that waits.
+  struct Pending {
+    uint64_t position, seq;
+    std::vector<uint8_t> bytes;
+  };
+  std::vector<SocketState> sockets_;
+  std::optional<uint64_t> mark_seq_;
+  uint64_t mark_position_ = 0;
+  int64_t guest_clock_ns_ = 0;  // the guest's monotonic time minus the primary's host's
+  UniqueFd state_;
+  std::mutex pending_mutex_;
+  std::deque<Pending> pending_;
+  uint64_t pending_bytes_ = 0;
+  std::atomic<bool> ready_{true};
+  std::thread restorer_;
   std::unique_ptr<ConnectionTable> table_;
   std::unique_ptr<NetRingReader> net_reader_;
   std::unique_ptr<Takeover> takeover_;

@@ -2,10 +2,13 @@
 #include "pair/primary.h"
 
 #include <fcntl.h>
+#include <net/if.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 
+#include "checkpoint/page_tracker.h"
+#include "net/classifier.h"
 #include "session_parts.h"
 
 namespace understudy::host {
@@ -29,6 +32,8 @@ PrimarySession::PrimarySession(const PrimaryOptions& options, EmitEvent emit)
   std::string shared;
   for (const std::string& path : options.shared_paths) shared += path + "\n";
   copy_path(control.shared_paths, shared);
+  std::string cannot_track;
+  if (checkpoint::PageTracker::supported(&cannot_track)) control.flags |= abi::kFlagTrack;
   if (!options.mirror) control.pair.held = ~0ull;
   prepare_journal_dir(record.journal_dir);
   if (auto error = writer_.open_first())
@@ -38,16 +43,14 @@ PrimarySession::PrimarySession(const PrimaryOptions& options, EmitEvent emit)
   auto report = [this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); };
   launcher_ = std::make_unique<Launcher>(memory_, enclosure_, report);
   std::optional<GateConfig> gate;
-  if (options.network) {
-    gate = options.network->gate;
-    Gate::clean_leftovers(gate->service);
-    memcpy(control.pair.vip, gate->vip.mapped().data(), sizeof control.pair.vip);
-  }
-  if (options.mirror)
-    protection_ = std::make_unique<Protection>(
-        ProtectionOptions{*options.mirror, gate, options.durable, options.rpo_ms, options.rpo_bytes}, memory_,
-        enclosure_, emit_, true);
+  if (options.network) gate = options.network->gate;
+  keeper_ = std::make_unique<Keeper>(KeeperOptions{gate, options.durable, options.rpo_ms, options.rpo_bytes}, memory_,
+                                     enclosure_, emit_);
+  if (options.mirror) keeper_->begin(*options.mirror);
   if (gate) {
+    if (!options.mirror) Gate::clean_leftovers(gate->service);
+    // A backup may be attached while there are connections.
+    if (const unsigned index = if_nametoindex(gate->interface.c_str())) prepare_interface(int(index));
     vip_ = std::make_unique<Vip>(gate->vip, gate->prefix, gate->interface);
     vip_->add();
     vip_->announce();
@@ -61,9 +64,7 @@ PrimarySession::PrimarySession(const PrimaryOptions& options, EmitEvent emit)
                {"text", failure.text + " (" + failure.io.path + ")"}});
         warden_->kill_group();
       },
-      protection_ == nullptr ? Pump::Tap{}
-                             : [this](uint64_t first_seq, uint64_t count, const uint8_t* events, size_t len,
-                                      uint64_t end) { protection_->tap(first_seq, count, events, len, end); });
+      keeper_->tap());
   Warden::Hooks hooks;
   hooks.drain = [this](uint64_t* events) {
     pump_->drain();
@@ -82,15 +83,17 @@ PrimarySession::PrimarySession(const PrimaryOptions& options, EmitEvent emit)
   service_hooks.journal_failed = [this](int error, const std::string& path) {
     pump_->fail({false, {error, path}, "cannot write the journal: " + errno_text(error)});
   };
-  if (protection_ != nullptr)
-    service_hooks.new_blob = [this](const std::string& path, const Sha256& sha) { protection_->blob(path, sha); };
+  service_hooks.new_blob = [this](const std::string& path, const Sha256& sha) { keeper_->blob(path, sha); };
+  service_hooks.track = [this](uint32_t slot, pid_t pid, UniqueFd userfault) {
+    keeper_->track(slot, pid, std::move(userfault));
+  };
   service_ = std::make_unique<Service>(memory_, blobs_, sites_, *warden_, launcher_.get(), enclosure_,
                                        std::move(service_hooks));
   guard_ = guard_for(record.isolation, &control);
 
-  UniqueFd output(open(options.output_path.empty() ? "/dev/null" : options.output_path.c_str(),
-                       O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640));
-  if (!output)
+  output_ = UniqueFd(open(options.output_path.empty() ? "/dev/null" : options.output_path.c_str(),
+                          O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640));
+  if (!output_)
     throw HostError("LAUNCH", errno, options.output_path,
                     "cannot write the guest's output to " + options.output_path + ": " + errno_text(errno));
   SpawnOptions spawn;
@@ -102,7 +105,8 @@ PrimarySession::PrimarySession(const PrimaryOptions& options, EmitEvent emit)
   spawn.guest_fd = control.guest_fd;
   spawn.traced = true;
   spawn.own_session = true;
-  spawn.output_fd = output.get();
+  spawn.output_fd = output_.get();
+  keeper_->adopt({*warden_, *pump_, blobs_, record.journal_dir, record.agent_path, record.epoch, output_.get()});
   pid_ = launcher_->start(spawn, record.isolation);
   emit_({{"type", "started"}, {"pid", int(pid_)}});
   warden_->watch_root(pid_);
@@ -115,14 +119,8 @@ PrimarySession::~PrimarySession() {
   finisher_.join();
 }
 
-void PrimarySession::go_unprotected() {
-  const std::lock_guard lock(protection_mutex_);
-  if (protection_ != nullptr) protection_->go_unprotected();
-}
-
 void PrimarySession::fence(const std::string& reason, bool release) {
-  const std::lock_guard lock(protection_mutex_);
-  if (protection_ != nullptr) return protection_->fence(reason, release);
+  if (keeper_->fence(reason, release)) return;
   // Nobody has fenced a primary without a backup in the kernel beforehand.
   if (vip_ != nullptr) {
     try {
@@ -132,20 +130,7 @@ void PrimarySession::fence(const std::string& reason, bool release) {
   warden_->kill_group();
 }
 
-bool PrimarySession::on_killed(bool root, int signal) {
-  if (!root || killed_ || protection_ == nullptr || protection_->is_open()) return false;
-  lost_guest_ = true;
-  const uint64_t at = monotonic_ns();
-  // Everything that the guest had appended goes to the backup before it is told to go on.
-  pump_->drain();
-  const std::string reason = "the guest was killed by signal " + std::to_string(signal);
-  fence(reason, false);
-  // Said before the backup is told: its answer is the loss of the mirror, which must not be taken for the loss of the backup.
-  emit_({{"type", "guestLost"}, {"signal", signal}, {"atNs", at}});
-  fence(reason, true);
-  warden_->kill_group();
-  return true;
-}
+bool PrimarySession::on_killed(bool root, int signal) { return !killed_ && keeper_->on_killed(root, signal); }
 
 void PrimarySession::on_fault() {
   emit_(message(abi::kError, "the agent failed: " + detail_of(memory_.control().divergence)));
@@ -173,20 +158,20 @@ Plain::Object PrimarySession::stats() {
                     {"commitWaits", load_acquire(control.pair.stat_commit_waits)},
                     {"commitWaitNs", load_acquire(control.pair.stat_commit_wait_ns)},
                     {"counters", counters(control)}};
-  const std::lock_guard lock(protection_mutex_);
-  add_protection_stats(out, protection_.get(), control);
+  keeper_->add_stats(out);
   return out;
 }
 
 void PrimarySession::finish() {
   wait_finish();
   abi::Control& control = memory_.control();
+  keeper_->stop();
   pump_->finish();
   const auto root = launcher_->reap_root();
   const uint32_t events = uint32_t(pump_->events());
   service_->stop();
   warden_->stop();
-  if (!lost_guest_) {
+  if (!keeper_->lost_guest()) {
     emit_({{"type", "guestEnded"},
            {"status", root ? root->status : control.exit_status},
            {"killed", killed_.load()},
@@ -195,20 +180,14 @@ void PrimarySession::finish() {
     std::unique_lock lock(finish_mutex_);
     finish_changed_.wait(lock, [this] { return killed_.load(); });
   }
-  if (protection_ != nullptr) {
-    protection_->close(lost_guest_ ? "the guest was lost" : "the guest has ended");
-    // Until the clients have learnt where the address is now, what they send here is sent on.
-    if (protection_->diverts()) usleep(kDivertUs);
-  }
+  // Until the clients have learnt where the address is now, what they send here is sent on.
+  if (keeper_->close(keeper_->lost_guest() ? "the guest was lost" : "the guest has ended")) usleep(kDivertUs);
   if (vip_ != nullptr) {
     try {
       vip_->remove();
     } catch (const HostError& error) { emit_(message(abi::kError, error.what())); }
   }
-  {
-    const std::lock_guard lock(protection_mutex_);
-    protection_.reset();
-  }
+  keeper_->discard();
   launcher_->stop();
   enclosure_.close();
   emit_({{"type", "ended"}});

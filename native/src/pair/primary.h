@@ -6,7 +6,7 @@
 // Must not: decide to go unprotected, or reconnect.
 #pragma once
 #include "net/vip.h"
-#include "pair/protection.h"
+#include "pair/keeper.h"
 #include "session.h"
 
 namespace understudy::host {
@@ -33,7 +33,12 @@ class PrimarySession : public Session {
   Plain::Object stats() override;
   void kill(int signal) override;
 
-  void go_unprotected();
+  // See keeper.h.
+  void attach_backup(const MirrorConfig& mirror, std::optional<Address> forward_to) {
+    keeper_->attach(mirror, forward_to);
+  }
+  void protect() { keeper_->protect(); }
+  void go_unprotected() { keeper_->go_unprotected(); }
   // Returns when nothing can leave any more. release: the backup is told.
   void fence(const std::string& reason, bool release);
 
@@ -53,11 +58,11 @@ class PrimarySession : public Session {
   std::unique_ptr<Launcher> launcher_;
   std::unique_ptr<Warden> warden_;
   std::unique_ptr<Vip> vip_;
-  std::mutex protection_mutex_;  // of its end: JavaScript asks and orders until it has heard of the session's
-  std::unique_ptr<Protection> protection_;  // none: the group runs alone
+  UniqueFd output_;
+  std::unique_ptr<Keeper> keeper_;
   std::unique_ptr<Pump> pump_;
   std::unique_ptr<Service> service_;
-  std::atomic<bool> killed_{false}, lost_guest_{false};
+  std::atomic<bool> killed_{false};
   std::thread finisher_;
 };
 

@@ -5,23 +5,28 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "net/guest_sockets.h"
 #include "session_parts.h"
 
 namespace understudy::host {
 namespace {
 constexpr uint32_t kFarewellMs = 500;
+constexpr uint64_t kStateAhead = 2 << 20;
+constexpr useconds_t kStatePauseUs = 100;
 }  // namespace
 
 Protection::Protection(const ProtectionOptions& options, MemoryFile& memory, const Enclosure& enclosure, EmitEvent emit,
                        bool waits)
     : memory_(memory),
+      enclosure_(enclosure),
       emit_(std::move(emit)),
+      gate_config_(options.gate),
       durable_(options.durable),
       rpo_ns_(options.rpo_ms * 1000000),
       rpo_bytes_(options.rpo_bytes),
       waits_(waits) {
   make_sender(options.mirror, options.gate ? uint64_t(options.gate->lease_ms) * 1000000 : 0);
-  if (options.gate) make_gate(*options.gate, enclosure);
+  if (options.gate && waits) make_gate(*options.gate);
 }
 
 // The mirror's thread uses gate and flows, the gate's thread mirror and flows: threads end before anything of what they use.
@@ -41,6 +46,12 @@ void Protection::make_sender(const MirrorConfig& config, uint64_t lease_ns) {
     if (gate != nullptr && !opened_ && !fenced_) gate->extend_lease_until(sent_ns + lease_ns);
   };
   hooks.on_lost = [this](const MirrorLoss& loss) {
+    {
+      const std::lock_guard lock(lost_mutex_);
+      lost_by_ = loss.text.empty() ? name_of(loss.kind) : loss.text;
+      lost_changed_.notify_all();
+      if (!waits_) return;
+    }
     emit_({{"type", "mirror"},
            {"state", "lost"},
            {"kind", name_of(loss.kind)},
@@ -52,11 +63,11 @@ void Protection::make_sender(const MirrorConfig& config, uint64_t lease_ns) {
   standing_mirror_ = sender_.get();
 }
 
-void Protection::make_gate(const GateConfig& config, const Enclosure& enclosure) {
+void Protection::make_gate(const GateConfig& config) {
   Gate::clean_leftovers(config.service);
   memcpy(memory_.control().pair.vip, config.vip.mapped().data(), sizeof memory_.control().pair.vip);
-  watch_ = std::make_unique<GuestWatch>(memory_.control(), [&enclosure](pid_t pid) { return enclosure.host_pid(pid); });
-  watch_->deaths_are_recorded(false);
+  watch_ = std::make_unique<GuestWatch>(memory_.control(), [this](pid_t pid) { return enclosure_.host_pid(pid); });
+  watch_->deaths_are_recorded(!waits_);
   GateHooks hooks;
   hooks.mirror_packet = [this](Direction direction, std::span<const uint8_t> packet) {
     return mirror_packet(direction, packet);
@@ -75,7 +86,7 @@ void Protection::make_gate(const GateConfig& config, const Enclosure& enclosure)
   gate_ = std::make_unique<Gate>(config, std::move(hooks));
   standing_gate_ = gate_.get();
   begin_flows(config);
-  gate_->keep_lease(false);
+  gate_->keep_lease(!waits_);
 }
 
 // Without them every packet waits for the backup in the gate's queue: slower, and as safe.
@@ -115,6 +126,7 @@ void Protection::tap(uint64_t first_seq, uint64_t count, const uint8_t* events, 
     const Sent entry{position, end, first_seq + count - 1, monotonic_ns()};
     sent_.push_back(entry);
     unapplied_.push_back(entry);
+    journal_position_ = position;
     if (rpo_bytes_ != 0) relax_locked(end);
   }
   if (Flows* flows = standing_flows_) flows->sent(position, end);
@@ -168,6 +180,7 @@ void Protection::on_watermarks(const Watermarks& marks) {
       sent_.pop_front();
     }
     while (!unapplied_.empty() && unapplied_.front().position <= marks.applied) unapplied_.pop_front();
+    if (mark_position_ != 0) say_synchronised_locked(marks.applied);
   }
   if (opened_ || fenced_) return;
   // Before the guest goes on: its answer takes along what may be acknowledged now.
@@ -179,7 +192,123 @@ void Protection::on_watermarks(const Watermarks& marks) {
   }
   // Packets are not what is on disk: a connection does not outlive both hosts.
   if (Gate* gate = standing_gate_) gate->release(marks.received);
-  if (held != 0 && !said_protected_.exchange(true)) emit_({{"type", "protected"}});
+  const std::lock_guard lock(sent_mutex_);
+  say_protected_locked();
+}
+
+void Protection::say_protected_locked() {
+  if (said_protected_ || !waits_ || opened_ || held_ == 0 || held_ < protected_at_) return;
+  said_protected_ = true;
+  emit_({{"type", "protected"}});
+}
+
+// ---- of a group that runs -------------------------------------------------------------------------------------------------------
+std::optional<std::string> Protection::wait_connected(uint32_t timeout_ms) {
+  if (sender_->wait_connected(timeout_ms)) return std::nullopt;
+  const std::lock_guard lock(lost_mutex_);
+  return lost_by_.empty() ? "it does not answer within " + std::to_string(timeout_ms) + " ms" : lost_by_;
+}
+
+std::string Protection::wait_lost(uint32_t timeout_ms) {
+  std::unique_lock lock(lost_mutex_);
+  lost_changed_.wait_for(lock, std::chrono::milliseconds(timeout_ms), [this] { return !lost_by_.empty(); });
+  return lost_by_;
+}
+
+void Protection::begin_gate() {
+  if (!gate_config_) return;
+  raise_descriptor_limit();
+  make_gate(*gate_config_);
+}
+
+ConnectionSnapshot Protection::mark(const std::vector<pid_t>& pids, uint64_t seq, uint64_t ring_offset) {
+  ConnectionSnapshot snapshot;
+  if (gate_ == nullptr) {
+    record_mark({}, seq, ring_offset);
+    return snapshot;
+  }
+  const auto none_passes = gate_->hold();
+  snapshot = take_snapshot(pids, {.vip = gate_config_->vip, .gated = {}, .in_flight = {}});
+  for (const std::string& why : snapshot.failed)
+    emit_(message(abi::kWarning, "a socket that the new backup will not know: " + why));
+  if (snapshot.missed != 0)
+    emit_(message(abi::kError,
+                  std::to_string(snapshot.missed) +
+                      " of the guest's descriptors could not be looked at; the new backup will not know them"));
+  const uint64_t position = record_mark(snapshot.sockets, seq, ring_offset);
+  if (Flows* flows = standing_flows_) flows->adopt(snapshot.sockets, position, ring_offset);
+  return snapshot;
+}
+
+uint64_t Protection::record_mark(const std::vector<SocketState>& sockets, uint64_t seq, uint64_t ring_offset) {
+  for (const SocketState& socket : sockets) {
+    std::vector<uint8_t> record = encode_socket(socket);
+    const iovec part{record.data(), record.size()};
+    sender_->append(uint32_t(PairRecord::Socket), 0, &part, 1, false);
+  }
+  uint64_t told[2] = {sockets.size(), uint64_t(memory_.control().pair.clock_offset_ns[1])};
+  const iovec part{told, sizeof told};
+  const uint64_t position = sender_->append(uint32_t(PairRecord::Mark), seq, &part, 1, true);
+  const std::lock_guard lock(sent_mutex_);
+  mark_position_ = journal_position_ = position;
+  // What the group did before is not missing at the new backup.
+  sent_.push_back({position, ring_offset, seq, monotonic_ns()});
+  return position;
+}
+
+bool Protection::send_state(const std::string& path, uint64_t seq,
+                            const std::function<void(uint64_t, uint64_t)>& progress) {
+  UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const off_t end = file ? lseek(file.get(), 0, SEEK_END) : -1;
+  if (end < 0)
+    throw HostError("CHECKPOINT_READ", errno, path, "cannot read " + path + " for the backup: " + errno_text(errno));
+  const uint64_t size = uint64_t(end);
+  std::vector<uint8_t> piece(kStatePiece);
+  for (uint64_t offset = 0; offset < size;) {
+    const uint64_t want = std::min<uint64_t>(piece.size(), size - offset);
+    const bool last = offset + want == size;
+    const off_t data = last ? off_t(offset) : lseek(file.get(), off_t(offset), SEEK_DATA);
+    if (!last && (data < 0 || uint64_t(data) >= offset + want)) {  // a hole
+      offset = data < 0 ? (size - 1) / kStatePiece * kStatePiece : uint64_t(data) / kStatePiece * kStatePiece;
+      continue;
+    }
+    if (pread(file.get(), piece.data(), want, off_t(offset)) != ssize_t(want))
+      throw HostError("CHECKPOINT_READ", EIO, path, "cannot read " + path + " for the backup");
+    const uint64_t place[2] = {size, offset};
+    const iovec parts[2] = {{const_cast<uint64_t*>(place), sizeof place}, {piece.data(), want}};
+    if (sender_->append(uint32_t(PairRecord::State), seq, parts, 2, true) == 0) return false;
+    offset += want;
+    progress(offset, size);
+    // Packets and journal share the mirror with this, and clients wait for the packets.
+    while (sender_->unconsumed() > kStateAhead && !sender_->lost()) usleep(kStatePauseUs);
+  }
+  return true;
+}
+
+void Protection::say_synchronised_locked(uint64_t applied) {
+  if (said_synchronised_ || opened_ || applied < mark_position_) return;
+  // It has the state. Now what came while it was restoring that.
+  if (synchronised_at_ == 0) synchronised_at_ = journal_position_;
+  if (applied < synchronised_at_) return;
+  said_synchronised_ = true;
+  emit_({{"type", "synchronised"}});
+}
+
+void Protection::protect() {
+  const std::lock_guard lock(fence_mutex_);
+  {
+    const std::lock_guard lost_lock(lost_mutex_);
+    if (opened_ || fenced_ || waits_ || !lost_by_.empty()) return;
+    waits_ = true;
+  }
+  abi::Control& control = memory_.control();
+  if (watch_ != nullptr) watch_->deaths_are_recorded(false);
+  if (gate_ != nullptr) gate_->keep_lease(false);
+  __atomic_store_n(&control.pair.held, held_.load(), __ATOMIC_SEQ_CST);
+  raise_held(held_);  // it may have risen between the two
+  const std::lock_guard sent_lock(sent_mutex_);
+  protected_at_ = __atomic_load_n(&control.ring.head, __ATOMIC_SEQ_CST);
+  say_protected_locked();
 }
 
 void Protection::go_unprotected() {

@@ -4,6 +4,9 @@
 // Threads: the pump mirrors the journal (tap), the gate's thread packets; the mirror's progress thread says what the backup holds, which
 // lets agents (Pair::held) and the gate go on. Nothing on these paths waits for JavaScript.
 //
+// One for a group that runs is made in steps: it connects; begin_gate(); mark(), while the group stands still; then what the group was at
+// the mark (send_state(), blob()); protect(), when the new backup has caught up.
+//
 // Invariants:
 //  - While outputs wait, Pair::held never passes what the backup has acknowledged. They wait from the start, or from protect() on, until
 //    go_unprotected(): then it is ~0 for good.
@@ -11,6 +14,7 @@
 //
 // Must not: decide to go unprotected, or reconnect; end the guest.
 #pragma once
+#include <condition_variable>
 #include <deque>
 
 #include "mirror/sender.h"
@@ -35,7 +39,7 @@ struct ProtectionOptions {
 
 class Protection {
  public:
-  // Connects in the background. `waits`: outputs wait from now on; no guest runs yet. Throws HostError.
+  // Connects in the background. `waits`: outputs wait from now on; no guest runs yet. Otherwise see above. Throws HostError.
   Protection(const ProtectionOptions& options, MemoryFile& memory, const Enclosure& enclosure, EmitEvent emit,
              bool waits);
   // close() was called, and nobody taps.
@@ -46,6 +50,23 @@ class Protection {
   // A mapped file's contents, before the event that names it.
   void blob(const std::string& path, const Sha256& sha);
 
+  // ---- of a group that runs ----
+  // nullopt: it stands. Otherwise why it does not.
+  std::optional<std::string> wait_connected(uint32_t timeout_ms);
+  // Throws HostError NET; then there is no gate.
+  void begin_gate();
+  // The group stands still and nobody taps: what follows is the journal behind event `seq`, which ends at `ring_offset`. pids: as this host
+  // sees them. Throws HostError NET. The result is to be destroyed when the group goes on.
+  [[nodiscard]] ConnectionSnapshot mark(const std::vector<pid_t>& pids, uint64_t seq, uint64_t ring_offset);
+  // The checkpoint that was taken at the mark, and at its end whether all of it could be sent. `progress` is told of bytes of the whole.
+  // Throws HostError.
+  bool send_state(const std::string& path, uint64_t seq, const std::function<void(uint64_t, uint64_t)>& progress);
+  // "synchronised" was emitted: from now on outputs wait for the backup.
+  void protect();
+  bool waits() const { return waits_; }
+  // Before protect(): returns what the backup was lost by, or "" when it was not within this time.
+  std::string wait_lost(uint32_t timeout_ms);
+
   void go_unprotected();
   // Returns when nothing can leave any more. release: the backup is told.
   void fence(const std::string& reason, bool release);
@@ -54,6 +75,7 @@ class Protection {
 
   bool is_open() const { return opened_; }
   bool fenced() const { return fenced_; }
+  bool has_gate() const { return standing_gate_ != nullptr; }
   // Whether the old primary's kernel sends clients' packets on to the backup.
   bool diverts() const { return fenced_ && gate_ != nullptr; }
   // The same names as PrimarySession::stats().
@@ -64,7 +86,10 @@ class Protection {
     uint64_t position, ring_end, seq, at_ns;
   };
   void make_sender(const MirrorConfig& config, uint64_t lease_ns);
-  void make_gate(const GateConfig& config, const Enclosure& enclosure);
+  void make_gate(const GateConfig& config);
+  uint64_t record_mark(const std::vector<SocketState>& sockets, uint64_t seq, uint64_t ring_offset);
+  void say_synchronised_locked(uint64_t applied);
+  void say_protected_locked();
   void begin_flows(const GateConfig& config);
   uint64_t mirror_packet(Direction direction, std::span<const uint8_t> packet);
   void on_watermarks(const Watermarks& marks);
@@ -72,7 +97,9 @@ class Protection {
   void relax_locked(uint64_t end);
 
   MemoryFile& memory_;
+  const Enclosure& enclosure_;
   EmitEvent emit_;
+  const std::optional<GateConfig> gate_config_;
   const bool durable_;
   const uint64_t rpo_ns_, rpo_bytes_;
   std::unique_ptr<GuestWatch> watch_;
@@ -86,9 +113,16 @@ class Protection {
   PiMutex sent_mutex_;
   std::deque<Sent> sent_;       // not held yet
   std::deque<Sent> unapplied_;  // not executed by the replica yet
+  // Under sent_mutex_, and of a group that ran before: positions of the mark, of the journal's last record, and of what the backup has to
+  // have executed to be called synchronised; the ring offset that it has to hold to be called a backup.
+  uint64_t mark_position_ = 0, journal_position_ = 0, synchronised_at_ = 0, protected_at_ = 0;
+  bool said_synchronised_ = false, said_protected_ = false;
   std::mutex fence_mutex_;
-  std::atomic<bool> waits_, opened_{false}, fenced_{false}, said_protected_{false};
+  std::atomic<bool> waits_, opened_{false}, fenced_{false};
   std::atomic<uint64_t> held_{0};
+  std::mutex lost_mutex_;
+  std::condition_variable lost_changed_;
+  std::string lost_by_;
 };
 
 // Also where there is none.

@@ -13,8 +13,16 @@ enum class PairRecord : uint32_t {
   Blob = 3,
   // The primary lets nothing out any more and never will: the backup is to go on. Text: why.
   Release = 4,
+  // Of a group that ran before it had this backup, in this order among the others: Socket (one each, net/connection_snapshot.h), then Mark:
+  // the journal's first record comes behind it; seq = the last event before; u64 number of sockets, i64 the guest's monotonic clock minus the
+  // host's, in ns. Packets before the mark came before the sockets were as told.
+  Socket = 5,
+  Mark = 6,
+  // A part of the checkpoint of the mark's seq: u64 size of the whole, u64 offset, bytes; what is left out is zero. The last part is never
+  // left out, and everything that the checkpoint needs (Blob) is before it.
+  State = 7,
 };
 
-inline constexpr uint64_t kBlobPiece = 256 << 10;
+inline constexpr uint64_t kBlobPiece = 256 << 10, kStatePiece = 256 << 10;
 
 }  // namespace understudy::host

@@ -16,6 +16,8 @@ Replica::Replica(const ReplicaOptions& options, Hooks hooks)
     : hooks_(std::move(hooks)),
       segment_bytes_(options.segment_bytes),
       journal_dir_(std::filesystem::absolute(options.journal_dir)),
+      agent_path_(options.agent_path),
+      epoch_(options.epoch),
       memory_(abi::kModeReplay, options.agent_path, options.ring_bytes),
       blobs_(journal_dir_, options.cache_dir),
       sites_(options.cache_dir),
@@ -67,8 +69,8 @@ Replica::Replica(const ReplicaOptions& options, Hooks hooks)
     feeder_.stop();
     hooks_.ended(memory_.control().exit_status, live_);
   };
-  warden_hooks.killed = [this](bool, int signal) {
-    if (live_) return false;  // recorded now, as any other end
+  warden_hooks.killed = [this](bool root, int signal) {
+    if (live_) return hooks_.killed && hooks_.killed(root, signal);
     if (over_.exchange(true)) return true;
     feeder_.stop();
     hooks_.diverged({{"detail", "a process of the replica was killed by signal " + std::to_string(signal)},
@@ -80,15 +82,17 @@ Replica::Replica(const ReplicaOptions& options, Hooks hooks)
   warden_ = std::make_unique<Warden>(memory_, *launcher_, enclosure_, std::move(warden_hooks));
   service_ = std::make_unique<Service>(
       memory_, blobs_, sites_, *warden_, launcher_.get(), enclosure_,
-      Service::Hooks{hooks_.message, [this](int error, const std::string& path) {
+      Service::Hooks{hooks_.message,
+                     [this](int error, const std::string& path) {
                        if (pump_ != nullptr)
                          pump_->fail({false, {error, path}, "cannot write the journal: " + errno_text(error)});
-                     }});
+                     },
+                     hooks_.new_blob, hooks_.track});
   guard_ = guard_for(isolation, &control);
 
-  UniqueFd output(open(options.output_path.empty() ? "/dev/null" : options.output_path.c_str(),
-                       O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640));
-  if (!output)
+  output_ = UniqueFd(open(options.output_path.empty() ? "/dev/null" : options.output_path.c_str(),
+                          O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640));
+  if (!output_)
     throw HostError("LAUNCH", errno, options.output_path,
                     "cannot write the guest's output to " + options.output_path + ": " + errno_text(errno));
   SpawnOptions spawn;
@@ -98,7 +102,7 @@ Replica::Replica(const ReplicaOptions& options, Hooks hooks)
   spawn.memory_fd = memory_.fd();
   spawn.guest_fd = control.guest_fd;
   spawn.own_session = true;
-  spawn.output_fd = output.get();
+  spawn.output_fd = output_.get();
   pid_ = launcher_->start(spawn, bound);
   warden_->watch_root(pid_);
 }
@@ -192,7 +196,10 @@ std::optional<IoError> Replica::go_live(uint64_t epoch, int64_t mono_offset_ns) 
     if (load_acquire(slot.state) == abi::kThreadLive && slot.pid > 0) warden_->join(slot.pid, uint32_t(i));
   }
   live_ = true;
+  epoch_ = epoch;
   control.flags |= abi::kFlagPair;
+  std::string cannot_track;
+  if (checkpoint::PageTracker::supported(&cannot_track)) control.flags |= abi::kFlagTrack;
   __atomic_store_n(&control.pair.held, ~0ull, __ATOMIC_SEQ_CST);
   __atomic_store_n(&control.pair.live, uint32_t(abi::kLiveOn), __ATOMIC_SEQ_CST);
   futex_wake_all(&control.pair.live);

@@ -18,6 +18,7 @@
 #include <mutex>
 
 #include "checkpoint/restore_plan.h"
+#include "pair/running_group.h"
 #include "plain.h"
 #include "pump.h"
 #include "ring_feeder.h"
@@ -47,6 +48,11 @@ class Replica {
     std::function<void(const PumpFailure&)> journal_failed;
     // Every process of the group is gone: replaying, the guest's end came through the journal; live, it ended itself.
     std::function<void(int status, bool live)> ended;
+    // Live. A process was killed from outside; true: that is not to be recorded, somebody else goes on. May be empty.
+    std::function<bool(bool root, int signal)> killed;
+    // Live. See Service::Hooks. May be empty.
+    std::function<void(const std::string& path, const Sha256& sha)> new_blob;
+    std::function<void(uint32_t slot, pid_t pid, UniqueFd userfault)> track;
   };
   Replica(const ReplicaOptions& options, Hooks hooks);
   ~Replica();
@@ -70,6 +76,9 @@ class Replica {
   int signal_root(int signal) { return warden_->signal_root(signal); }
 
   bool live() const { return live_; }
+  // After go_live().
+  RunningGroup group() { return {*warden_, *pump_, blobs_, journal_dir_, agent_path_, epoch_, output_.get()}; }
+  const Enclosure& enclosure() const { return enclosure_; }
   std::vector<pid_t> pids() const;
   MemoryFile& memory() { return memory_; }
   BlobStore& blobs() { return blobs_; }
@@ -86,7 +95,8 @@ class Replica {
 
   Hooks hooks_;
   const uint64_t segment_bytes_;
-  const std::string journal_dir_;
+  const std::string journal_dir_, agent_path_;
+  uint64_t epoch_;
   MemoryFile memory_;
   BlobStore blobs_;
   SiteStore sites_;
@@ -101,6 +111,7 @@ class Replica {
   std::unique_ptr<Warden> warden_;
   std::unique_ptr<Service> service_;
   std::unique_ptr<Pump> pump_;
+  UniqueFd output_;
   pid_t pid_ = -1;
 };
 

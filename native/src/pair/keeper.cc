@@ -1,0 +1,237 @@
+// See keeper.h.
+#include "pair/keeper.h"
+
+#include <unistd.h>
+
+#include "session_parts.h"
+
+namespace understudy::host {
+namespace {
+constexpr uint32_t kConnectMs = 10'000, kLookMs = 20;
+constexpr uint64_t kProgressNs = 250'000'000;
+}  // namespace
+
+Keeper::Keeper(KeeperOptions options, MemoryFile& memory, const Enclosure& enclosure, EmitEvent emit)
+    : options_(std::move(options)), memory_(memory), enclosure_(enclosure), emit_(std::move(emit)) {
+  if (!options_.gate) return;
+  const auto vip = options_.gate->vip.mapped();
+  memcpy(memory_.control().pair.vip, vip.data(), vip.size());
+}
+
+Keeper::~Keeper() { stop(); }
+
+void Keeper::begin(const MirrorConfig& mirror) {
+  protection_ = std::make_shared<Protection>(
+      ProtectionOptions{mirror, options_.gate, options_.durable, options_.rpo_ms, options_.rpo_bytes}, memory_,
+      enclosure_, emit_, true);
+}
+
+Pump::Tap Keeper::tap() {
+  Protection* to = protection_.get();
+  if (to == nullptr) return {};
+  return [to](uint64_t first_seq, uint64_t count, const uint8_t* events, size_t len, uint64_t end) {
+    to->tap(first_seq, count, events, len, end);
+  };
+}
+
+void Keeper::adopt(RunningGroup group) {
+  const std::lock_guard lock(mutex_);
+  group_.emplace(std::move(group));
+  checkpointer_ = std::make_unique<checkpoint::Checkpointer>(memory_, group_->warden, group_->pump, group_->blobs,
+                                                             enclosure_, group_->journal_dir, group_->agent_path,
+                                                             group_->epoch, 0);
+  checkpointer_->for_replicas({-1, group_->output, group_->output});
+  for (Tracked& t : tracked_) checkpointer_->track(t.slot, t.pid, std::move(t.userfault));
+  tracked_.clear();
+}
+
+std::shared_ptr<Protection> Keeper::current() {
+  const std::lock_guard lock(mutex_);
+  return protection_;
+}
+
+// ---- attaching ----------------------------------------------------------------------------------------------------------------------
+void Keeper::attach(const MirrorConfig& mirror, std::optional<Address> forward_to) {
+  const std::lock_guard lock(mutex_);
+  if (stopped_ || !group_) throw HostError("PAIR", ESRCH, "", "the service has ended, or does not run yet");
+  if (attaching_) throw HostError("PAIR", EBUSY, "", "a backup is being attached already");
+  if (protection_ != nullptr && protection_->waits() && !protection_->is_open())
+    throw HostError("PAIR", EEXIST, "", "the service has a backup already");
+  if (attacher_.joinable()) attacher_.join();
+  ProtectionOptions options{mirror, options_.gate, options_.durable, options_.rpo_ms, options_.rpo_bytes};
+  if (options.gate) options.gate->forward_to = forward_to ? *forward_to : Address::parse(mirror.address);
+  attaching_ = true;
+  given_up_ = false;
+  checkpointer_->allow();
+  attacher_ = start_thread("us-attach", [this, options] { run_attach(options); });
+}
+
+// The one before lets go of the pump, and of the rules and queues that the new one's gate has the same names for.
+void Keeper::replace(std::shared_ptr<Protection> by) {
+  std::shared_ptr<Protection> before;
+  {
+    const std::lock_guard lock(mutex_);
+    before = std::exchange(protection_, nullptr);
+  }
+  if (before != nullptr) {
+    group_->pump.retap({});
+    before->close("another backup takes its place");
+    // Whoever asked it something in this moment holds it for as long as that takes.
+    while (before.use_count() > 1) usleep(1000);
+    before.reset();
+  }
+  const std::lock_guard lock(mutex_);
+  protection_ = std::move(by);
+}
+
+void Keeper::run_attach(const ProtectionOptions& options) {
+  std::string failed;
+  std::shared_ptr<Protection> to;
+  try {
+    replace(nullptr);
+    to = std::make_shared<Protection>(options, memory_, enclosure_, emit_, false);
+    replace(to);
+    attach_one(to, &failed);
+  } catch (const std::exception& error) { failed = error.what(); }
+  bool given_up;
+  {
+    const std::lock_guard lock(mutex_);
+    given_up = given_up_ || stopped_;
+  }
+  if (failed.empty() && !given_up) {
+    // It is on its way: from here on it is lost, or protects.
+    for (std::string lost; failed.empty();) {
+      lost = to->wait_lost(kLookMs);
+      const std::lock_guard lock(mutex_);
+      given_up = given_up_ || stopped_;
+      if (given_up || to->waits()) break;
+      failed = lost;
+    }
+  }
+  if (to != nullptr && !to->waits()) {
+    to->go_unprotected();
+    group_->pump.retap({});
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    attaching_ = false;
+  }
+  if (!failed.empty() && !given_up) emit_({{"type", "attachFailed"}, {"reason", failed}});
+}
+
+void Keeper::attach_one(const std::shared_ptr<Protection>& to, std::string* failed) {
+  if (auto why = to->wait_connected(kConnectMs)) {
+    *failed = *why;
+    return;
+  }
+  emit_({{"type", "attached"}});
+  to->begin_gate();
+  ConnectionSnapshot snapshot;
+  const checkpoint::Taken taken = checkpointer_->take(
+      [&](const std::vector<pid_t>& pids, uint64_t seq, uint64_t ring_offset) {
+        snapshot = to->mark(pids, seq, ring_offset);
+        Protection* tapped = to.get();
+        group_->pump.retap([tapped](uint64_t first_seq, uint64_t count, const uint8_t* events, size_t len,
+                                    uint64_t end) { tapped->tap(first_seq, count, events, len, end); });
+      });
+  snapshot = {};
+  // What the new backup has been given is of no use to this host.
+  struct Remove {
+    const std::string& path;
+    ~Remove() { unlink(path.c_str()); }
+  } remove{taken.path};
+  emit_({{"type", "checkpointed"},
+         {"seq", taken.seq},
+         {"pauseMs", double(taken.pause_ns) / 1e6},
+         {"tookMs", double(taken.took_ns) / 1e6},
+         {"pageBytes", taken.page_bytes}});
+  for (const Capture& capture : group_->blobs.all())
+    to->blob(group_->blobs.path_of(hex(capture.sha.data(), capture.sha.size())), capture.sha);
+  uint64_t said_ns = 0;
+  to->send_state(taken.path, taken.seq, [&](uint64_t bytes, uint64_t total) {
+    const uint64_t now = monotonic_ns();
+    if (bytes != total && now - said_ns < kProgressNs) return;
+    said_ns = now;
+    emit_({{"type", "stateSent"}, {"bytes", bytes}, {"total", total}});
+  });
+}
+
+// ---- what there is --------------------------------------------------------------------------------------------------------------------
+void Keeper::protect() {
+  if (auto protection = current()) protection->protect();
+}
+
+void Keeper::go_unprotected() {
+  std::shared_ptr<Protection> protection;
+  {
+    const std::lock_guard lock(mutex_);
+    given_up_ = true;
+    protection = protection_;
+    if (attaching_) checkpointer_->cancel();
+  }
+  if (protection != nullptr) protection->go_unprotected();
+}
+
+bool Keeper::covers() {
+  auto protection = current();
+  return protection != nullptr && protection->waits() && !protection->is_open();
+}
+
+bool Keeper::fence(const std::string& reason, bool release) {
+  auto protection = current();
+  if (protection == nullptr) return false;
+  protection->fence(reason, release);
+  return !options_.gate || protection->has_gate();
+}
+
+void Keeper::blob(const std::string& path, const Sha256& sha) {
+  auto protection = current();
+  if (protection != nullptr && !protection->is_open()) protection->blob(path, sha);
+}
+
+void Keeper::track(uint32_t slot, pid_t pid, UniqueFd userfault) {
+  const std::lock_guard lock(mutex_);
+  if (checkpointer_ != nullptr) checkpointer_->track(slot, pid, std::move(userfault));
+  else tracked_.push_back({slot, pid, std::move(userfault)});
+}
+
+bool Keeper::on_killed(bool root, int signal) {
+  if (!root || !covers()) return false;
+  lost_guest_ = true;
+  const uint64_t at = monotonic_ns();
+  // Everything that the guest had appended goes to the backup before it is told to go on.
+  group_->pump.drain();
+  const std::string reason = "the guest was killed by signal " + std::to_string(signal);
+  fence(reason, false);
+  // Said before the backup is told: its answer is the loss of the mirror, which must not be taken for the loss of the backup.
+  emit_({{"type", "guestLost"}, {"signal", signal}, {"atNs", at}});
+  fence(reason, true);
+  group_->warden.kill_group();
+  return true;
+}
+
+void Keeper::add_stats(Plain::Object& out) { add_protection_stats(out, current().get(), memory_.control()); }
+
+void Keeper::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+    if (checkpointer_ != nullptr) checkpointer_->cancel();
+  }
+  if (attacher_.joinable()) attacher_.join();
+}
+
+bool Keeper::close(const std::string& reason) {
+  auto protection = current();
+  if (protection == nullptr) return false;
+  protection->close(reason);
+  return protection->diverts();
+}
+
+void Keeper::discard() {
+  std::shared_ptr<Protection> last;
+  const std::lock_guard lock(mutex_);
+  last = std::exchange(protection_, nullptr);
+}
+
+}  // namespace understudy::host
