@@ -1,7 +1,6 @@
 // See connection_snapshot.h.
 #include "net/connection_snapshot.h"
 
-#include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <linux/sockios.h>
@@ -12,6 +11,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "net/socket_diag.h"
 #include "net/urgent.h"
 
 namespace understudy::host {
@@ -238,65 +238,20 @@ void read_socket(const GuestDescriptor& descriptor, const SnapshotOptions& optio
 
 // ---- Connections that the guest has not accepted -----------------------------------------------------------------------
 
-Endpoint endpoint_of(uint8_t family, const uint32_t* address, uint16_t port) {
-  sockaddr_storage storage{};
-  if (family == AF_INET) {
-    auto& in = reinterpret_cast<sockaddr_in&>(storage);
-    in.sin_family = AF_INET;
-    memcpy(&in.sin_addr, address, 4);
-    in.sin_port = port;
-    return Endpoint::from(&storage, sizeof in).value_or(Endpoint{});
-  }
-  auto& in6 = reinterpret_cast<sockaddr_in6&>(storage);
-  in6.sin6_family = AF_INET6;
-  memcpy(&in6.sin6_addr, address, 16);
-  in6.sin6_port = port;
-  return Endpoint::from(&storage, sizeof in6).value_or(Endpoint{});
-}
-
-void add_unaccepted(const inet_diag_msg& found, const Address& vip, std::vector<SocketState>* out) {
-  // A socket that somebody has a descriptor of has an inode.
-  if (found.idiag_inode != 0) return;
-  SocketState s;
-  s.local = endpoint_of(found.idiag_family, found.id.idiag_src, found.id.idiag_sport);
-  s.remote = endpoint_of(found.idiag_family, found.id.idiag_dst, found.id.idiag_dport);
-  if (s.local.address != vip) return;
-  s.family = found.idiag_family;
-  s.kind = SocketState::kWaiting;
-  out->push_back(std::move(s));
-}
-
 void list_unaccepted(uint8_t family, const Address& vip, std::vector<SocketState>* out) {
-  const UniqueFd diag(socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
-  struct {
-    nlmsghdr header;
-    inet_diag_req_v2 request;
-  } message{};
-  message.header.nlmsg_len = sizeof message;
-  message.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
-  message.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-  message.request.sdiag_family = family;
-  message.request.sdiag_protocol = IPPROTO_TCP;
-  for (const State state : {kEstablished, kSynReceived, kCloseWait}) message.request.idiag_states |= 1u << state;
-  if (!diag || send(diag.get(), &message, sizeof message, 0) < 0)
-    fail("cannot ask for the kernel's connections", errno);
-  std::vector<uint8_t> buffer(64 * 1024);
-  for (;;) {
-    const ssize_t n = recv(diag.get(), buffer.data(), buffer.size(), 0);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) fail("cannot read the kernel's connections", n < 0 ? errno : EIO);
-    auto left = uint32_t(n);
-    for (const auto* header = reinterpret_cast<const nlmsghdr*>(buffer.data()); NLMSG_OK(header, left);
-         header = NLMSG_NEXT(header, left)) {
-      if (header->nlmsg_type == NLMSG_DONE) return;
-      if (header->nlmsg_type == NLMSG_ERROR) {
-        const auto* answer = static_cast<const nlmsgerr*>(NLMSG_DATA(header));
-        fail("the kernel does not list its connections", -answer->error);
-      }
-      if (header->nlmsg_type == SOCK_DIAG_BY_FAMILY && header->nlmsg_len >= NLMSG_LENGTH(sizeof(inet_diag_msg)))
-        add_unaccepted(*static_cast<const inet_diag_msg*>(NLMSG_DATA(header)), vip, out);
-    }
-  }
+  uint32_t states = 0;
+  for (const State state : {kEstablished, kSynReceived, kCloseWait}) states |= 1u << state;
+  list_tcp_sockets(family, states, [&](const inet_diag_msg& found) {
+    // A socket that somebody has a descriptor of has an inode.
+    if (found.idiag_inode != 0) return;
+    SocketState s;
+    s.local = local_of(found);
+    s.remote = remote_of(found);
+    if (s.local.address != vip) return;
+    s.family = found.idiag_family;
+    s.kind = SocketState::kWaiting;
+    out->push_back(std::move(s));
+  });
 }
 
 }  // namespace

@@ -181,6 +181,17 @@ void install_standby_rules(const std::string& service, const Address& vip) {
   nft(text, "install the standby rules of service " + service);
 }
 
+void install_silence(const std::string& service, const Address& vip) {
+  const std::string table = nft_name("understudy_silence_", service), ip = vip.family == AF_INET ? "ip" : "ip6";
+  nft(without_table("inet", table) + "table inet " + table +
+          " {\n  chain out {\n    type filter hook output priority " + std::to_string(kFencePriority + 1) +
+          "; policy accept;\n    " + ip + " saddr " + vip.text() + " meta l4proto tcp drop\n  }\n}\n",
+      "silence the connections that a primary of service " + service + " has left");
+}
+void remove_silence(const std::string& service) {
+  nft(without_table("inet", nft_name("understudy_silence_", service)), "remove the silence of service " + service);
+}
+
 void remove_queue_rules(const std::string& service) {
   remove_from(AF_INET, service);
   remove_from(AF_INET6, service);

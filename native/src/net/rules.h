@@ -66,6 +66,10 @@ void install_fence(const GateConfig& config, bool alive);
 std::string standby_table(const std::string& service);
 void install_standby_rules(const std::string& service, const Address& vip);
 
+// Nothing of TCP leaves from this address.
+void install_silence(const std::string& service, const Address& vip);
+void remove_silence(const std::string& service);
+
 void remove_queue_rules(const std::string& service);
 void remove_fence(const std::string& service);
 void remove_standby_rules(const std::string& service);

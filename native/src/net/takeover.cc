@@ -1,4 +1,5 @@
 // See takeover.h.
+#include "net/socket_diag.h"
 #include "net/takeover.h"
 
 #include <fcntl.h>
@@ -43,6 +44,7 @@ Takeover::Takeover(TakeoverConfig config, Report report)
             "connections that the guest has not accepted yet at the moment of a failover will be reset: " +
                 orphans_.why_not());
   install_standby_rules(config_.service, config_.vip);
+  end_stale_connections(config_.service, config_.vip);
 }
 
 Takeover::~Takeover() {

@@ -2,6 +2,7 @@
 #include "pair/addon_pair.h"
 
 #include "addon_sessions.h"
+#include "net/socket_diag.h"
 #include "pair/backup.h"
 #include "pair/primary.h"
 
@@ -69,10 +70,10 @@ void add_running(Napi::Object& handle, const std::shared_ptr<S>& session) {
                if (call.Length() < 1 || !call[0].IsObject())
                  throw Napi::TypeError::New(call.Env(), "attachBackup needs a mirror");
                try {
-                 const MirrorConfig mirror = get_mirror(call[0].As<Napi::Object>());
+                 const Napi::Object o = call[0].As<Napi::Object>();
+                 const MirrorConfig mirror = get_mirror(o);
                  std::optional<Address> forward_to;
-                 if (call.Length() > 1 && call[1].IsString())
-                   forward_to = Address::parse(call[1].As<Napi::String>().Utf8Value());
+                 if (has(o, "forwardTo")) forward_to = Address::parse(get_string(o, "forwardTo"));
                  session->attach_backup(mirror, forward_to);
                } catch (const HostError& error) { throw_js(call.Env(), error); }
              }));
@@ -169,6 +170,9 @@ Napi::Value clean_service(const Napi::CallbackInfo& info) {
   if (info.Length() < 1 || !info[0].IsObject()) throw Napi::TypeError::New(env, "expected what gate() takes");
   try {
     const GateConfig config = get_gate(info[0].As<Napi::Object>());
+    // As long as the fence stands: their ends would be sent to the clients.
+    end_stale_connections(config.service, config.vip);
+    remove_silence(config.service);
     Gate::clean_leftovers(config.service);
     remove_standby_rules(config.service);
     Vip vip(config.vip, config.prefix, config.interface);

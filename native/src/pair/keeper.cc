@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "net/socket_diag.h"
 #include "session_parts.h"
 
 namespace understudy::host {
@@ -230,8 +231,14 @@ bool Keeper::close(const std::string& reason) {
 
 void Keeper::discard() {
   std::shared_ptr<Protection> last;
-  const std::lock_guard lock(mutex_);
-  last = std::exchange(protection_, nullptr);
+  {
+    const std::lock_guard lock(mutex_);
+    last = std::exchange(protection_, nullptr);
+  }
+  if (!options_.gate) return;
+  try {
+    end_stale_connections(options_.gate->service, options_.gate->vip);
+  } catch (const HostError& error) { emit_(message(abi::kError, error.what())); }
 }
 
 }  // namespace understudy::host

@@ -61,6 +61,7 @@ class Keeper {
   void stop();
   // Says farewell, and is of no further use. True: clients' packets are sent on to the backup, until discard().
   bool close(const std::string& reason);
+  // The group is gone: what is left of its connections ends, too, and the gate after that.
   void discard();
 
  private:
