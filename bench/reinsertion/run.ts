@@ -31,6 +31,7 @@ export interface Settings {
   connections: number;
   rate: number;
   seed: number;
+  inputGate: 'acknowledgement' | 'packet';
 }
 
 /** Something that was done to a service while clients worked. */
@@ -69,7 +70,7 @@ interface Stretch {
 
 const nowNs = (): number => Number(process.hrtime.bigint());
 
-function redisDefinition(rig: Rig, reinstate: object): object {
+function redisDefinition(rig: Rig, inputGate: Settings['inputGate'], reinstate: object): object {
   return {
     name: SERVICE,
     command: [
@@ -82,12 +83,13 @@ function redisDefinition(rig: Rig, reinstate: object): object {
     ],
     vip: { address: rig.vip, prefix: 24, interface: 'eth0' },
     ports: { tcp: [PORT] },
+    inputGate,
     reinstate,
   };
 }
 
 async function begin(rig: Rig, settings: Settings, reinstate: object): Promise<CheckingClient> {
-  const applied = await rig.apply('a', redisDefinition(rig, reinstate));
+  const applied = await rig.apply('a', redisDefinition(rig, settings.inputGate, reinstate));
   if (applied.state !== 'protected') throw new Error(`the pair is ${applied.state}: ${applied.reason}`);
   await until(
     'the guest to listen',
