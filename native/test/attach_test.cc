@@ -1,5 +1,6 @@
 // A backup for a group that runs: a primary without one gets one while its program works, which restores it from the primary's memory, follows
-// it, and becomes the original when the primary's program is killed. Twice, so that a backup that has taken over gets one, too. The program
+// it, and becomes the original when the primary's program is killed. Twice, so that a backup that has taken over gets one, too. Each
+// second round with passive backups. The program
 // must come to the result that it comes to by itself. With the real agent, each host a namespace (needs root); the service has no network.
 //
 // usage: attach_test AGENT STUB INIT ROUNDS COMMAND [ARGUMENT...]    the command writes its result to the file $OUT, always the same
@@ -125,7 +126,7 @@ PrimaryOptions primary_options(const Paths& paths, const std::vector<std::string
   return options;
 }
 
-BackupOptions backup_options(const Paths& paths, uint64_t epoch) {
+BackupOptions backup_options(const Paths& paths, uint64_t epoch, bool passive) {
   BackupOptions options{};
   ReplicaOptions& replica = options.replica;
   replica.journal_dir = paths.dir + "/journal-" + std::to_string(epoch);
@@ -141,6 +142,7 @@ BackupOptions backup_options(const Paths& paths, uint64_t epoch) {
   fs::create_directories(replica.scratch_dir);
   options.mirror = mirror_of(epoch, 0);
   options.from_checkpoint = true;
+  options.passive = passive;
   return options;
 }
 
@@ -165,8 +167,11 @@ std::unique_ptr<T> start_on(Lab& lab, uint64_t epoch, const std::function<std::u
 }
 
 template <class Running>
-std::string attach(Lab& lab, Running& running, Log& log, BackupSession& backup, uint64_t epoch) {
-  lab.in(host_of(epoch - 1), [&] { running.attach_backup(mirror_of(epoch, backup.port()), std::nullopt); });
+std::string attach(Lab& lab, Running& running, Log& log, BackupSession& backup, uint64_t epoch,
+                   uint64_t state_every_ms) {
+  lab.in(host_of(epoch - 1), [&] {
+    running.attach_backup({mirror_of(epoch, backup.port()), std::nullopt, state_every_ms});
+  });
   if (!log.wait("synchronised", 30)) return "the backup of epoch " + std::to_string(epoch) + " does not follow";
   running.protect();
   if (!log.wait("protected", 10)) return "epoch " + std::to_string(epoch) + " does not become protected";
@@ -174,27 +179,28 @@ std::string attach(Lab& lab, Running& running, Log& log, BackupSession& backup, 
 }
 
 std::string run(Lab& lab, const Paths& paths, const std::vector<std::string>& command, int wait_ms,
-                const std::string& expected, int expected_status) {
+                const std::string& expected, int expected_status, bool passive) {
   fs::remove(paths.out);
+  const uint64_t every_ms = passive ? 100 : 0;
   for (const char* dir : {"/journal-1", "/journal-2", "/journal-3"}) fs::remove_all(paths.dir + dir);
   Log first_log("first"), second_log("second"), third_log("third");
   auto start_backup = [&](uint64_t epoch, Log& log) {
     return start_on<BackupSession>(
-        lab, epoch, [&] { return std::make_unique<BackupSession>(backup_options(paths, epoch), log.emit()); });
+        lab, epoch, [&] { return std::make_unique<BackupSession>(backup_options(paths, epoch, passive), log.emit()); });
   };
   const auto first = start_on<PrimarySession>(
       lab, 1, [&] { return std::make_unique<PrimarySession>(primary_options(paths, command), first_log.emit()); });
   usleep(useconds_t(wait_ms) * 1000);
   const auto second = start_backup(2, second_log);
-  if (std::string why = attach(lab, *first, first_log, *second, 2); !why.empty()) return why;
-  usleep(20'000);
+  if (std::string why = attach(lab, *first, first_log, *second, 2, every_ms); !why.empty()) return why;
+  usleep(passive ? 700'000 : 20'000);
   kill(first->pid(), SIGKILL);
   if (!first_log.wait("guestLost", 10) || !second_log.wait("release", 10)) return "the first guest was not lost";
   lab.in(host_of(2), [&] { second->take_over(2); });
   if (!second_log.wait("live", 20)) return "the second does not go live";
   usleep(useconds_t(wait_ms) * 1000);
   const auto third = start_backup(3, third_log);
-  if (std::string why = attach(lab, *second, second_log, *third, 3); !why.empty()) return why;
+  if (std::string why = attach(lab, *second, second_log, *third, 3, every_ms); !why.empty()) return why;
   kill(second->pid(), SIGKILL);
   if (!second_log.wait("guestLost", 10) || !third_log.wait("release", 10)) return "the second guest was not lost";
   lab.in(host_of(3), [&] { third->take_over(3); });
@@ -233,7 +239,7 @@ int main(int argc, char** argv) {
   for (int i = 0; i < rounds; i++) {
     std::string why;
     try {
-      why = run(lab, paths, command, 100 + 60 * i, expected, status);
+      why = run(lab, paths, command, 100 + 60 * i, expected, status, i % 2 != 0);
     } catch (const HostError& error) { why = error.what(); }
     printf("round %d: %s\n", i, why.empty() ? "as alone" : why.c_str());
     failures += !why.empty();

@@ -466,7 +466,7 @@ void Checkpointer::read_process(Member& member, GroupState* group, Manifest* man
   manifest->spaces.push_back(std::move(space));
 }
 
-Taken Checkpointer::take(const Standing& standing) {
+Taken Checkpointer::take(const Standing& standing, bool complete) {
   begin_to_follow();
   auto each = [&](auto f) {
     std::lock_guard lock(followed_mutex_);
@@ -477,10 +477,10 @@ Taken Checkpointer::take(const Standing& standing) {
     }
   };
   try {
-    Taken taken = take_one(standing);
+    Taken taken = take_one(standing, complete);
     if (taken.existed) each([](Followed& space) { space.tracker->rewind(); });
     else each([](Followed& space) { space.tracker->saved(); });
-    if (!taken.existed) release_old(taken.seq);
+    if (!taken.existed && !standing) release_old(taken.seq);
     return taken;
   } catch (...) {
     each([](Followed& space) { space.tracker->rewind(); });
@@ -501,7 +501,7 @@ void Checkpointer::release_old(uint64_t seq) {
   }
 }
 
-Taken Checkpointer::take_one(const Standing& standing) {
+Taken Checkpointer::take_one(const Standing& standing, bool complete) {
   abi::Control& control = memory_.control();
   const uint64_t began = monotonic_ns();
   __atomic_fetch_or(&control.flags, uint32_t(abi::kFlagCheckpoints), __ATOMIC_SEQ_CST);
@@ -514,7 +514,7 @@ Taken Checkpointer::take_one(const Standing& standing) {
                       "cannot read the agent " + agent_path_ + ": " + errno_text(errno));
     agent_sha_ = hex(sha.data(), sha.size());
   }
-  const std::optional<CheckpointRef> base = standing ? std::nullopt : this->base();
+  const std::optional<CheckpointRef> base = complete ? std::nullopt : this->base();
   if (!base) {
     increments_ = 0;
     std::lock_guard lock(followed_mutex_);
@@ -555,7 +555,7 @@ Taken Checkpointer::take_one(const Standing& standing) {
   taken.path = state_path(journal_dir_, taken.seq);
   taken.processes = uint32_t(members.size());
   taken.threads = uint32_t(group.threads.size());
-  if (standing) unlink(taken.path.c_str());
+  if (complete) unlink(taken.path.c_str());
   if (access(taken.path.c_str(), F_OK) == 0) {
     // Nothing has happened since.
     standstill.end();

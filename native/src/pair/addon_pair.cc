@@ -71,10 +71,10 @@ void add_running(Napi::Object& handle, const std::shared_ptr<S>& session) {
                  throw Napi::TypeError::New(call.Env(), "attachBackup needs a mirror");
                try {
                  const Napi::Object o = call[0].As<Napi::Object>();
-                 const MirrorConfig mirror = get_mirror(o);
-                 std::optional<Address> forward_to;
-                 if (has(o, "forwardTo")) forward_to = Address::parse(get_string(o, "forwardTo"));
-                 session->attach_backup(mirror, forward_to);
+                 AttachOptions options{get_mirror(o), std::nullopt, 0};
+                 if (has(o, "forwardTo")) options.forward_to = Address::parse(get_string(o, "forwardTo"));
+                 if (has(o, "checkpointEveryMs")) options.state_every_ms = get_count(o, "checkpointEveryMs");
+                 session->attach_backup(options);
                } catch (const HostError& error) { throw_js(call.Env(), error); }
              }));
   handle.Set("protect", Napi::Function::New(env, [session](const Napi::CallbackInfo&) { session->protect(); }));
@@ -145,6 +145,7 @@ Napi::Value start_backup(const Napi::CallbackInfo& info) {
     out.mirror = get_mirror(get_object(o, "mirror"));
     out.durable = replica.durable = o.Get("durable").ToBoolean();
     out.lag_bytes_max = get_count(o, "lagBytesMax");
+    out.passive = has(o, "passive") && o.Get("passive").ToBoolean();
     out.from_checkpoint = has(o, "fromCheckpoint") && o.Get("fromCheckpoint").ToBoolean();
     if (has(o, "network")) out.network = get_gate(get_object(o, "network"));
     return out;

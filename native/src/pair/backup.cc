@@ -43,6 +43,7 @@ std::string detail_of(const std::string& stage, const TakeoverResult& result) {
 BackupSession::BackupSession(const BackupOptions& options, EmitEvent emit)
     : emit_(std::move(emit)),
       durable_(options.durable),
+      passive_(options.passive),
       lag_bytes_max_(options.lag_bytes_max),
       network_(options.network),
       replica_options_(options.replica) {
@@ -50,11 +51,15 @@ BackupSession::BackupSession(const BackupOptions& options, EmitEvent emit)
     auto report = [this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); };
     // Before there are connections: it may get a backup itself.
     if (const unsigned index = if_nametoindex(network_->interface.c_str())) prepare_interface(int(index));
-    table_ = std::make_unique<ConnectionTable>(network_->vip, report);
+    table_ = new_table();
     takeover_ = std::make_unique<Takeover>(
         TakeoverConfig{network_->service, network_->vip, network_->prefix, network_->interface}, report);
     vip_ = std::make_unique<Vip>(network_->vip, network_->prefix, network_->interface);
   }
+  if (passive_ && (durable_ || !options.from_checkpoint))
+    throw HostError(
+        "PAIR", EINVAL, "",
+        "a passive backup begins with a state, and keeps the journal in memory: outputCommit: durable is not for it");
   if (options.from_checkpoint) {
     ready_ = false;
     prepare_journal_dir(replica_options_.journal_dir);
@@ -236,6 +241,8 @@ void BackupSession::on_packet(const MirrorRecord& record) {
   uint32_t direction;
   memcpy(&direction, record.data, sizeof direction);
   table_->packet(Direction(direction), {record.data + kHead, record.size - kHead});
+  if (coming_ && coming_->table != nullptr)
+    coming_->table->packet(Direction(direction), {record.data + kHead, record.size - kHead});
   // What the guest has not read yet is bounded by the primary's own receive buffers; output that the client does not acknowledge
   // by its send buffers. More than this is a replica that does not follow.
   while (table_->buffered_bytes() > kTableBytesMax && !replica_over_) usleep(kLagPollUs);
@@ -287,6 +294,11 @@ void BackupSession::do_take_over(uint64_t epoch) {
         throw HostError("TAKEOVER", ETIMEDOUT, "", "the replica does not take the events that were received");
     }
   }
+  if (passive_ && !replica_over_) {
+    wake_passive();
+    stage("restore", monotonic_ns(),
+          std::to_string(replica_->fed_events() - complete_->seq) + " events since its state");
+  }
   for (int i = 0; !ready_ && !replica_over_; i++) {
     if (i == kRecordsMs || !restorer_.joinable())
       throw HostError("TAKEOVER", 0, "", "there is no replica: the state that it is made of has not come whole");
@@ -319,7 +331,8 @@ void BackupSession::do_take_over(uint64_t epoch) {
   // Hosts that share their clock (or nearly do) need no correction, which would only add the uncertainty of its measurement.
   const bool differs = clock.valid &&
                        uint64_t(std::abs(clock.monotonic_offset_ns)) > clock.uncertainty_ns + kSameClockNs;
-  if (auto error = replica_->go_live(epoch, (differs ? clock.monotonic_offset_ns : 0) + guest_clock_ns_))
+  if (auto error = replica_->go_live(
+          epoch, (differs ? clock.monotonic_offset_ns : 0) + (complete_ ? complete_->guest_clock_ns : 0)))
     throw HostError("JOURNAL_DIR", error->error, error->path,
                     "cannot go on with the journal: " + error->path + ": " + errno_text(error->error));
   keeper_->adopt(replica_->group());
@@ -341,11 +354,11 @@ void BackupSession::close() {
 }
 
 // ---- live -----------------------------------------------------------------------------------------------------------------------------
-void BackupSession::attach_backup(const MirrorConfig& mirror, std::optional<Address> forward_to) {
+void BackupSession::attach_backup(const AttachOptions& options) {
   const std::lock_guard lock(standing_mutex_);
   if (standing_replica_ == nullptr || !replica_->live())
     throw HostError("PAIR", EINVAL, "", "only a guest that runs can be given a backup");
-  keeper_->attach(mirror, forward_to);
+  keeper_->attach(options);
 }
 
 void BackupSession::protect() {
@@ -393,6 +406,11 @@ Plain::Object BackupSession::stats() {
                     {"live", live}};
   if (live) keeper_->add_stats(out);
   if (live || receiver_ == nullptr) return out;
+  if (states_ != 0)
+    out.emplace_back("stored", Plain::Object{{"states", states_.load()},
+                                             {"stateBytes", state_bytes_.load()},
+                                             {"stateAgeMs", double(monotonic_ns() - state_at_ns_) / 1e6},
+                                             {"journalBytes", pending_bytes_.load()}});
   const MirrorStats mirror = receiver_->stats();
   out.emplace_back("mirror", Plain::Object{{"connected", mirror.connected},
                                            {"records", mirror.records},
@@ -414,6 +432,7 @@ Plain::Object BackupSession::stats() {
 void BackupSession::finish() {
   wait_finish();
   if (restorer_.joinable()) restorer_.join();
+  if (folder_.joinable()) folder_.join();
   const bool live = replica_ != nullptr && replica_->live();
   if (live) keeper_->stop();
   if (!live || (keeper_->covers() && !keeper_->lost_guest())) {

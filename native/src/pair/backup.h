@@ -7,7 +7,8 @@
 //   live     the guest goes on
 //
 // A backup of a group that ran before it (from_checkpoint) has no replica at first: the mirror brings the state, then it is made, and the
-// journal waits for it in memory. Once live the guest may get a backup itself (keeper.h).
+// journal waits for it in memory. A passive one makes it in the takeover only, of the last state that came whole, and keeps of the journal
+// what comes behind that state's mark. Once live the guest may get a backup itself (keeper.h).
 //
 // Invariants:
 //  - What was acknowledged is executed before going live, all of it.
@@ -33,6 +34,7 @@ struct BackupOptions {
   MirrorConfig mirror;
   std::optional<GateConfig> network;
   bool from_checkpoint = false;  // the mirror begins with the state of a group that runs
+  bool passive = false;          // with from_checkpoint, and not durable
   bool durable = false;          // sync what is written, and say so
   uint64_t
       lag_bytes_max = 0;  // what the replica may be behind before the mirror is slowed down; 0: what its ring holds
@@ -50,12 +52,17 @@ class BackupSession : public Session {
   // In the background; "live" or "takeoverFailed" follows.
   void take_over(uint64_t epoch);
   // ---- after going live; see keeper.h ----
-  void attach_backup(const MirrorConfig& mirror, std::optional<Address> forward_to);
+  void attach_backup(const AttachOptions& options);
   void protect();
   void go_unprotected();
   void fence(const std::string& reason, bool release);
 
  private:
+  struct State {
+    uint64_t seq = 0, position = 0, bytes = 0;
+    int64_t guest_clock_ns = 0;              // the guest's monotonic time minus the primary's host's
+    std::unique_ptr<ConnectionTable> table;  // of all but the first: table_ is of the last that is complete
+  };
   struct Fed {
     uint64_t position, ring_end;
   };
@@ -68,6 +75,11 @@ class BackupSession : public Session {
   void on_state(const MirrorRecord& record);
   void make_replica(const ReplicaOptions& options);
   void restore();
+  void restore_from(const State& state);
+  void wake_passive();
+  void on_complete_state();
+  void fold_states(uint64_t seq);
+  std::unique_ptr<ConnectionTable> new_table() const;
   bool take_pending();
   bool keep_for_later(const MirrorRecord& record);
   bool feed(uint64_t position, uint64_t seq, std::span<const uint8_t> data);
@@ -82,7 +94,7 @@ class BackupSession : public Session {
   void close();
 
   EmitEvent emit_;
-  const bool durable_;
+  const bool durable_, passive_;
   const uint64_t lag_bytes_max_;
   const std::optional<GateConfig> network_;
   ReplicaOptions replica_options_;
@@ -97,13 +109,14 @@ class BackupSession : public Session {
     std::vector<uint8_t> bytes;
   };
   std::vector<SocketState> sockets_;
-  std::optional<uint64_t> mark_seq_;
-  uint64_t mark_position_ = 0;
-  int64_t guest_clock_ns_ = 0;  // the guest's monotonic time minus the primary's host's
+  std::optional<State> coming_, complete_;
   UniqueFd state_;
+  std::atomic<uint64_t> states_{0}, state_bytes_{0}, state_at_ns_{0};
+  std::thread folder_;
+  std::atomic<bool> folding_{false};
   std::mutex pending_mutex_;
   std::deque<Pending> pending_;
-  uint64_t pending_bytes_ = 0;
+  std::atomic<uint64_t> pending_bytes_{0};
   std::atomic<bool> ready_{true};
   std::thread restorer_;
   std::unique_ptr<ConnectionTable> table_;

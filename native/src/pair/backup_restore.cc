@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "checkpoint/state_file.h"
+#include "checkpoint/state_chain.h"
 #include "pair/backup.h"
 #include "session_parts.h"
 
@@ -14,6 +14,7 @@ namespace understudy::host {
 namespace {
 constexpr uint64_t kPendingBytesMax = 2ull << 30;
 constexpr int kRestoreMs = 60'000, kCatchUpMs = 60'000;
+constexpr uint64_t kStatesBetweenFolds = 8;
 }  // namespace
 
 void BackupSession::on_socket(const MirrorRecord& record) {
@@ -22,15 +23,27 @@ void BackupSession::on_socket(const MirrorRecord& record) {
   } catch (const HostError& error) { fail_replica({{"detail", std::string(error.what())}, {"seq", record.seq}}); }
 }
 
+std::unique_ptr<ConnectionTable> BackupSession::new_table() const {
+  return std::make_unique<ConnectionTable>(
+      network_->vip, [this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); });
+}
+
 void BackupSession::on_mark(const MirrorRecord& record) {
   uint64_t told[2] = {};
   if (record.size == sizeof told) memcpy(told, record.data, sizeof told);
-  if (ready_ || mark_seq_ || record.size != sizeof told || told[0] != sockets_.size())
+  const bool first = !coming_ && !complete_;
+  if (ready_ || (!first && !passive_) || record.size != sizeof told || told[0] != sockets_.size())
     return fail_replica({{"detail", "the mirror carries a mark that is none"}, {"seq", record.seq}});
-  mark_seq_ = record.seq;
-  mark_position_ = record.position;
-  guest_clock_ns_ = int64_t(told[1]);
-  if (table_ != nullptr) table_->import(sockets_);
+  coming_.emplace();
+  coming_->seq = record.seq;
+  coming_->position = record.position;
+  coming_->guest_clock_ns = int64_t(told[1]);
+  state_.reset();
+  if (table_ != nullptr) {
+    // Until this state is complete, the table is the one before's: a replica that is made of that tells of its guest's acts from there on.
+    if (!first) coming_->table = new_table();
+    (first ? *table_ : *coming_->table).import(sockets_);
+  }
   sockets_ = {};
 }
 
@@ -38,7 +51,7 @@ void BackupSession::on_state(const MirrorRecord& record) {
   uint64_t place[2];
   const uint64_t size = record.size < sizeof place ? 0 : record.size - sizeof place;
   if (size != 0) memcpy(place, record.data, sizeof place);
-  if (size == 0 || !mark_seq_ || record.seq != *mark_seq_ || place[1] + size > place[0] || restorer_.joinable())
+  if (size == 0 || !coming_ || record.seq != coming_->seq || place[1] + size > place[0] || ready_)
     return fail_replica({{"detail", "the mirror carries a part of a state that is none"}, {"seq", record.seq}});
   const std::string path = checkpoint::state_path(replica_options_.journal_dir, record.seq);
   if (!state_) {
@@ -48,10 +61,50 @@ void BackupSession::on_state(const MirrorRecord& record) {
   }
   if (!state_ || pwrite(state_.get(), record.data + sizeof place, size, off_t(place[1])) != ssize_t(size))
     return fail_replica({{"detail", "cannot write " + path + ": " + errno_text(errno)}, {"seq", record.seq}});
-  if (place[1] + size < place[0]) return;
-  // All that it needs is here.
+  coming_->bytes = place[0];
+  if (place[1] + size == place[0]) on_complete_state();
+}
+
+// All that it needs is here.
+void BackupSession::on_complete_state() {
   state_.reset();
-  restorer_ = start_thread("us-restore", [this] { restore(); });
+  complete_.emplace(std::move(*coming_));
+  coming_.reset();
+  if (!passive_) {
+    restorer_ = start_thread("us-restore", [this] { restore(); });
+    return;
+  }
+  if (complete_->table != nullptr) {
+    const std::lock_guard lock(standing_mutex_);
+    table_ = std::move(complete_->table);
+  }
+  {
+    const std::lock_guard lock(pending_mutex_);
+    while (!pending_.empty() && pending_.front().position < complete_->position) {
+      pending_bytes_ -= pending_.front().bytes.size();
+      pending_.pop_front();
+    }
+  }
+  state_bytes_ = complete_->bytes;
+  state_at_ns_ = monotonic_ns();
+  states_++;
+  // As far as there is anything to do for it, it has done it.
+  receiver_->set_applied(complete_->position);
+  if (!said_caught_up_.exchange(true)) emit_({{"type", "caughtUp"}});
+  if (states_ % kStatesBetweenFolds != 0 || folding_) return;
+  if (folder_.joinable()) folder_.join();
+  folding_ = true;
+  folder_ = start_thread("us-fold", [this, seq = complete_->seq] { fold_states(seq); });
+}
+
+// Each builds upon the one before; a restore would open all of them.
+void BackupSession::fold_states(uint64_t seq) {
+  try {
+    checkpoint::release_before(replica_options_.journal_dir, seq);
+  } catch (const HostError& error) {
+    emit_(message(abi::kWarning, std::string("older states stay here: ") + error.what()));
+  }
+  folding_ = false;
 }
 
 // True: it is kept. Otherwise the replica takes it now.
@@ -62,6 +115,7 @@ bool BackupSession::keep_for_later(const MirrorRecord& record) {
     pending_bytes_ += record.size;
     if (pending_bytes_ <= kPendingBytesMax) {
       pending_.push_back({record.position, record.seq, {record.data, record.data + record.size}});
+      if (passive_ && complete_) receiver_->set_applied(record.position);
       return true;
     }
     pending_.clear();
@@ -88,27 +142,35 @@ bool BackupSession::take_pending() {
   return true;
 }
 
-void BackupSession::restore() {
+void BackupSession::restore_from(const State& state) {
   ReplicaOptions options = replica_options_;
-  options.from_seq = *mark_seq_;
-  const auto failed = [&](const std::string& why) { fail_replica({{"detail", why}, {"seq", options.from_seq}}); };
+  options.from_seq = state.seq;
+  make_replica(options);
+  for (int i = 0; !replica_->is_restored(); i++) {
+    if (replica_over_ || closing_) throw HostError("PAIR", ESRCH, "", "the replica has ended while it was restored");
+    if (i == kRestoreMs)
+      throw HostError("PAIR", ETIMEDOUT, "",
+                      "the replica cannot be restored within " + std::to_string(kRestoreMs) + " ms");
+    usleep(1000);
+  }
+  if (table_ != nullptr) table_->map_cookies([this](uint64_t cookie) { return replica_->shadow_cookie(cookie); });
+  begin_guest_messages();
+  // It is in memory, and its guest's next backup gets a state of its own.
+  for (uint64_t seq : checkpoint::list_checkpoints(options.journal_dir))
+    unlink(checkpoint::state_path(options.journal_dir, seq).c_str());
+}
+
+void BackupSession::restore() {
   try {
-    make_replica(options);
-    for (int i = 0; !replica_->is_restored(); i++) {
-      if (replica_over_ || closing_) return;
-      if (i == kRestoreMs) return failed("the replica cannot be restored within " + std::to_string(kRestoreMs) + " ms");
-      usleep(1000);
-    }
-    if (table_ != nullptr) table_->map_cookies([this](uint64_t cookie) { return replica_->shadow_cookie(cookie); });
-    begin_guest_messages();
-  } catch (const std::exception& error) { return failed(error.what()); }
-  // It is in memory, and needed only until the replica takes over, which takes checkpoints of its own.
-  unlink(checkpoint::state_path(options.journal_dir, options.from_seq).c_str());
+    restore_from(*complete_);
+  } catch (const std::exception& error) {
+    return fail_replica({{"detail", std::string(error.what())}, {"seq", complete_->seq}});
+  }
   {
     std::lock_guard lock(fed_mutex_);
-    fed_.push_back({mark_position_, 0});
+    fed_.push_back({complete_->position, 0});
   }
-  if (durable_) note_written(mark_position_, options.from_seq);
+  if (durable_) note_written(complete_->position, complete_->seq);
   while (take_pending()) {}
   for (int i = 0; i < kCatchUpMs && !replica_over_ && !closing_; i++) {
     update_applied();
@@ -119,6 +181,20 @@ void BackupSession::restore() {
     usleep(1000);
   }
   if (!replica_over_ && !said_caught_up_.exchange(true)) emit_({{"type", "caughtUp"}});
+}
+
+// In the takeover: nothing comes any more.
+void BackupSession::wake_passive() {
+  if (!complete_) throw HostError("TAKEOVER", ENOENT, "", "no state has come whole that a replica could be made of");
+  try {
+    restore_from(*complete_);
+  } catch (const HostError&) {
+    // Files change places while they are folded; what is open stays.
+    if (!folding_ || replica_ != nullptr) throw;
+    folder_.join();
+    restore_from(*complete_);
+  }
+  while (take_pending()) {}
 }
 
 }  // namespace understudy::host

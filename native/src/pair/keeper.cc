@@ -52,19 +52,29 @@ std::shared_ptr<Protection> Keeper::current() {
 }
 
 // ---- attaching ----------------------------------------------------------------------------------------------------------------------
-void Keeper::attach(const MirrorConfig& mirror, std::optional<Address> forward_to) {
+void Keeper::attach(const AttachOptions& wanted) {
+  std::thread before;
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopped_ || !group_) throw HostError("PAIR", ESRCH, "", "the service has ended, or does not run yet");
+    if (attaching_ && !given_up_) throw HostError("PAIR", EBUSY, "", "a backup is being attached already");
+    if (protection_ != nullptr && protection_->waits() && !protection_->is_open())
+      throw HostError("PAIR", EEXIST, "", "the service has a backup already");
+    given_up_ = true;
+    checkpointer_->cancel();
+    before = std::move(attacher_);
+  }
+  // It is about to find that what it works for is lost, or open.
+  if (before.joinable()) before.join();
+  ProtectionOptions options{wanted.mirror, options_.gate, options_.durable, options_.rpo_ms, options_.rpo_bytes};
+  if (options.gate)
+    options.gate->forward_to = wanted.forward_to ? *wanted.forward_to : Address::parse(wanted.mirror.address);
   const std::lock_guard lock(mutex_);
-  if (stopped_ || !group_) throw HostError("PAIR", ESRCH, "", "the service has ended, or does not run yet");
-  if (attaching_) throw HostError("PAIR", EBUSY, "", "a backup is being attached already");
-  if (protection_ != nullptr && protection_->waits() && !protection_->is_open())
-    throw HostError("PAIR", EEXIST, "", "the service has a backup already");
-  if (attacher_.joinable()) attacher_.join();
-  ProtectionOptions options{mirror, options_.gate, options_.durable, options_.rpo_ms, options_.rpo_bytes};
-  if (options.gate) options.gate->forward_to = forward_to ? *forward_to : Address::parse(mirror.address);
+  if (stopped_) return;
   attaching_ = true;
   given_up_ = false;
   checkpointer_->allow();
-  attacher_ = start_thread("us-attach", [this, options] { run_attach(options); });
+  attacher_ = start_thread("us-attach", [this, options, every = wanted.state_every_ms] { run_attach(options, every); });
 }
 
 // The one before lets go of the pump, and of the rules and queues that the new one's gate has the same names for.
@@ -85,7 +95,7 @@ void Keeper::replace(std::shared_ptr<Protection> by) {
   protection_ = std::move(by);
 }
 
-void Keeper::run_attach(const ProtectionOptions& options) {
+void Keeper::run_attach(const ProtectionOptions& options, uint64_t state_every_ms) {
   std::string failed;
   std::shared_ptr<Protection> to;
   try {
@@ -99,12 +109,13 @@ void Keeper::run_attach(const ProtectionOptions& options) {
     const std::lock_guard lock(mutex_);
     given_up = given_up_ || stopped_;
   }
+  if (failed.empty() && !given_up && state_every_ms != 0) send_more(*to, state_every_ms);
   if (failed.empty() && !given_up) {
     // It is on its way: from here on it is lost, or protects.
     for (std::string lost; failed.empty();) {
       lost = to->wait_lost(kLookMs);
       const std::lock_guard lock(mutex_);
-      given_up = given_up_ || stopped_;
+      given_up = given_up_ || stopped_ || to->is_open();
       if (given_up || to->waits()) break;
       failed = lost;
     }
@@ -127,34 +138,77 @@ void Keeper::attach_one(const std::shared_ptr<Protection>& to, std::string* fail
   }
   emit_({{"type", "attached"}});
   to->begin_gate();
+  send_one(*to, true);
+}
+
+void Keeper::send_more(Protection& to, uint64_t every_ms) {
+  const auto over = [&] { return given_up_ || stopped_ || to.is_open() || to.fenced() || to.is_lost(); };
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(every_ms);
+      // A loss is not told here.
+      while (!over() && std::chrono::steady_clock::now() < until)
+        changed_.wait_until(lock,
+                            std::min(until, std::chrono::steady_clock::now() + std::chrono::milliseconds(kLookMs)));
+      if (over()) return;
+    }
+    try {
+      send_one(to, false);
+    } catch (const HostError& error) {
+      const std::lock_guard lock(mutex_);
+      if (over()) return;
+      // It has the one before, and the journal since.
+      emit_(message(abi::kWarning, std::string("no new state for the backup this time: ") + error.what()));
+    }
+  }
+}
+
+void Keeper::send_one(Protection& protection, bool first) {
+  Protection* to = &protection;
   ConnectionSnapshot snapshot;
+  uint64_t offset = 0;
   const checkpoint::Taken taken = checkpointer_->take(
       [&](const std::vector<pid_t>& pids, uint64_t seq, uint64_t ring_offset) {
+        offset = ring_offset;
         snapshot = to->mark(pids, seq, ring_offset);
-        Protection* tapped = to.get();
+        if (!first) return;
+        Protection* tapped = to;
         group_->pump.retap([tapped](uint64_t first_seq, uint64_t count, const uint8_t* events, size_t len,
                                     uint64_t end) { tapped->tap(first_seq, count, events, len, end); });
-      });
+      },
+      first);
   snapshot = {};
-  // What the new backup has been given is of no use to this host.
-  struct Remove {
-    const std::string& path;
-    ~Remove() { unlink(path.c_str()); }
-  } remove{taken.path};
+  if (taken.existed) {  // nothing has happened since
+    const std::lock_guard lock(mutex_);
+    state_at_ns_ = monotonic_ns();
+    return;
+  }
+  // What the backup has been given is of no use to this host but for the next one to build upon.
+  if (!sent_path_.empty() && sent_path_ != taken.path) unlink(sent_path_.c_str());
+  sent_path_ = taken.path;
   emit_({{"type", "checkpointed"},
          {"seq", taken.seq},
          {"pauseMs", double(taken.pause_ns) / 1e6},
          {"tookMs", double(taken.took_ns) / 1e6},
          {"pageBytes", taken.page_bytes}});
-  for (const Capture& capture : group_->blobs.all())
+  // Those that come later are sent when they come.
+  for (const Capture& capture : first ? group_->blobs.all() : std::vector<Capture>{})
     to->blob(group_->blobs.path_of(hex(capture.sha.data(), capture.sha.size())), capture.sha);
   uint64_t said_ns = 0;
-  to->send_state(taken.path, taken.seq, [&](uint64_t bytes, uint64_t total) {
+  const bool whole = to->send_state(taken.path, taken.seq, [&](uint64_t bytes, uint64_t total) {
+    if (!first) return;
     const uint64_t now = monotonic_ns();
     if (bytes != total && now - said_ns < kProgressNs) return;
     said_ns = now;
     emit_({{"type", "stateSent"}, {"bytes", bytes}, {"total", total}});
   });
+  const std::lock_guard lock(mutex_);
+  if (!whole) return;
+  states_ = first ? 1 : states_ + 1;
+  state_bytes_ = taken.page_bytes;
+  state_at_ns_ = monotonic_ns();
+  state_offset_ = offset;
 }
 
 // ---- what there is --------------------------------------------------------------------------------------------------------------------
@@ -167,6 +221,7 @@ void Keeper::go_unprotected() {
   {
     const std::lock_guard lock(mutex_);
     given_up_ = true;
+    changed_.notify_all();
     protection = protection_;
     if (attaching_) checkpointer_->cancel();
   }
@@ -211,15 +266,27 @@ bool Keeper::on_killed(bool root, int signal) {
   return true;
 }
 
-void Keeper::add_stats(Plain::Object& out) { add_protection_stats(out, current().get(), memory_.control()); }
+void Keeper::add_stats(Plain::Object& out) {
+  const auto protection = current();
+  add_protection_stats(out, protection.get(), memory_.control());
+  const std::lock_guard lock(mutex_);
+  if (states_ == 0 || protection == nullptr || protection->is_open()) return;
+  out.emplace_back("stored",
+                   Plain::Object{{"states", states_},
+                                 {"stateBytes", state_bytes_},
+                                 {"stateAgeMs", double(monotonic_ns() - state_at_ns_) / 1e6},
+                                 {"journalBytes", load_acquire(memory_.control().ring.head) - state_offset_}});
+}
 
 void Keeper::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopped_ = true;
+    changed_.notify_all();
     if (checkpointer_ != nullptr) checkpointer_->cancel();
   }
   if (attacher_.joinable()) attacher_.join();
+  if (!sent_path_.empty()) unlink(sent_path_.c_str());
 }
 
 bool Keeper::close(const std::string& reason) {

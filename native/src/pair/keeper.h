@@ -5,6 +5,8 @@
 // and the state of all connections begin to go to the new backup; sends the checkpoint. "synchronised" follows when the backup has
 // restored it and executed the journal since. Until protect() outputs wait for nobody, and a backup that is lost is given up again.
 //
+// A passive backup gets further states, each of what has changed since the one before, for as long as it has the mirror.
+//
 // Events: attached, stateSent, synchronised, attachFailed; see native/pair.ts.
 //
 // Invariants:
@@ -28,6 +30,13 @@ struct KeeperOptions {
   uint64_t rpo_ms = 0, rpo_bytes = 0;
 };
 
+struct AttachOptions {
+  MirrorConfig mirror;
+  // Where clients' packets are sent on to when it has taken over (GateConfig); none: to the mirror's address.
+  std::optional<Address> forward_to;
+  uint64_t state_every_ms = 0;  // to a passive backup; 0: it executes, and one state is enough
+};
+
 class Keeper {
  public:
   Keeper(KeeperOptions options, MemoryFile& memory, const Enclosure& enclosure, EmitEvent emit);
@@ -40,9 +49,8 @@ class Keeper {
   // The group records: from now on attach() is possible.
   void adopt(RunningGroup group);
 
-  // Returns at once. forward_to: where clients' packets are sent on to when it has taken over (GateConfig); none: to the mirror's address.
-  // Throws HostError PAIR when there is a backup, or one is being attached.
-  void attach(const MirrorConfig& mirror, std::optional<Address> forward_to);
+  // Returns at once. Throws HostError PAIR when there is a backup, or one is being attached.
+  void attach(const AttachOptions& options);
   void protect();
   // Outputs wait for nobody; what is being attached is given up.
   void go_unprotected();
@@ -66,8 +74,10 @@ class Keeper {
 
  private:
   std::shared_ptr<Protection> current();
-  void run_attach(const ProtectionOptions& options);
+  void run_attach(const ProtectionOptions& options, uint64_t state_every_ms);
   void attach_one(const std::shared_ptr<Protection>& to, std::string* failed);
+  void send_one(Protection& to, bool first);
+  void send_more(Protection& to, uint64_t every_ms);
   void replace(std::shared_ptr<Protection> by);
 
   const KeeperOptions options_;
@@ -86,6 +96,9 @@ class Keeper {
   std::vector<Tracked> tracked_;  // before adopt()
   std::shared_ptr<Protection> protection_;
   bool attaching_ = false, given_up_ = false, stopped_ = false;
+  std::condition_variable changed_;
+  std::string sent_path_;  // the newest state's file, upon which the next one builds
+  uint64_t states_ = 0, state_bytes_ = 0, state_at_ns_ = 0, state_offset_ = 0;
   std::thread attacher_;
 };
 

@@ -34,9 +34,7 @@ class PrimarySession : public Session {
   void kill(int signal) override;
 
   // See keeper.h.
-  void attach_backup(const MirrorConfig& mirror, std::optional<Address> forward_to) {
-    keeper_->attach(mirror, forward_to);
-  }
+  void attach_backup(const AttachOptions& options) { keeper_->attach(options); }
   void protect() { keeper_->protect(); }
   void go_unprotected() { keeper_->go_unprotected(); }
   // Returns when nothing can leave any more. release: the backup is told.

@@ -236,7 +236,9 @@ ConnectionSnapshot Protection::mark(const std::vector<pid_t>& pids, uint64_t seq
                   std::to_string(snapshot.missed) +
                       " of the guest's descriptors could not be looked at; the new backup will not know them"));
   const uint64_t position = record_mark(snapshot.sockets, seq, ring_offset);
-  if (Flows* flows = standing_flows_) flows->adopt(snapshot.sockets, position, ring_offset);
+  Flows* flows = standing_flows_;
+  if (flows != nullptr && !adopted_) flows->adopt(snapshot.sockets, position, ring_offset);
+  adopted_ = true;
   return snapshot;
 }
 
@@ -250,7 +252,8 @@ uint64_t Protection::record_mark(const std::vector<SocketState>& sockets, uint64
   const iovec part{told, sizeof told};
   const uint64_t position = sender_->append(uint32_t(PairRecord::Mark), seq, &part, 1, true);
   const std::lock_guard lock(sent_mutex_);
-  mark_position_ = journal_position_ = position;
+  if (mark_position_ == 0) mark_position_ = position;
+  journal_position_ = position;
   // What the group did before is not missing at the new backup.
   sent_.push_back({position, ring_offset, seq, monotonic_ns()});
   return position;

@@ -55,8 +55,8 @@ class Protection {
   std::optional<std::string> wait_connected(uint32_t timeout_ms);
   // Throws HostError NET; then there is no gate.
   void begin_gate();
-  // The group stands still and nobody taps: what follows is the journal behind event `seq`, which ends at `ring_offset`. pids: as this host
-  // sees them. Throws HostError NET. The result is to be destroyed when the group goes on.
+  // The group stands still, and nobody taps before the first: what follows is the journal behind event `seq`, which ends at `ring_offset`.
+  // Further marks are of a passive backup's further states. pids: as this host sees them. Throws HostError NET. The result is to be destroyed when the group goes on.
   [[nodiscard]] ConnectionSnapshot mark(const std::vector<pid_t>& pids, uint64_t seq, uint64_t ring_offset);
   // The checkpoint that was taken at the mark, and at its end whether all of it could be sent. `progress` is told of bytes of the whole.
   // Throws HostError.
@@ -74,6 +74,7 @@ class Protection {
   void close(const std::string& reason);
 
   bool is_open() const { return opened_; }
+  bool is_lost() const { return sender_->lost(); }
   bool fenced() const { return fenced_; }
   bool has_gate() const { return standing_gate_ != nullptr; }
   // Whether the old primary's kernel sends clients' packets on to the backup.
@@ -117,6 +118,7 @@ class Protection {
   // have executed to be called synchronised; the ring offset that it has to hold to be called a backup.
   uint64_t mark_position_ = 0, journal_position_ = 0, synchronised_at_ = 0, protected_at_ = 0;
   bool said_synchronised_ = false, said_protected_ = false;
+  bool adopted_ = false;  // connections that there were before the gate
   std::mutex fence_mutex_;
   std::atomic<bool> waits_, opened_{false}, fenced_{false};
   std::atomic<uint64_t> held_{0};
