@@ -19,6 +19,7 @@ interface Options {
   rate: number;
   seed: number;
   inputGate: Settings['inputGate'];
+  mode: Settings['mode'];
   json?: string | true;
   write?: boolean;
   keep?: string;
@@ -42,6 +43,11 @@ const program = new Command('bench reinsertion')
       .choices(['acknowledgement', 'packet'])
       .default('acknowledgement'),
   )
+  .addOption(
+    new Option('--mode <mode>', 'what the backup does; active-passive with a state each second')
+      .choices(['active-active', 'active-passive'])
+      .default('active-active'),
+  )
   .option('--json [file]', 'results as JSON, to a file or to standard output')
   .option('--write', 'put the table into docs/')
   .option('--keep <dir>', 'what the runs leave (logs, journals) is kept there')
@@ -53,18 +59,18 @@ if (options.rate === 0 || options.connections === 0) program.error('without a lo
 
 const base = options.keep ?? mkdtempSync(join(tmpdir(), 'usr-'));
 const settingsOf = (name: string, mib: number): Settings => {
-  const { connections, rate, seed, inputGate } = options;
+  const { connections, rate, seed, inputGate, mode } = options;
   const dir = join(base, name);
   rmSync(dir, { recursive: true, force: true });
   mkdirSync(dir, { recursive: true });
-  return { dir, mib, connections, rate, seed, inputGate };
+  return { dir, mib, connections, rate, seed, inputGate, mode };
 };
 
-const { mib, connections, rate, seed, rounds, failovers } = options;
+const { mib, mode, inputGate, connections, rate, seed, rounds, failovers } = options;
 const results: Results = {
   date: new Date().toISOString(),
   machine: machine(),
-  ...{ seed, mib, connections, rate },
+  ...{ seed, mib, mode, inputGate, connections, rate },
   moves: rounds === 0 ? undefined : await moves(settingsOf('moves', mib), rounds),
   pingPong: failovers === 0 ? undefined : await pingPong(settingsOf('ping-pong', 0), failovers),
 };

@@ -32,6 +32,7 @@ export interface Settings {
   rate: number;
   seed: number;
   inputGate: 'acknowledgement' | 'packet';
+  mode: 'active-active' | 'active-passive';
 }
 
 /** Something that was done to a service while clients worked. */
@@ -70,7 +71,7 @@ interface Stretch {
 
 const nowNs = (): number => Number(process.hrtime.bigint());
 
-function redisDefinition(rig: Rig, inputGate: Settings['inputGate'], reinstate: object): object {
+function redisDefinition(rig: Rig, { inputGate, mode }: Settings, reinstate: object): object {
   return {
     name: SERVICE,
     command: [
@@ -84,12 +85,13 @@ function redisDefinition(rig: Rig, inputGate: Settings['inputGate'], reinstate: 
     vip: { address: rig.vip, prefix: 24, interface: 'eth0' },
     ports: { tcp: [PORT] },
     inputGate,
+    mode,
     reinstate,
   };
 }
 
 async function begin(rig: Rig, settings: Settings, reinstate: object): Promise<CheckingClient> {
-  const applied = await rig.apply('a', redisDefinition(rig, settings.inputGate, reinstate));
+  const applied = await rig.apply('a', redisDefinition(rig, settings, reinstate));
   if (applied.state !== 'protected') throw new Error(`the pair is ${applied.state}: ${applied.reason}`);
   await until(
     'the guest to listen',

@@ -13,7 +13,6 @@ import { Random } from './random.js';
 import { Mirrors, type Surroundings } from './world-mirrors.js';
 import {
   leaseWait,
-  NAMES,
   newPrimary,
   newReplica,
   PassiveStore,
