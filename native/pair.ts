@@ -39,8 +39,6 @@ export interface NativeNetwork {
 export interface NativeAttachment extends NativeMirror {
   /** The backup is passive: it gets what has changed as a new state, so often. Absent: it gets one, and follows the journal. */
   checkpointEveryMs?: number;
-  /** In place of NativeNetwork's, from the moment at which outputs wait for this backup. */
-  forwardTo?: string;
 }
 
 /** What a passive backup has: its last complete state, and the journal from there on. */
@@ -194,7 +192,7 @@ interface NativeRunning {
   /** Outputs wait for nobody, and an attached backup is given up. */
   goUnprotected(): void;
   /** Sends state and journal to a backup that was started with `fromCheckpoint`. Outputs do not wait for it. Returns at once. */
-  attachBackup(backup: NativeAttachment): void;
+  attachBackup(backup: NativeAttachment, forwardTo?: string): void;
   /** Outputs wait for the attached backup from now on. `protected` follows. */
   protect(): void;
   /** When it returns, nothing of the service leaves this host any more. */

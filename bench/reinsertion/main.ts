@@ -4,7 +4,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { root } from '../../test/harness/paths.js';
 import { whyNoRig } from '../../test/harness/rig.js';
 import { machine, replaceSection } from '../lib/document.js';
@@ -18,6 +18,8 @@ interface Options {
   connections: number;
   rate: number;
   seed: number;
+  inputGate: Settings['inputGate'];
+  mode: Settings['mode'];
   json?: string | true;
   write?: boolean;
   keep?: string;
@@ -36,6 +38,16 @@ const program = new Command('bench reinsertion')
   .option('--connections <n>', 'of the client', whole, 20)
   .option('--rate <n>', 'requests in a second, all connections together', whole, 2000)
   .option('--seed <n>', 'what the clients say follows from it', whole, 1)
+  .addOption(
+    new Option('--input-gate <what>', 'what waits for the backup')
+      .choices(['acknowledgement', 'packet'])
+      .default('acknowledgement'),
+  )
+  .addOption(
+    new Option('--mode <mode>', 'what the backup does; active-passive with a state each second')
+      .choices(['active-active', 'active-passive'])
+      .default('active-active'),
+  )
   .option('--json [file]', 'results as JSON, to a file or to standard output')
   .option('--write', 'put the table into docs/')
   .option('--keep <dir>', 'what the runs leave (logs, journals) is kept there')
@@ -47,18 +59,18 @@ if (options.rate === 0 || options.connections === 0) program.error('without a lo
 
 const base = options.keep ?? mkdtempSync(join(tmpdir(), 'usr-'));
 const settingsOf = (name: string, mib: number): Settings => {
-  const { connections, rate, seed } = options;
+  const { connections, rate, seed, inputGate, mode } = options;
   const dir = join(base, name);
   rmSync(dir, { recursive: true, force: true });
   mkdirSync(dir, { recursive: true });
-  return { dir, mib, connections, rate, seed };
+  return { dir, mib, connections, rate, seed, inputGate, mode };
 };
 
-const { mib, connections, rate, seed, rounds, failovers } = options;
+const { mib, mode, inputGate, connections, rate, seed, rounds, failovers } = options;
 const results: Results = {
   date: new Date().toISOString(),
   machine: machine(),
-  ...{ seed, mib, connections, rate },
+  ...{ seed, mib, mode, inputGate, connections, rate },
   moves: rounds === 0 ? undefined : await moves(settingsOf('moves', mib), rounds),
   pingPong: failovers === 0 ? undefined : await pingPong(settingsOf('ping-pong', 0), failovers),
 };

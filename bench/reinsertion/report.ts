@@ -9,6 +9,8 @@ export interface Results {
   machine: Machine;
   seed: number;
   mib: number;
+  mode: string;
+  inputGate: string;
   connections: number;
   rate: number;
   moves: Moves | undefined;
@@ -92,9 +94,9 @@ function counted(label: string, n: number): Row {
 }
 
 export function markdown(results: Results): string {
-  const { date, machine, seed, connections, rate } = results;
+  const { date, machine, seed, mode, inputGate, connections, rate } = results;
   return [
-    `${date.slice(0, 10)}, seed ${seed}; ${connections} connections, ${figure(rate)} requests in a second. ${machineText(machine)}`,
+    `${date.slice(0, 10)}, seed ${seed}; ${mode}, input gate: ${inputGate}; ${connections} connections, ${figure(rate)} requests in a second. ${machineText(machine)}`,
     '',
     ...table(['figure', 'median', 'most', 'runs', 'target'], rowsOf(results)),
     '',

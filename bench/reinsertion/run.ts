@@ -31,6 +31,8 @@ export interface Settings {
   connections: number;
   rate: number;
   seed: number;
+  inputGate: 'acknowledgement' | 'packet';
+  mode: 'active-active' | 'active-passive';
 }
 
 /** Something that was done to a service while clients worked. */
@@ -69,7 +71,7 @@ interface Stretch {
 
 const nowNs = (): number => Number(process.hrtime.bigint());
 
-function redisDefinition(rig: Rig, reinstate: object): object {
+function redisDefinition(rig: Rig, { inputGate, mode }: Settings, reinstate: object): object {
   return {
     name: SERVICE,
     command: [
@@ -82,12 +84,14 @@ function redisDefinition(rig: Rig, reinstate: object): object {
     ],
     vip: { address: rig.vip, prefix: 24, interface: 'eth0' },
     ports: { tcp: [PORT] },
+    inputGate,
+    mode,
     reinstate,
   };
 }
 
 async function begin(rig: Rig, settings: Settings, reinstate: object): Promise<CheckingClient> {
-  const applied = await rig.apply('a', redisDefinition(rig, reinstate));
+  const applied = await rig.apply('a', redisDefinition(rig, settings, reinstate));
   if (applied.state !== 'protected') throw new Error(`the pair is ${applied.state}: ${applied.reason}`);
   await until(
     'the guest to listen',

@@ -73,7 +73,8 @@ export function nativePlane(stateDir: string): DataPlane {
   return {
     startPrimary: (options, onEvent) => {
       const network = networkOf(options);
-      if (network !== undefined) Object.assign(network, forwarding(options, options.backup?.address));
+      const to = forwardTo(options, options.backup?.address);
+      if (network !== undefined && to !== undefined) network.forwardTo = to;
       return primaryPlane(options, network, onEvent);
     },
     startBackup: (options, onEvent) => backupPlane(options, networkOf(options), onEvent),
@@ -137,8 +138,8 @@ function mirrorOf(options: PlaneOptions, at: { address: string; port: number }) 
  * own kind. Where the hosts know each other by addresses of the other kind, what arrives here after a takeover is dropped, and its
  * senders repeat it.
  */
-function forwarding({ vip }: PlaneOptions, to: string | undefined): { forwardTo?: string } {
-  return vip !== undefined && to !== undefined && isIP(to) === isIP(vip.address) ? { forwardTo: to } : {};
+function forwardTo({ vip }: PlaneOptions, to: string | undefined): string | undefined {
+  return vip !== undefined && to !== undefined && isIP(to) === isIP(vip.address) ? to : undefined;
 }
 
 /** What the bytes on the mirror turn out not to be is the mirror's error. */
@@ -259,11 +260,10 @@ function attaching(
   return {
     attachBackup: ({ address, port, epoch }) => {
       mapped(() =>
-        native.attachBackup({
-          ...mirrorOf({ ...options, epoch }, { address, port }),
-          ...options.passive,
-          ...forwarding(options, address),
-        }),
+        native.attachBackup(
+          { ...mirrorOf({ ...options, epoch }, { address, port }), ...options.passive },
+          forwardTo(options, address),
+        ),
       );
       hasBackup = true;
     },

@@ -10,7 +10,6 @@ import { cannot, definition, expectUnharmed, onRig, SERVICE } from './scene.js';
 const ROUNDS = Number(process.env['UNDERSTUDY_ROUNDS'] ?? 4);
 const ROUND_MS = 10_000;
 const PORT = 6379;
-const COMMAND = ['redis-server', '--port', String(PORT), '--save', '', '--bind', '0.0.0.0', '--protected-mode', 'no'];
 
 async function untilRow(rig: Rig, host: Host, service: string, role: string, state: string): Promise<void> {
   await until(`${service} to be ${state}, ${role} on host ${host}`, async () => {
@@ -20,8 +19,9 @@ async function untilRow(rig: Rig, host: Host, service: string, role: string, sta
 }
 
 /** A redis-server of its own name and address, whose state goes to host b twice a second. */
-async function protect(rig: Rig, name: string, address: string): Promise<void> {
-  const config = definition(rig, COMMAND, PORT, {
+async function protect(rig: Rig, name: string, address: string, port = PORT): Promise<void> {
+  const command = ['redis-server', '--port', String(port), '--save', '', '--bind', '0.0.0.0', '--protected-mode', 'no'];
+  const config = definition(rig, command, port, {
     name,
     mode: 'active-passive',
     checkpoint: { everyMs: 500 },
@@ -32,12 +32,12 @@ async function protect(rig: Rig, name: string, address: string): Promise<void> {
   // Alone first; the record names the backup when it has the first state.
   expect(answer).toMatchObject({ host: 'host-a', state: 'protected', backup: 'host-b', epoch: 2 });
   await until(`${name} to accept connections`, () =>
-    rig.run('c', ['bash', '-c', `exec 3<>/dev/tcp/${address}/${PORT}`]).status === 0 ? true : undefined,
+    rig.run('c', ['bash', '-c', `exec 3<>/dev/tcp/${address}/${port}`]).status === 0 ? true : undefined,
   );
 }
 
-const talk = (rig: Rig, host: string, seed: number): Promise<Client> =>
-  Client.start(rig, { host, port: PORT, dialogue: 'redis', connections: 4, pauseMs: 2, seed });
+const talk = (rig: Rig, host: string, seed: number, port = PORT): Promise<Client> =>
+  Client.start(rig, { host, port, dialogue: 'redis', connections: 4, pauseMs: 2, seed });
 
 const killGuest = (rig: Rig, host: Host): void =>
   rig.pidsOf(host, 'redis-server').forEach((pid) => process.kill(pid, 'SIGKILL'));
@@ -83,14 +83,16 @@ describe.skipIf(cannot)('redis with a passive backup', () => {
   it(
     'one standby behind three services takes over all of them when their host dies',
     onRig(async (rig) => {
+      // Each listens at all addresses: on one host they cannot have the same port.
       const services = ['one', 'two', 'three'].map((name, i) => ({
         name,
         address: `10.77.0.${101 + i}`,
+        port: PORT + i,
         seed: 10 + i,
       }));
-      for (const { name, address } of services) await protect(rig, name, address);
+      for (const { name, address, port } of services) await protect(rig, name, address, port);
       expect(rig.pidsOf('b', 'redis-server')).toEqual([]);
-      const clients = await Promise.all(services.map(({ address, seed }) => talk(rig, address, seed)));
+      const clients = await Promise.all(services.map(({ address, port, seed }) => talk(rig, address, seed, port)));
       await Promise.all(clients.map((client) => client.answered(200)));
       rig.signalAll('a', 'SIGKILL');
       await Promise.all(services.map(({ name }) => untilRow(rig, 'b', name, 'primary', 'unprotected')));

@@ -1,14 +1,14 @@
 // Ping-pong: the service moves from one host to the other, again and again under load, and gets a new backup after each time. The
 // client never connects again and knows each answer in advance. Needs root.
 //
-// UNDERSTUDY_ROUNDS says how often it moves in each scenario (6): `scripts/bench reinsertion` does the long series.
+// UNDERSTUDY_ROUNDS says how often it moves in each scenario (4): `scripts/bench reinsertion` does the long series.
 import { describe, expect, it } from 'vitest';
 
 import { Client } from '../harness/client.js';
 import { otherHost, type Host, type Rig } from '../harness/rig.js';
 import { cannot, expectUnharmed, onRig, protect, redisDefinition, SERVICE, untilState } from './scene.js';
 
-const ROUNDS = Number(process.env['UNDERSTUDY_ROUNDS'] ?? 6);
+const ROUNDS = Number(process.env['UNDERSTUDY_ROUNDS'] ?? 4);
 /** From one failover to the protection after it: what is far beyond what it takes is a hang, not a slow machine. */
 const ROUND_MS = 10_000;
 const SCENARIO_MS = 15_000 + ROUNDS * ROUND_MS;

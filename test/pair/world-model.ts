@@ -143,9 +143,9 @@ export class Stream {
   readonly ended: Record<Name, boolean> = { a: false, b: false };
   /** When each side last heard of the other. */
   heard: Record<Name, number>;
-  /** What is on its way to each side. */
   /** The first event that goes on it: after a checkpoint, what comes then. While that is being taken, none. */
   begins: number;
+  /** What is on its way to each side. */
   readonly way: Record<Name, { at: number; deliver: () => void }[]> = { a: [], b: [] };
   constructor(
     readonly primary: Name,

@@ -10,17 +10,13 @@ import { refusal, step } from '../../controller/pair/machine.js';
 import { initialState, type PairEffect, type PairEvent } from '../../controller/pair/model.js';
 import { Ledger } from './ledger.js';
 import { Random } from './random.js';
+import { Mirrors, type Surroundings } from './world-mirrors.js';
 import {
-  DEADLINE_MS,
-  HEARTBEAT_MS,
-  LEASE_MS,
   leaseWait,
-  NAMES,
   newPrimary,
   newReplica,
   PassiveStore,
   SimulatedTime,
-  Stream,
   type Host,
   type Name,
   type Output,
@@ -28,7 +24,7 @@ import {
   type WorldOptions,
 } from './world-model.js';
 
-export class World {
+export class World implements Surroundings {
   readonly random: Random;
   readonly hosts: Record<Name, Host>;
   readonly trace: string[] = [];
@@ -37,16 +33,14 @@ export class World {
   starts = 0;
   /** How often a service that was unprotected became protected again. */
   reinstated = 0;
-  /** How often a passive backup got another state. */
-  states = 0;
   private readonly time = new SimulatedTime();
   private stored: Versioned | undefined;
   private revision = 0;
   private timerNumber = 0;
-  private events = 0;
   private generation = 0;
   private readonly cut: Record<string, number> = {};
   private readonly ledger: Ledger;
+  private readonly mirrors: Mirrors = new Mirrors(this);
 
   constructor(readonly options: WorldOptions) {
     this.random = new Random(options.seed);
@@ -54,12 +48,16 @@ export class World {
     this.hosts = { a: this.newHost('a'), b: this.newHost('b') };
     for (const host of Object.values(this.hosts)) {
       this.watch(host);
-      this.tick(host);
+      this.mirrors.tick(host);
     }
   }
 
   get outputs(): readonly Output[] {
     return this.ledger.outputs;
+  }
+
+  get states(): number {
+    return this.mirrors.states;
   }
 
   get now(): number {
@@ -88,7 +86,7 @@ export class World {
   resetStreams(): void {
     this.note('mirror connections reset');
     const streams = new Set(Object.values(this.hosts).map(({ plane }) => plane?.stream));
-    for (const stream of streams) if (stream !== undefined) this.closeStream(stream, undefined);
+    for (const stream of streams) if (stream !== undefined) this.mirrors.closeStream(stream, undefined);
   }
 
   freeze(name: Name, forMs: number): void {
@@ -107,7 +105,7 @@ export class World {
     host.life++;
     host.timers.clear();
     host.frozenUntil = 0;
-    if (stream !== undefined && !whole) this.closeStream(stream, name);
+    if (stream !== undefined && !whole) this.mirrors.closeStream(stream, name);
   }
 
   restart(name: Name): void {
@@ -117,7 +115,7 @@ export class World {
     this.hosts[name] = { ...this.newHost(name), incarnation: incarnation + 1, life: life + 1, clockRate };
     this.hosts[name].state = { ...this.hosts[name].state, incarnation: `${name}${incarnation + 1}` };
     this.watch(this.hosts[name]);
-    this.tick(this.hosts[name]);
+    this.mirrors.tick(this.hosts[name]);
   }
 
   killGuest(name: Name): void {
@@ -134,7 +132,7 @@ export class World {
     this.note(`replica of ${name} diverges`);
     plane.lost = true;
     plane.acknowledging = false;
-    if (plane.stream !== undefined) this.closeStream(plane.stream, name);
+    if (plane.stream !== undefined) this.mirrors.closeStream(plane.stream, name);
     this.later(this.hosts[name], 0.2, () => this.feed(this.hosts[name], { type: 'diverged', reason: 'made to' }));
   }
 
@@ -165,7 +163,7 @@ export class World {
     );
   }
 
-  private release(host: Host, plane: Primary, index: number): void {
+  release(host: Host, plane: Primary, index: number): void {
     const id = plane.log[index]!;
     const { epoch, generation } = plane;
     this.heldByTheNamed(host, index, id);
@@ -179,213 +177,6 @@ export class World {
     const there = this.hosts[record.backup as Name].plane;
     if (there?.role === 'backup' && there.epoch === record.epoch && there.log[index] !== id)
       this.fail(`${host.name} lets out ${id} (output ${index}), which its backup ${record.backup} does not hold`);
-  }
-
-  // ---- The data planes -----------------------------------------------------------------------------------------------
-
-  private tick(host: Host): void {
-    const life = host.life;
-    const every = (): void => {
-      if (host.life !== life || this.hosts[host.name] !== host) return;
-      this.schedule(this.random.between(1, 5), every);
-      if (!host.up || host.frozenUntil > this.now) return;
-      this.work(host);
-    };
-    this.schedule(this.random.between(0, 3), every);
-  }
-
-  private work(host: Host): void {
-    const { plane } = host;
-    if (plane === undefined) return;
-    const stream = plane.stream;
-    if (stream !== undefined && !stream.ended[host.name]) {
-      const other = stream.primary === host.name ? stream.backup : stream.primary;
-      if (this.now - stream.heard[host.name] > DEADLINE_MS) this.lose(host, stream, 'silent', 'deadline');
-      else if (this.random.chance(3 / HEARTBEAT_MS) && plane.role === 'backup')
-        this.transmit(stream, other, () => undefined);
-      else if (this.random.chance(3 / HEARTBEAT_MS) && plane.role === 'primary') {
-        const sentAt = this.now;
-        this.transmit(stream, other, () => {
-          const there = this.hosts[other].plane;
-          if (there?.role === 'backup' && there.stream === stream && there.acknowledging) {
-            this.transmit(stream, host.name, () => {
-              // Counted from when the heartbeat was sent: an answer that lay in a buffer while this host hung gives no lease.
-              plane.leaseUntil = Math.max(plane.leaseUntil, sentAt + LEASE_MS * host.clockRate);
-            });
-          }
-        });
-      }
-    }
-    if (plane.role !== 'primary' || plane.guest !== 'runs' || plane.fenced || !plane.live) return;
-    if (plane.log.length - plane.released < 50) {
-      plane.log.push(`${host.name}${plane.epoch}.${++this.events}`);
-      if (plane.held === plane.log.length - 1) plane.oldestUnheldAt = this.now;
-      const index = plane.log.length - 1;
-      const id = plane.log[index]!;
-      if (stream !== undefined && index >= stream.begins) {
-        this.transmit(stream, stream.backup, () => this.received(stream, index, id));
-      }
-    }
-    this.flush(host, plane);
-  }
-
-  /** A checkpoint, then what is journalled from it on: in order, in one stream. The state takes its time. */
-  private sendState(stream: Stream, primary: Primary): void {
-    const { primary: from, backup: to } = stream;
-    const begun = this.hosts[from];
-    this.later(begun, this.random.between(1, 60), () => {
-      if (primary.stream !== stream) return;
-      const state = [...primary.log];
-      stream.begins = state.length;
-      this.transmit(stream, to, () => {
-        const there = this.hosts[to].plane;
-        if (there?.role !== 'backup' || there.stream !== stream || !there.acknowledging) return;
-        there.log = [...state];
-        there.stored?.complete(state);
-        this.transmit(stream, from, () => this.acknowledged(stream, state.length - 1));
-        this.later(this.hosts[to], this.random.between(1, 20), () => {
-          if (there.stream !== stream || there.lost) return;
-          there.synced = true;
-          if (there.stored !== undefined) this.sendFurtherStates(stream, primary);
-          this.feed(this.hosts[to], { type: 'caughtUp' });
-          this.transmit(stream, from, () => {
-            if (primary.stream === stream) this.feed(begun, { type: 'synchronised' });
-          });
-        });
-      });
-    });
-  }
-
-  /** Passive: what has changed since the last state, again and again, beside the journal. It is one only when it is complete. */
-  private sendFurtherStates(stream: Stream, primary: Primary): void {
-    const { primary: from, backup: to } = stream;
-    const stored = (): PassiveStore | undefined => {
-      const there = this.hosts[to].plane;
-      return there?.role === 'backup' && there.stream === stream && there.acknowledging ? there.stored : undefined;
-    };
-    this.later(this.hosts[from], this.random.between(20, 80), () => {
-      if (primary.stream !== stream || primary.guest !== 'runs' || primary.fenced) return;
-      this.transmit(stream, to, () => stored()?.begin());
-      this.later(this.hosts[from], this.random.between(1, 60), () => {
-        if (primary.stream !== stream || primary.guest !== 'runs' || primary.fenced) return;
-        const state = [...primary.log];
-        this.transmit(stream, to, () => {
-          stored()?.complete(state);
-          this.states++;
-        });
-        this.sendFurtherStates(stream, primary);
-      });
-    });
-  }
-
-  private received(stream: Stream, index: number, id: string): void {
-    const there = this.hosts[stream.backup].plane;
-    if (this.options.broken === 'acknowledges-on' && there?.role === 'primary' && there.was === stream) {
-      this.transmit(stream, stream.primary, () => this.acknowledged(stream, index));
-      return;
-    }
-    if (there?.role !== 'backup' || there.stream !== stream || !there.acknowledging) return;
-    if (there.log.length !== index) this.fail(`mirror out of order: ${index} after ${there.log.length}`);
-    there.log.push(id);
-    there.stored?.append(index, id);
-    if (!there.synced && stream.begins === 0) {
-      there.synced = true;
-      this.later(this.hosts[stream.backup], 0.3, () => this.feed(this.hosts[stream.backup], { type: 'caughtUp' }));
-    }
-    this.transmit(stream, stream.primary, () => this.acknowledged(stream, index));
-  }
-
-  private acknowledged(stream: Stream, index: number): void {
-    const host = this.hosts[stream.primary];
-    const plane = host.plane;
-    if (plane?.role !== 'primary' || plane.stream !== stream) return;
-    plane.held = Math.max(plane.held, index + 1);
-    plane.oldestUnheldAt = this.now;
-    this.maybeProtected(host, plane);
-    this.flush(host, plane);
-  }
-
-  private maybeProtected(host: Host, plane: Primary): void {
-    if (plane.protectedAt === undefined || plane.held < plane.protectedAt || plane.stream === undefined) return;
-    plane.protectedAt = undefined;
-    this.later(host, 0.1, () => this.feed(host, { type: 'mirrorProtected' }));
-  }
-
-  private flush(host: Host, plane: Primary): void {
-    if (plane.fenced || plane.guest !== 'runs') return;
-    const leased = plane.unprotected || this.now < plane.leaseUntil;
-    for (;;) {
-      const next = plane.released;
-      if (next >= plane.log.length) return;
-      const loose =
-        this.options.rpoMs > 0 && plane.stream !== undefined && this.now - plane.oldestUnheldAt < this.options.rpoMs;
-      if (!(plane.unprotected || next < plane.held || loose)) return;
-      // With RPO > 0 the lease is what safety rests on; with RPO 0 it is not, and the simulation must hold without it.
-      if (this.options.rpoMs > 0 && !leased) return;
-      this.release(host, plane, next);
-      plane.released++;
-    }
-  }
-
-  private lose(host: Host, stream: Stream, kind: 'closed' | 'silent', reason: string): void {
-    const { plane } = host;
-    if (plane?.stream !== stream) return;
-    if (plane.role === 'backup') {
-      if (plane.lost) return;
-      plane.lost = true;
-      plane.acknowledging = false;
-      plane.was = stream;
-    }
-    plane.stream = undefined;
-    if (plane.role === 'primary' && this.options.broken === 'alone-unasked') plane.unprotected = true;
-    stream.ended[host.name] = true;
-    if (kind === 'silent') this.closeStream(stream, host.name);
-    // Before outputs wait for it, the loss of a new backup is the end of an attempt.
-    const attaching = plane.role === 'primary' && plane.unprotected;
-    this.later(host, this.random.between(0, 0.5), () =>
-      this.feed(
-        host,
-        attaching
-          ? { type: 'attachFailed', reason: `${kind}: ${reason}` }
-          : { type: plane.role === 'primary' ? 'mirrorLost' : 'streamLost', kind, reason },
-      ),
-    );
-  }
-
-  /** One side ends it (or, undefined, something between them does); the other learns of it later. */
-  private closeStream(stream: Stream, by: Name | undefined): void {
-    if (by !== undefined) stream.ended[by] = true;
-    for (const name of NAMES) {
-      if (name === by || stream.ended[name]) continue;
-      const host = this.hosts[name];
-      // A cut link swallows the word of it as well; then the deadline finds it.
-      const late = this.random.chance(0.2) ? this.random.between(2, 40) : this.random.between(0.05, 2);
-      this.schedule(late, () => {
-        if (!this.isCut('a', 'b')) this.later(host, 0.1, () => this.lose(host, stream, 'closed', 'reset'));
-      });
-    }
-  }
-
-  /** In order; what meets a cut link, or a host that hangs, waits, and so does all that was sent after it: as TCP does. */
-  private transmit(stream: Stream, to: Name, deliver: () => void): void {
-    const slow = this.random.chance(0.01) ? this.random.between(5, 120) : this.random.between(0.02, 0.4);
-    const way = stream.way[to];
-    way.push({ at: this.now + slow, deliver });
-    if (way.length === 1) this.schedule(slow, () => this.arrive(stream, to));
-  }
-
-  private arrive(stream: Stream, to: Name): void {
-    const way = stream.way[to];
-    const host = this.hosts[to];
-    const ghost = this.options.broken === 'acknowledges-on' && host.plane?.was === stream;
-    if (host.plane?.stream !== stream && !ghost) return;
-    if (this.isCut('a', 'b') || host.frozenUntil > this.now) {
-      return void this.schedule(Math.max(1, host.frozenUntil - this.now), () => this.arrive(stream, to));
-    }
-    stream.heard[to] = this.now;
-    way.shift()!.deliver();
-    const next = way[0];
-    if (next !== undefined) this.schedule(Math.max(0.001, next.at - this.now), () => this.arrive(stream, to));
   }
 
   // ---- Hosts ---------------------------------------------------------------------------------------------------------
@@ -500,7 +291,7 @@ export class World {
           made.guest = 'runs';
           this.feed(host, { type: 'guestStarted', pid: 1 });
         });
-        if (effect.backup !== null) this.connect(host, made, effect.backup.host as Name, effect.epoch);
+        if (effect.backup !== null) this.mirrors.connect(host, made, effect.backup.host as Name, effect.epoch);
         return;
       }
       case 'goUnprotected':
@@ -515,7 +306,7 @@ export class World {
       case 'attachBackup':
         if (plane?.role === 'primary') {
           plane.held = 0;
-          this.connect(host, plane, effect.backup.host as Name, effect.epoch);
+          this.mirrors.connect(host, plane, effect.backup.host as Name, effect.epoch);
         }
         return;
       case 'protect':
@@ -526,11 +317,11 @@ export class World {
         }
         plane.unprotected = false;
         plane.protectedAt = this.options.broken === 'claim-before-held' ? 0 : plane.log.length;
-        this.maybeProtected(host, plane);
+        this.mirrors.maybeProtected(host, plane);
         return;
       case 'detachBackup':
         if (plane?.role !== 'primary') return;
-        if (plane.stream !== undefined) this.closeStream(plane.stream, host.name);
+        if (plane.stream !== undefined) this.mirrors.closeStream(plane.stream, host.name);
         plane.stream = undefined;
         plane.protectedAt = undefined;
         plane.unprotected = true;
@@ -541,14 +332,14 @@ export class World {
           plane.guest = 'gone';
           const stream = plane.stream;
           if (effect.release && stream !== undefined) {
-            this.transmit(stream, stream.backup, () => {
+            this.mirrors.transmit(stream, stream.backup, () => {
               const there = this.hosts[stream.backup];
               if (there.plane?.role !== 'backup' || there.plane.stream !== stream || there.plane.lost) return;
               there.plane.lost = true;
               there.plane.acknowledging = false;
               this.feed(there, { type: 'released', reason: effect.reason });
             });
-          } else if (stream !== undefined) this.closeStream(stream, host.name);
+          } else if (stream !== undefined) this.mirrors.closeStream(stream, host.name);
         }
         return;
       case 'stopGuest':
@@ -559,7 +350,7 @@ export class World {
         if (plane === undefined) this.later(host, 0, () => this.feed(host, { type: 'guestEnded', status: 0 }));
         return;
       case 'closePrimary':
-        if (plane?.stream !== undefined) this.closeStream(plane.stream, host.name);
+        if (plane?.stream !== undefined) this.mirrors.closeStream(plane.stream, host.name);
         host.plane = undefined;
         return;
       case 'startBackup':
@@ -572,7 +363,7 @@ export class World {
         if (plane?.role === 'backup') {
           plane.acknowledging = false;
           plane.lost = true;
-          if (plane.stream !== undefined) this.closeStream(plane.stream, host.name);
+          if (plane.stream !== undefined) this.mirrors.closeStream(plane.stream, host.name);
         }
         return;
       case 'takeOver': {
@@ -600,34 +391,10 @@ export class World {
         });
       }
       case 'stopBackup':
-        if (plane?.stream !== undefined) this.closeStream(plane.stream, host.name);
+        if (plane?.stream !== undefined) this.mirrors.closeStream(plane.stream, host.name);
         host.plane = undefined;
         return;
     }
-  }
-
-  private connect(host: Host, primary: Primary, to: Name, epoch: number): void {
-    this.message('a', 'b', this.hosts[to], () => {
-      const there = this.hosts[to];
-      if (there.plane?.role !== 'backup' || there.plane.epoch !== epoch || there.plane.stream !== undefined) return;
-      if (host.plane !== primary || there.plane.lost) return;
-      const stream = new Stream(host.name, to, this.now, primary.unprotected);
-      primary.stream = stream;
-      there.plane.stream = stream;
-      there.plane.generation = primary.generation;
-      this.later(this.hosts[to], 0, () => this.feed(this.hosts[to], { type: 'connected' }));
-      if (primary.unprotected) this.sendState(stream, primary);
-      else primary.log.forEach((id, index) => this.transmit(stream, to, () => this.received(stream, index, id)));
-    });
-    const attempt = primary.unprotected ? host.state.reinsertion : undefined;
-    this.later(host, 150, () => {
-      if (host.plane !== primary || primary.stream !== undefined || primary.fenced || primary.held > 0) return;
-      if (attempt === undefined) {
-        if (!primary.unprotected) this.feed(host, { type: 'mirrorLost', kind: 'refused', reason: 'no connection' });
-      } else if (host.state.reinsertion === attempt) {
-        this.feed(host, { type: 'attachFailed', reason: 'no connection' });
-      }
-    });
   }
 
   // ---- The coordinator -----------------------------------------------------------------------------------------------
@@ -677,7 +444,7 @@ export class World {
   // ---- Time and messages ---------------------------------------------------------------------------------------------
 
   /** One message, that a cut link or chance may lose. */
-  private message(from: string, to: string, host: Host | undefined, deliver: () => void): void {
+  message(from: string, to: string, host: Host | undefined, deliver: () => void): void {
     if (this.random.chance(0.03)) return;
     const delay = this.random.chance(0.05) ? this.random.between(5, 80) : this.random.between(0.1, 1.5);
     this.schedule(delay, () => {
@@ -687,12 +454,12 @@ export class World {
     });
   }
 
-  private isCut(x: string, y: string): boolean {
+  isCut(x: string, y: string): boolean {
     return (this.cut[linkName(x, y)] ?? 0) > this.now;
   }
 
   /** On a host: not while it is frozen, and not after the life in which it was asked for. */
-  private later(host: Host, ms: number, run: () => void): void {
+  later(host: Host, ms: number, run: () => void): void {
     const life = host.life;
     const attempt = (): void => {
       if (host.life !== life || !host.up || this.hosts[host.name] !== host) return;
@@ -706,7 +473,7 @@ export class World {
     this.later(host, ms, run);
   }
 
-  private schedule(ms: number, run: () => void): () => void {
+  schedule(ms: number, run: () => void): () => void {
     return this.time.schedule(ms, run);
   }
 
