@@ -72,7 +72,8 @@ void add_running(Napi::Object& handle, const std::shared_ptr<S>& session) {
                try {
                  const Napi::Object o = call[0].As<Napi::Object>();
                  AttachOptions options{get_mirror(o), std::nullopt, 0};
-                 if (has(o, "forwardTo")) options.forward_to = Address::parse(get_string(o, "forwardTo"));
+                 if (call.Length() > 1 && call[1].IsString())
+                   options.forward_to = Address::parse(call[1].As<Napi::String>().Utf8Value());
                  if (has(o, "checkpointEveryMs")) options.state_every_ms = get_count(o, "checkpointEveryMs");
                  session->attach_backup(options);
                } catch (const HostError& error) { throw_js(call.Env(), error); }

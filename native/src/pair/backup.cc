@@ -308,7 +308,11 @@ void BackupSession::do_take_over(uint64_t epoch) {
     throw HostError("TAKEOVER", 0, "", "there is no replica: it left the journal, or its guest has ended");
   const std::string trouble = replica_->drain(kDrainMs);
   if (!trouble.empty()) throw HostError("TAKEOVER", 0, "", trouble);
-  if (net_reader_ != nullptr) net_reader_->drain();
+  if (net_reader_ != nullptr) {
+    net_reader_->drain();
+    // The ring has one reader. What the guest tells from now on is for the flows of its next backup.
+    net_reader_.reset();
+  }
   stage("drain", monotonic_ns());
   Plain::Object network;
   if (table_ != nullptr) {
