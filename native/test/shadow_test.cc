@@ -375,8 +375,12 @@ Recorded record_guest(const Paths& paths, std::vector<std::string> command, int 
       if (type == "message") printf("record: %s\n", std::get<std::string>(event[2].second.value).c_str());
       if (type == "checkpoint") {
         w.checkpoints.push_back(uint64_t(std::get<double>(field(event, "seq")->value)));
-        printf("checkpoint: paused for %.1f ms, took %.1f ms\n", std::get<double>(field(event, "pauseMs")->value),
+        printf("checkpoint: paused for %.1f ms, took %.1f ms:", std::get<double>(field(event, "pauseMs")->value),
                std::get<double>(field(event, "tookMs")->value));
+        for (const auto& [name, value] : std::get<Plain::Object>(field(event, "pauseParts")->value))
+          printf(" %s %.2f", name.c_str(), std::get<double>(value.value));
+        printf(" processes %.0f threads %.0f pages %.0f\n", std::get<double>(field(event, "processes")->value),
+               std::get<double>(field(event, "threads")->value), std::get<double>(field(event, "lastPages")->value));
         w.pause_ms = std::max(w.pause_ms, std::get<double>(field(event, "pauseMs")->value));
       }
       if (type == "checkpointFailed") w.trouble = std::get<std::string>(field(event, "text")->value);

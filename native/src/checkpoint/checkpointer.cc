@@ -20,6 +20,11 @@ namespace understudy::host::checkpoint {
 namespace {
 
 constexpr uint64_t kPauseTimeoutNs = 500'000'000, kGiveUpNs = 5'000'000'000;
+// How long new processes are copied ahead before the rest of them is copied while everybody waits; how soon it is tried again otherwise.
+constexpr uint64_t kNewAheadNs = 1'000'000'000;
+constexpr unsigned kRetryUs = 300;
+// A busy guest may not be held for long: what it has written to since it was copied has to be copied while it is held.
+constexpr uint64_t kAheadAgainNs = 30'000'000;
 constexpr size_t kBufferBytes = 4 << 20;
 // A restore opens all files that a checkpoint builds upon, and the newest pages of each are spread over them.
 constexpr uint32_t kIncrementsMax = 16;
@@ -102,73 +107,9 @@ uint32_t Checkpointer::space_of(const std::string& key) {
   return spaces_.try_emplace(key, uint32_t(spaces_.size() + 1)).first->second;
 }
 
-// ---- copying ahead -------------------------------------------------------------------------------------------------------
-void Checkpointer::track(uint32_t slot, pid_t pid, UniqueFd userfault) {
-  if (!userfault) return;
-  const uint32_t images = memory_.control().processes[slot].images;
-  std::lock_guard lock(followed_mutex_);
-  // Of processes that have ended: their slots may not be given again for long.
-  std::erase_if(followed_, [&](const auto& entry) {
-    return load_acquire(memory_.control().processes[entry.first].state) != abi::kThreadLive;
-  });
-  followed_[slot] = std::make_shared<Followed>(Followed{images, pid, std::move(userfault), nullptr, nullptr});
-}
-
-void Checkpointer::begin_to_follow() {
-  std::lock_guard lock(followed_mutex_);
-  for (auto& [slot, space] : followed_) {
-    if (!space->userfault) continue;
-    try {
-      // Shared mappings are copied as objects, whoever writes to them.
-      space->tracker = std::make_unique<PageTracker>(
-          space->pid, std::move(space->userfault), [](const TrackedMapping& m) {
-            const bool wanted = !m.shared && (m.start < abi::kAgentBase || m.start >= abi::kAgentEnd);
-            return wanted ? Tracking::kTracked : Tracking::kIgnored;
-          });
-    } catch (const HostError&) {
-      space->userfault.reset();  // all of its memory is copied each time
-    }
-  }
-}
-
-std::shared_ptr<Checkpointer::Followed> Checkpointer::followed(uint32_t slot) {
-  std::lock_guard lock(followed_mutex_);
-  auto found = followed_.find(slot);
-  const bool same = found != followed_.end() && found->second->tracker != nullptr &&
-                    found->second->images == memory_.control().processes[slot].images;
-  return same ? found->second : nullptr;
-}
-
 std::optional<CheckpointRef> Checkpointer::base() const {
   // Removed by somebody meanwhile: then a complete one is due.
   return last_ && access(state_path(journal_dir_, last_->seq).c_str(), R_OK) == 0 ? last_ : std::nullopt;
-}
-
-void Checkpointer::copy_ahead(StateWriter* writer) {
-  const abi::Control& control = memory_.control();
-  for (uint32_t slot = 0; slot < abi::kMaxProcesses && !cancelled_; slot++) {
-    if (load_acquire(control.processes[slot].state) != abi::kThreadLive) continue;
-    const std::shared_ptr<Followed> space = followed(slot);
-    if (space == nullptr) continue;
-    space->precopy = std::make_unique<Precopy>(
-        *space->tracker, *writer, space_of("process " + std::to_string(slot) + " " + std::to_string(space->images)));
-    space->precopy->run({});
-  }
-}
-
-bool Checkpointer::last_rounds(const std::vector<Member>& members) {
-  for (const Member& member : members) {
-    const std::shared_ptr<Followed> space = followed(member.slot);
-    if (space != nullptr && space->precopy != nullptr && !space->precopy->last_round()) return false;
-  }
-  return true;
-}
-
-void Checkpointer::write_last_rounds(const std::vector<Member>& members) {
-  for (const Member& member : members) {
-    const std::shared_ptr<Followed> space = followed(member.slot);
-    if (space != nullptr && space->precopy != nullptr) space->precopy->write_last();
-  }
 }
 
 bool Checkpointer::find_members(std::vector<Member>* members) const {
@@ -523,20 +464,38 @@ Taken Checkpointer::take_one(const Standing& standing) {
   }
   StateWriter writer(journal_dir_, base);
   copy_ahead(&writer);
+  uint64_t copied = monotonic_ns();
   Manifest manifest;
   GroupState group;
   std::vector<Member> members;
   Standstill standstill(warden_, tracer_, control.entry, cancelled_);
   Taken taken;
+  PauseParts& parts = taken.parts;
+  uint64_t lap = 0;
+  const auto part = [&](uint64_t* ns) {
+    const uint64_t now = monotonic_ns();
+    *ns = now - lap;
+    lap = now;
+  };
   for (;;) {
+    const bool in_time = monotonic_ns() - began < kNewAheadNs;
+    bool is_new = false;
     if (standstill.begin()) {
-      if (find_members(&members) && read_threads(members, monotonic_ns() - began > kGiveUpNs, &group)) {
+      lap = monotonic_ns();
+      if (find_members(&members) && !(is_new = in_time && has_new(members)) &&
+          (!standard_ || look_settled(members)) &&
+          read_threads(members, monotonic_ns() - began > kGiveUpNs, &group)) {
+        part(&parts.threads_ns);
         pump_.drain();
+        part(&parts.journal_ns);
         if (last_rounds(members)) break;
       }
       standstill.end();
+      parts.given_up++;
+      parts.given_up_ns = std::max(parts.given_up_ns, standstill.lasted_ns());
       // What the trackers have told of once they do not tell again.
       write_last_rounds(members);
+      if (is_new) copy_new_ahead(members, &writer);
       members.clear();
       group = {};
     }
@@ -545,7 +504,12 @@ Taken Checkpointer::take_one(const Standing& standing) {
       throw HostError("CHECKPOINT_BUSY", EBUSY, "",
                       "the program could not be stopped at a position from which it can go on, within " +
                           std::to_string(kGiveUpNs / 1'000'000'000) + " s");
-    usleep(1000);
+    if (monotonic_ns() - copied > kAheadAgainNs) {
+      copy_again();
+      copied = monotonic_ns();
+    } else {
+      usleep(kRetryUs);
+    }
   }
   if (pump_.failed())
     throw HostError("CHECKPOINT_WRITE", EIO, journal_dir_,
@@ -564,13 +528,17 @@ Taken Checkpointer::take_one(const Standing& standing) {
     taken.took_ns = monotonic_ns() - began;
     return taken;
   }
+  part(&parts.pages_ns);
   captures_ = blobs_.all();
   shared_.clear();
   for (const Member& member : members) read_agent_data(member, &group);
   if (enclosure_.has_pids()) find_ended(members, &group);
+  part(&parts.agent_ns);
   for (Member& member : members) read_process(member, &group, &manifest, &writer);
+  part(&parts.mappings_ns);
   std::optional<KernelObjects> kernel;
   if (standard_) kernel = read_kernel(members);
+  part(&parts.kernel_ns);
   group.agent_sha = agent_sha_;
   group.guest_fd = control.guest_fd;
   group.last_gtid = control.last_gtid;
@@ -584,6 +552,7 @@ Taken Checkpointer::take_one(const Standing& standing) {
     standing(pids, taken.seq, load_acquire(control.ring.head));
   }
   standstill.end();
+  part(&parts.resume_ns);
   write_last_rounds(members);
   for (const Member& member : members) {
     const std::shared_ptr<Followed> space = followed(member.slot);

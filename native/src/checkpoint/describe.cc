@@ -121,6 +121,7 @@ class Gatherer {
     while (const dirent* entry = readdir(entries.get()))
       if (entry->d_name[0] != '.') fds.push_back(atoi(entry->d_name));
     std::sort(fds.begin(), fds.end());
+    process_ = UniqueFd(int(syscall(SYS_pidfd_open, pid, 0)));
     for (int fd : fds) descriptor(pid, fd);
   }
 
@@ -128,7 +129,10 @@ class Gatherer {
   void find_standard(const std::vector<int>& standard) {
     for (int mine : standard) {
       int64_t found = -1;
-      for (size_t i = 0; mine >= 0 && i < out_.files.size() && found < 0; i++) {
+      struct stat st {};
+      const bool open = mine >= 0 && fstat(mine, &st) == 0;
+      for (size_t i = 0; open && i < out_.files.size() && found < 0; i++) {
+        if (out_.files[i].ino != st.st_ino || out_.files[i].dev != st.st_dev) continue;
         const Descriptor& first = out_.descriptors[first_[i]];
         if (syscall(SYS_kcmp, getpid(), pid_t(first.pid), KCMP_FILE, mine, first.fd) == 0) found = int64_t(i);
       }
@@ -189,7 +193,7 @@ class Gatherer {
 
   void examine(pid_t pid, int fd, const std::string& info, OpenFile* file) {
     // Of the kernel's own: "pipe:[123]", "anon_inode:[eventpoll]", "/memfd:name (deleted)".
-    const UniqueFd mine = take_descriptor(pid, fd);
+    const UniqueFd mine(int(syscall(SYS_pidfd_getfd, process_.get(), fd, 0)));
     std::string& path = file->path;
     const auto is = [&](const char* name) { return path == std::string("anon_inode:[") + name + "]"; };
     if (S_ISFIFO(file->mode)) {
@@ -260,13 +264,21 @@ class Gatherer {
       offset += other.fd == w.fd;
     }
     KcmpEpollSlot slot{uint32_t(set.fd), uint32_t(w.fd), offset};
+    const auto is = [&](const Descriptor& d) {
+      return syscall(SYS_kcmp, pid_t(d.pid), pid_t(set.pid), KCMP_EPOLL_TFD, d.fd, &slot) == 0;
+    };
+    // Most likely it is still open under the number that it was added with: a server has a thousand of them, and a question for each
+    // pair would be the longest part of a pause.
     for (const Descriptor& d : out_.descriptors)
-      if (syscall(SYS_kcmp, pid_t(d.pid), pid_t(set.pid), KCMP_EPOLL_TFD, d.fd, &slot) == 0) return d.file;
+      if (d.fd == w.fd && is(d)) return d.file;
+    for (const Descriptor& d : out_.descriptors)
+      if (d.fd != w.fd && is(d)) return d.file;
     return -1;
   }
 
   KernelObjects& out_;
   std::vector<size_t> first_;  // for each file: one of its descriptors
+  UniqueFd process_;           // that is being looked at
 };
 
 }  // namespace
