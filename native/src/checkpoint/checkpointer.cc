@@ -21,7 +21,7 @@ namespace {
 
 constexpr uint64_t kPauseTimeoutNs = 500'000'000, kGiveUpNs = 5'000'000'000;
 // How long new processes are copied ahead before the rest of them is copied while everybody waits; how soon it is tried again otherwise.
-constexpr uint64_t kNewAheadNs = 1'000'000'000;
+constexpr uint64_t kNewAheadNs = 3'000'000'000;
 constexpr unsigned kRetryUs = 300;
 // A busy guest may not be held for long: what it has written to since it was copied has to be copied while it is held.
 constexpr uint64_t kAheadAgainNs = 30'000'000;
@@ -208,7 +208,7 @@ void Checkpointer::read_agent_data(const Member& member, GroupState* group) {
 void Checkpointer::read_family(pid_t pid, ProcessState* state) const {
   std::string stat;
   if (!read_file("/proc/" + std::to_string(pid) + "/stat", &stat)) unreadable(pid, errno);
-  // "pid (name) state ppid pgrp session": the name may hold anything.
+  // "pid (name) state ppid pgrp session … exit-status": the name may hold anything.
   int parent = 0, group = 0, session = 0;
   const size_t at = stat.rfind(')');
   if (at == std::string::npos || sscanf(stat.c_str() + at + 1, " %*c %d %d %d", &parent, &group, &session) != 3)
@@ -217,6 +217,7 @@ void Checkpointer::read_family(pid_t pid, ProcessState* state) const {
   state->parent = inside(parent);
   state->group = inside(group);
   state->session = inside(session);
+  if (state->ended) state->end_status = uint32_t(strtoul(stat.c_str() + stat.rfind(' '), nullptr, 10));
 }
 
 // Children that nobody has waited for yet, as the journal has it: the kernel may be ahead of it by a call.
@@ -250,7 +251,8 @@ void Checkpointer::find_ended(const std::vector<Member>& members, GroupState* gr
         memcpy(&nr, &block.bytes[abi::kGsRax], sizeof nr);
         return block.process == parent->slot && (nr == kWait4 || nr == kWaitid);
       });
-      if (!waits) continue;
+      // A checkpoint for replicas is taken when no such call is over.
+      if (!waits || standard_) continue;
       state.session = state.group = 0;
     }
     state.parent = parent_pid;
