@@ -264,17 +264,25 @@ static void step(struct world* w) {
   const uint32_t kind = (uint32_t)(next_random(w) % 24);
   if ((kinds >> kind & 1) == 0) return;
   switch (kind) {
-    case 0: case 1: resize(w, r); break;
-    case 2: case 3: move_next_to(w, r, &w->regions[next_random(w) % kRegions]); break;
-    case 4: case 5: map_over(w, r); break;
-    case 6: case 7: discard(w, r); break;
+    case 0:
+    case 1: resize(w, r); break;
+    case 2:
+    case 3: move_next_to(w, r, &w->regions[next_random(w) % kRegions]); break;
+    case 4:
+    case 5: map_over(w, r); break;
+    case 6:
+    case 7: discard(w, r); break;
     case 8: protect(w, r); break;
-    case 9: case 10: kernel_writes(w, r, page, 0); break;
-    case 11: case 12: kernel_writes(w, r, page, 1); break;
+    case 9:
+    case 10: kernel_writes(w, r, page, 0); break;
+    case 11:
+    case 12: kernel_writes(w, r, page, 1); break;
     case 13: heap(w); break;
     case 14: write_page(w, &w->heap, (uint32_t)(next_random(w) % w->heap.pages)); break;
     case 15: huge(w); break;
-    case 16: if (w->steps % 5 == 0) fork_one(w, r); break;
+    case 16:
+      if (w->steps % 5 == 0) fork_one(w, r);
+      break;
     case 17: deep(w, (int)(next_random(w) % kStackPages)); break;
     case 18: check(w, r, "a region"); break;
     default:
@@ -348,7 +356,8 @@ int main(int argc, char** argv) {
     if (i % 50 == 49) {
       check_all(w);
       char text[80];
-      snprintf(text, sizeof text, "%lu steps, generation %lu\n", (unsigned long)i + 1, (unsigned long)w->next_generation);
+      snprintf(text, sizeof text, "%lu steps, generation %lu\n", (unsigned long)i + 1,
+               (unsigned long)w->next_generation);
       say(text);
     }
     if (i % 16 == 0) usleep(1000);

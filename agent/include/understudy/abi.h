@@ -391,6 +391,7 @@ enum RestoreOutcome : uint32_t {
   kStepMakesTwo = 3,  // two are written to args[expected], which get the numbers makes[]
   kStepMay = 4,       // it may fail
   kStepPidfd = 5,     // kStepMakes, of a process that another one of the group is about to make
+  kStepShould = 6,    // it may fail, and the user is told
 };
 struct RestoreStep {
   uint32_t nr, outcome;

@@ -112,6 +112,7 @@ KernelObjects Checkpointer::read_kernel(const std::vector<Member>& members) cons
     return -1;
   };
   for (Descriptor& d : objects.descriptors) d.pid = inside(d.pid);
+  for (FileLock& lock : objects.locks) lock.pid = inside(lock.pid);
   for (ProcessAttributes& a : objects.processes) {
     a.pid = inside(a.pid);
     for (PosixTimer& t : a.timers)

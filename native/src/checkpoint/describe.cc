@@ -177,7 +177,37 @@ class Gatherer {
       first_.push_back(out_.descriptors.size());
       out_.files.push_back(std::move(file));
     }
+    for (const std::string& line : lines_of(info, "lock:")) note_lock(d, line);
     out_.descriptors.push_back(d);
+  }
+
+  // "1: POSIX  ADVISORY  WRITE 13 00:28:1234 0 EOF". Of a process's own ones fdinfo has those of this process; of the others, which are the open
+  // file's, each descriptor has the same.
+  void note_lock(const Descriptor& d, const std::string& line) {
+    char kind[16], mode[16], access[16], end[24];
+    long long start = 0;
+    if (sscanf(line.c_str(), " %*d: %15s %15s %15s %*d %*s %lld %23s", kind, mode, access, &start, end) != 5) {
+      out_.missing.push_back("a lock at descriptor " + std::to_string(d.fd) + " of process " + std::to_string(d.pid) +
+                             " is told of in an unknown way");
+      return;
+    }
+    const std::string name = kind;
+    FileLock lock;
+    lock.kind = name == "POSIX"    ? FileLock::kPosix
+                : name == "FLOCK"  ? FileLock::kFlock
+                : name == "OFDLCK" ? FileLock::kOpenFile
+                                   : FileLock::kLease;
+    lock.exclusive = strcmp(access, "WRITE") == 0;
+    lock.file = d.file;
+    lock.pid = d.pid;
+    lock.fd = d.fd;
+    lock.start = start;
+    lock.length = strcmp(end, "EOF") == 0 ? 0 : strtoll(end, nullptr, 10) - start + 1;
+    const bool there = std::any_of(out_.locks.begin(), out_.locks.end(), [&](const FileLock& other) {
+      return other.kind == lock.kind && other.file == lock.file && other.start == lock.start &&
+             other.length == lock.length && (lock.kind != FileLock::kPosix || other.pid == lock.pid);
+    });
+    if (!there) out_.locks.push_back(lock);
   }
 
   uint32_t known(const Descriptor& d, const OpenFile& file) const {
