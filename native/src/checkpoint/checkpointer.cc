@@ -314,6 +314,30 @@ bool Checkpointer::read_file_of(const Mapping& m, const Capture& known, pid_t pi
   return true;
 }
 
+// As read_file_of, of one that has no name, only its data. False: not on this kernel, or not allowed.
+bool Checkpointer::read_mapped_file(const Mapping& m, pid_t pid, SharedObject* object, StateWriter* writer) {
+  char range[64];
+  snprintf(range, sizeof range, "%lx-%lx", (unsigned long)m.start, (unsigned long)m.end);
+  const UniqueFd file(open(("/proc/" + std::to_string(pid) + "/map_files/" + range).c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat st {};
+  if (!file || fstat(file.get(), &st) != 0) return false;
+  object->state.bytes = uint64_t(st.st_size);
+  for (off_t at = 0; (at = lseek(file.get(), at, SEEK_DATA)) >= 0;) {
+    const off_t hole = std::min(std::max(lseek(file.get(), at, SEEK_HOLE), at), st.st_size);
+    for (at &= ~off_t(kPageBytes - 1); at < hole;) {
+      const size_t want = std::min(buffer_.size(), size_t(hole - at));
+      const ssize_t n = pread(file.get(), buffer_.data(), want, at);
+      if (n <= 0) return false;
+      const uint64_t whole = page_up(uint64_t(n));
+      memset(&buffer_[size_t(n)], 0, whole - uint64_t(n));
+      for (uint64_t page = 0; page < whole; page += kPageBytes)
+        if (!is_zero(&buffer_[page])) writer->pages(object->space, uint64_t(at) + page, &buffer_[page], 1);
+      at += off_t(whole);
+    }
+  }
+  return errno == ENXIO;
+}
+
 void Checkpointer::read_shared(const Mapping& m, const ProcessMemory& memory, StateWriter* writer) {
   const std::string key = "shared " + std::to_string(m.dev) + " " + std::to_string(m.ino);
   auto [entry, inserted] = shared_.try_emplace(key);
@@ -327,18 +351,23 @@ void Checkpointer::read_shared(const Mapping& m, const ProcessMemory& memory, St
       object.state.kind = SharedState::kFile;
       object.state.dev = known->dev;
       object.state.ino = known->ino;
-      if (read_file_of(m, *known, memory.pid(), &object, writer)) object.read.emplace_back(0, ~0ull);
+      // Deleted, or a memory file: by way of the mapping.
+      if (read_file_of(m, *known, memory.pid(), &object, writer) ||
+          (m.deleted && read_mapped_file(m, memory.pid(), &object, writer)))
+        object.read.emplace_back(0, ~0ull);
     } else if (m.path.rfind("/SYSV", 0) == 0) {
       object.state.kind = SharedState::kSysV;
       object.state.ino = m.ino;
+    } else if (m.path.rfind("/memfd:", 0) == 0) {
+      if (read_mapped_file(m, memory.pid(), &object, writer)) object.read.emplace_back(0, ~0ull);
     } else if (m.path.rfind("/dev/", 0) == 0 && !m.named("/dev/zero") && m.path.rfind("/dev/shm/", 0) != 0) {
       unsupported("process " + std::to_string(memory.pid()) + " has mapped " + m.path);
     }
   }
   const uint64_t begin = m.offset, end = m.offset + (m.end - m.start);
   object.end = std::max(object.end, end);
-  object.state.bytes = std::max(object.state.bytes,
-                                object.state.kind == SharedState::kFile && !object.read.empty() ? 0 : end);
+  const bool whole = !object.read.empty() && object.read.front().second == ~0ull;
+  if (!whole) object.state.bytes = std::max(object.state.bytes, end);
   for (const auto& [from, to] : object.read)
     if (begin >= from && end <= to) return;
   object.read.emplace_back(begin, end);

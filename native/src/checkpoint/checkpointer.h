@@ -122,6 +122,7 @@ class Checkpointer {
   Region read_mapping(const Mapping& m, uint32_t space, bool copied, const ProcessMemory& memory, StateWriter* writer);
   void read_shared(const Mapping& m, const ProcessMemory& memory, StateWriter* writer);
   bool read_file_of(const Mapping& m, const Capture& known, pid_t pid, SharedObject* object, StateWriter* writer);
+  bool read_mapped_file(const Mapping& m, pid_t pid, SharedObject* object, StateWriter* writer);
   void copy(const ProcessMemory& memory, uint64_t address, uint64_t bytes, uint32_t space, uint64_t at, bool skip_zeros,
             StateWriter* writer);
   const Capture* capture_of(const Mapping& m) const;
