@@ -75,6 +75,18 @@ export interface CheckpointTaken {
   path: string;
   /** How long the guest stood still. */
   pauseMs: number;
+  /** What that time was spent on; how many pauses before it came to nothing, and the longest of them. */
+  pauseParts: {
+    threadsMs: number;
+    journalMs: number;
+    pagesMs: number;
+    agentMs: number;
+    mappingsMs: number;
+    kernelMs: number;
+    resumeMs: number;
+    givenUp: number;
+    givenUpMs: number;
+  };
   tookMs: number;
   /** Of memory, in the file. */
   pageBytes: number;

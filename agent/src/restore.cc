@@ -252,6 +252,19 @@ void fork_children(u32 index, bool of_session) {
   }
 }
 
+// A replica that goes live before the journal has the parent's wait: the kernel is asked how its child ended.
+[[noreturn]] void end_as_before(u32 status) {
+  if (const u32 signal = status & 0x7f) {
+    const SigAction standard{0, 0, 0, 0};
+    const u64 none = 0;
+    sys(kSysPrctl, 4 /* PR_SET_DUMPABLE */, 0, 0, 0, 0);  // there was one core dump, if any
+    sys(kSysRtSigaction, signal, &standard, 0, 8);
+    sys(kSysRtSigprocmask, 2 /* SIG_SETMASK */, &none, 0, 8);
+    sys(kSysKill, sys(kSysGetpid), signal);
+  }
+  for (;;) sys(kSysExitGroup, status >> 8 & 0xff);
+}
+
 void restore_process(u32 index) {
   const abi::RestoreProcess& p = process_of_plan(index);
   if (true_processes() && sys(kSysGetpid) != p.pid)
@@ -261,8 +274,7 @@ void restore_process(u32 index) {
   if (true_processes() && p.session == p.pid && sys(kSysGetsid, 0) != p.pid) sys(kSysSetsid);
   fork_children(index, true);
   if (true_processes()) join_group(p);
-  if (p.thread_count == 0)
-    for (;;) sys(kSysExitGroup, 0);
+  if (p.thread_count == 0) end_as_before(p.end_status);
   if (shadowing()) place_descriptors(p);
   clear_image();
   map_regions(p);

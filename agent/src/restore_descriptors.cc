@@ -26,6 +26,15 @@ const T* at(u64 offset) {
   report_outcome_text(abi::kAgentFault, text.buf);
 }
 
+// What the guest can go on without. Several processes may have something to say, and only one can.
+void tell_lost(const char* what, i64 error) {
+  Text text;
+  text.str("the replica of a checkpoint lacks something: ").str(what).str(": error ").dec(-error);
+  while (__atomic_exchange_n(&control().restore_lock, 1, __ATOMIC_ACQUIRE)) sys(kSysSchedYield);
+  tell(nullptr, abi::kWarning, text);
+  __atomic_store_n(&control().restore_lock, 0, __ATOMIC_RELEASE);
+}
+
 void move_to(i64 fd, const abi::RestoreStep& step, i32 number) {
   if (fd == number) return;
   i64 r = sys(kSysDup3, fd, number, step.cloexec ? kCloexec : 0);
@@ -48,6 +57,7 @@ void take(const abi::RestoreStep& step) {
   }
   const char* what = at<char>(step.text);
   if (step.outcome == abi::kStepMay) return;
+  if (step.outcome == abi::kStepShould && is_error(r)) return tell_lost(what, r);
   if (is_error(r) || (step.outcome == abi::kStepExactly && r != step.expected)) fail(what, r);
   if (step.outcome == abi::kStepMakes || step.outcome == abi::kStepPidfd) move_to(r, step, step.makes[0]);
   if (step.outcome != abi::kStepMakesTwo) return;

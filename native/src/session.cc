@@ -149,6 +149,21 @@ void RecordSession::run_checkpoints() {
   }
 }
 
+namespace {
+Plain::Object pause_parts(const checkpoint::PauseParts& p) {
+  const auto ms = [](uint64_t ns) { return double(ns) / 1e6; };
+  return {{"threadsMs", ms(p.threads_ns)},
+          {"journalMs", ms(p.journal_ns)},
+          {"pagesMs", ms(p.pages_ns)},
+          {"agentMs", ms(p.agent_ns)},
+          {"mappingsMs", ms(p.mappings_ns)},
+          {"kernelMs", ms(p.kernel_ns)},
+          {"resumeMs", ms(p.resume_ns)},
+          {"givenUp", p.given_up},
+          {"givenUpMs", ms(p.given_up_ns)}};
+}
+}  // namespace
+
 void RecordSession::take_checkpoint(uint64_t request) {
   try {
     const checkpoint::Taken taken = checkpointer_->take();
@@ -158,6 +173,7 @@ void RecordSession::take_checkpoint(uint64_t request) {
            {"path", taken.path},
            {"pauseMs", double(taken.pause_ns) / 1e6},
            {"tookMs", double(taken.took_ns) / 1e6},
+           {"pauseParts", pause_parts(taken.parts)},
            {"pageBytes", taken.page_bytes},
            {"rounds", taken.rounds},
            {"lastPages", taken.last_pages},

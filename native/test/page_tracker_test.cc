@@ -400,6 +400,57 @@ void a_mapping_that_another_is_joined_with() {
   end_child(pid);
 }
 
+// Has a reserve of which it uses some pages, as allocators and threads' stacks do.
+constexpr uint64_t kReserve = 1ull << 30;
+void reserves(uint64_t) {
+  auto* const at = static_cast<char*>(
+      mmap(nullptr, kReserve, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+  for (uint64_t i = 0; i < 100; i++) at[i * kPageBytes] = 1;
+  control->dirty_pages = reinterpret_cast<uint64_t>(at);
+  store_release(control->held, 1u);
+  wait_until(&control->hold, 1);
+  // In the middle of nothing, beside what is known, and what is known not any more.
+  at[kReserve / 2] = 2;
+  at[200 * kPageBytes] = 2;
+  madvise(at + 10 * kPageBytes, 20 * kPageBytes, MADV_DONTNEED);
+  at[15 * kPageBytes] = 2;
+  store_release(control->hold, 2u);
+  for (;;) pause();
+}
+
+void a_reserve_is_not_copied() {
+  const pid_t pid = start_child("reserves", 0);
+  PageTracker tracker(pid, userfault_of(pid), [](const TrackedMapping& m) { return wanted(!m.shared); });
+  wait_until(&control->held, 1);
+  const uint64_t at = control->dirty_pages;
+  const auto has = [&](const std::vector<Range>& ranges, uint64_t page) {
+    const uint64_t address = at + page * kPageBytes;
+    return std::any_of(ranges.begin(), ranges.end(),
+                       [&](const Range& r) { return r.start <= address && address < r.end; });
+  };
+  const auto tables_of = [&] {
+    std::string status;
+    read_file("/proc/" + std::to_string(pid) + "/status", &status);
+    const size_t line = status.find("VmPTE:");
+    return line == std::string::npos ? 0 : strtoull(status.c_str() + line + 6, nullptr, 10);
+  };
+  const uint64_t tables = tables_of();
+  const Scan first = tracker.scan();
+  EXPECT(has(first.dirty, 0) && has(first.dirty, 99), "what there is");
+  EXPECT(first.dirty_pages < 4000, "%llu pages to be copied", (unsigned long long)first.dirty_pages);
+  EXPECT(tables_of() <= tables + 64, "page tables of %llu KiB, there were %llu", (unsigned long long)tables_of(),
+         (unsigned long long)tables);
+  store_release(control->hold, 1u);
+  wait_until(&control->hold, 2);
+  const Scan scan = tracker.scan();
+  EXPECT(has(scan.dirty, kReserve / 2 / kPageBytes) && has(scan.dirty, 200), "pages that were not there before");
+  EXPECT(has(scan.dirty, 15), "a page that was discarded, and written to");
+  for (uint64_t page : {10, 14, 16, 29})
+    EXPECT(has(scan.voided, page) || has(scan.dirty, page), "discarded page %llu", (unsigned long long)page);
+  EXPECT(scan.dirty_pages < 1000, "%llu pages to be copied", (unsigned long long)scan.dirty_pages);
+  end_child(pid);
+}
+
 void executes(uint64_t) {
   wait_until(&control->held, 1);
   execl("/bin/sleep", "sleep", "30", nullptr);
@@ -655,6 +706,7 @@ int main(int argc, char** argv) {
     else if (what == "busy") busy(seed);
     else if (what == "waits") waits(seed);
     else if (what == "joins") joins(seed);
+    else if (what == "reserves") reserves(seed);
     else executes(seed);
     return 0;
   }
@@ -676,6 +728,7 @@ int main(int argc, char** argv) {
   const uint64_t seed = argc > 1 ? strtoull(argv[1], nullptr, 10) : 1;
   for (uint64_t s = seed; s < seed + 6; s++) against_the_truth(s);
   a_mapping_that_another_is_joined_with();
+  a_reserve_is_not_copied();
   execve_is_noticed();
   userfault_by_remote_call();
   figures_of_a_large_one();

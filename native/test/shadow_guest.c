@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -14,8 +15,10 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -86,6 +89,35 @@ static int connect_to(const char* path, int abstract) {
 }
 static void on_signal(int signo) { (void)signo; }
 
+// Whose lock is in the way of one that begins at `start`.
+static void say_lock(const char* what, int fd, off_t start) {
+  struct flock range = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = 1};
+  MUST(fcntl(fd, F_OFD_GETLK, &range) == 0);
+  length += (size_t)snprintf(lines + length, sizeof lines - length, "%s: type %d of %d from %ld, %ld bytes\n", what,
+                             range.l_type, (int)range.l_pid, (long)range.l_start, (long)range.l_len);
+}
+static void lock(int fd, int command, short type, off_t start, off_t bytes) {
+  struct flock range = {.l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = bytes};
+  MUST(fcntl(fd, command, &range) == 0);
+}
+
+// Another user, who has kept one right, and can never have another one again.
+enum { kUser = 1234 };
+static struct __user_cap_data_struct rights[2];
+static struct __user_cap_header_struct version = {_LINUX_CAPABILITY_VERSION_3, 0};
+static void give_up_rights(void) {
+  MUST(nice(3) != -1 && prctl(PR_CAPBSET_DROP, CAP_SYS_TIME, 0, 0, 0) == 0 && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0);
+  MUST(setresgid(kUser, kUser, kUser) == 0 && setresuid(kUser, kUser, kUser) == 0);
+  rights[0].effective = rights[0].permitted = 1u << CAP_NET_BIND_SERVICE | 1u << CAP_KILL;
+  MUST(syscall(SYS_capset, &version, rights) == 0);
+}
+static int has_rights_as_given(void) {
+  MUST(syscall(SYS_capget, &version, rights) == 0);
+  return rights[0].effective == (1u << CAP_NET_BIND_SERVICE | 1u << CAP_KILL) &&
+         rights[0].permitted == rights[0].effective && rights[1].permitted == 0 &&
+         prctl(PR_CAPBSET_READ, CAP_SYS_TIME, 0, 0, 0) == 0 && getuid() == kUser && getpriority(PRIO_PROCESS, 0) == 3;
+}
+
 int main(int argc, char** argv) {
   const char* dir = argc > 1 ? argv[1] : ".";
   const char* result = getenv("OUT");
@@ -113,6 +145,12 @@ int main(int argc, char** argv) {
   const int fifo_in = open(path, O_RDONLY | O_NONBLOCK), fifo_out = open(path, O_WRONLY);
   put(fifo_out, "through the fifo");
   MUST(twin == 77 && again >= 0 && folder >= 0 && place >= 0 && zero >= 0 && fifo_in >= 0 && fifo_out >= 0);
+
+  // Locks, of each kind.
+  const int locked = open_at(dir, "locked", O_RDWR | O_CREAT);
+  MUST(locked >= 0 && flock(locked, LOCK_EX) == 0);
+  lock(locked, F_SETLK, F_WRLCK, 5, 10);
+  lock(locked, F_OFD_SETLK, F_RDLCK, 100, 0);
 
   // Pipes.
   int big[2], packets[2], half[2], moved[2];
@@ -255,6 +293,16 @@ int main(int argc, char** argv) {
     MUST(write(results, lines, length) == (ssize_t)length);
     _exit(3);
   }
+  const pid_t servant = fork();
+  MUST(servant >= 0);
+  if (servant == 0) {
+    give_up_rights();
+    lock(locked, F_SETLK, F_RDLCK, 50, 5);
+    sigset_t wanted = before;
+    sigdelset(&wanted, SIGUSR1);
+    sigsuspend(&wanted);
+    _exit(has_rights_as_given() ? 6 : 1);
+  }
   pidfd = (int)syscall(SYS_pidfd_open, child, 0);
 
   sigset_t none = before;
@@ -266,6 +314,15 @@ int main(int argc, char** argv) {
   int status = -1;
   MUST(waitpid(child, &status, 0) == child);
   say("child's status", status);
+  const int to_lock = open_at(dir, "locked", O_RDWR);
+  say("whole lock", flock(to_lock, LOCK_SH | LOCK_NB) == 0 ? 0 : errno);
+  say_lock("own lock", to_lock, 7);
+  say_lock("child's lock", to_lock, 54);
+  say_lock("file's lock", to_lock, 1000);
+  say_lock("no lock", to_lock, 20);
+  kill(servant, SIGUSR1);
+  MUST(waitpid(servant, &status, 0) == servant);
+  say("servant's status", status);
   say("the file stands at", lseek(file, 0, SEEK_CUR));
   say("and its twin", lseek(twin, 0, SEEK_CUR));
   say_read("again", again);

@@ -65,6 +65,7 @@ class Comparison {
     for (size_t i = 0; i < was_.files.size(); i++)
       if (const auto other = file_.find(i); other != file_.end() && !is_standard(i)) file(i, other->second);
     processes();
+    locks();
     return std::move(differences_);
   }
 
@@ -223,9 +224,30 @@ class Comparison {
         equal(name + ", umask", a.umask, b.umask);
         for (size_t i = 0; i < std::min(a.limits.size(), b.limits.size()); i++)
           equal(name + ", limit " + std::to_string(i), a.limits[i], b.limits[i]);
+        equal(name + ", nice", a.nice, b.nice);
+        equal(name + ", scheduling", a.policy, b.policy);
+        if (a.capabilities != b.capabilities) differences_.push_back(name + " has other capabilities");
+        equal(name + ", no new privileges", a.no_new_privileges, b.no_new_privileges);
         if (a.users != b.users || a.groups != b.groups || a.further_groups != b.further_groups)
           differences_.push_back(name + " is another user's");
       }
+  }
+
+  void locks() {
+    const auto names = [](const KernelObjects& o) {
+      std::vector<std::string> out;
+      for (const FileLock& l : o.locks)
+        out.push_back(o.files[l.file].path + ": lock of kind " + std::to_string(l.kind) +
+                      (l.exclusive ? " (exclusive)" : "") + " from " + std::to_string(l.start) + ", " +
+                      std::to_string(l.length) + " bytes" +
+                      (l.kind == FileLock::kPosix ? ", of " + std::to_string(l.pid) : ""));
+      std::sort(out.begin(), out.end());
+      return out;
+    };
+    const std::vector<std::string> was = names(was_), is = names(is_);
+    for (const std::string& name : was)
+      if (!std::binary_search(is.begin(), is.end(), name)) differences_.push_back(name + ": is missing");
+    equal("locks", was.size(), is.size());
   }
 
   const KernelObjects &was_, &is_;
@@ -288,6 +310,9 @@ void check_comparison(const KernelObjects& was, const KernelObjects& is, int gue
        }},
       {"directory", [&](KernelObjects& o) { o.processes.back().directory += "x"; }},
       {"umask", [&](KernelObjects& o) { o.processes.back().umask ^= 1; }},
+      {"nice", [&](KernelObjects& o) { o.processes.back().nice++; }},
+      {"capabilities", [&](KernelObjects& o) { o.processes.back().capabilities.at(1) ^= 1; }},
+      {"a lock", [&](KernelObjects& o) { o.locks.at(0).start++; }},
       {"limit", [&](KernelObjects& o) { o.processes.back().limits[2 * RLIMIT_NOFILE]++; }},
   };
   for (const auto& [what, change] : changes) {
@@ -375,8 +400,12 @@ Recorded record_guest(const Paths& paths, std::vector<std::string> command, int 
       if (type == "message") printf("record: %s\n", std::get<std::string>(event[2].second.value).c_str());
       if (type == "checkpoint") {
         w.checkpoints.push_back(uint64_t(std::get<double>(field(event, "seq")->value)));
-        printf("checkpoint: paused for %.1f ms, took %.1f ms\n", std::get<double>(field(event, "pauseMs")->value),
+        printf("checkpoint: paused for %.1f ms, took %.1f ms:", std::get<double>(field(event, "pauseMs")->value),
                std::get<double>(field(event, "tookMs")->value));
+        for (const auto& [name, value] : std::get<Plain::Object>(field(event, "pauseParts")->value))
+          printf(" %s %.2f", name.c_str(), std::get<double>(value.value));
+        printf(" processes %.0f threads %.0f pages %.0f\n", std::get<double>(field(event, "processes")->value),
+               std::get<double>(field(event, "threads")->value), std::get<double>(field(event, "lastPages")->value));
         w.pause_ms = std::max(w.pause_ms, std::get<double>(field(event, "pauseMs")->value));
       }
       if (type == "checkpointFailed") w.trouble = std::get<std::string>(field(event, "text")->value);
@@ -417,6 +446,7 @@ void compare_restored(const Replica& replica, int guest_fd) {
   KernelObjects is = describe(replica.pids());
   for (Descriptor& d : is.descriptors) d.pid = inside_pid(pid_t(d.pid));
   for (ProcessAttributes& a : is.processes) a.pid = inside_pid(pid_t(a.pid));
+  for (FileLock& lock : is.locks) lock.pid = inside_pid(pid_t(lock.pid));
   for (OpenFile& f : is.files)
     if (f.kind == OpenFile::kPidfd) f.target_pid = inside_pid(pid_t(f.target_pid));
   const KernelObjects& was = *replica.restore()->kernel();

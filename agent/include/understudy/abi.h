@@ -14,7 +14,7 @@
 namespace understudy::abi {
 
 inline constexpr uint32_t kMagic = 0x55445359;  // "UDSY"
-inline constexpr uint32_t kAbiVersion = 13;
+inline constexpr uint32_t kAbiVersion = 14;
 
 // ---- Address layout in every guest process -------------------------------------------------------------
 // One reserved stretch far from where the kernel, glibc, Go, ASan and TSan place things. The agent's ELF file is
@@ -371,7 +371,7 @@ struct RestoreProcess {
   uint32_t thread_count, region_count, copy_count,
       block_count;         // no thread: it has ended, and nobody has waited for it
   int32_t session, group;  // with kFlagPidNamespace; 0: not known inside
-  uint32_t pad;
+  uint32_t end_status;     // of one that has ended: as wait4 tells it
   uint64_t threads, regions, copies, blocks;  // RestoreThread[], RestoreRegion[], RestoreCopy[], RestoreBlock[]
   uint64_t kept, kept_bytes;                  // goes to Entry::kept_begin
   uint64_t process_block;                     // where the structure Process is
@@ -391,6 +391,7 @@ enum RestoreOutcome : uint32_t {
   kStepMakesTwo = 3,  // two are written to args[expected], which get the numbers makes[]
   kStepMay = 4,       // it may fail
   kStepPidfd = 5,     // kStepMakes, of a process that another one of the group is about to make
+  kStepShould = 6,    // it may fail, and the user is told
 };
 struct RestoreStep {
   uint32_t nr, outcome;

@@ -20,6 +20,11 @@ namespace understudy::host::checkpoint {
 namespace {
 
 constexpr uint64_t kPauseTimeoutNs = 500'000'000, kGiveUpNs = 5'000'000'000;
+// How long new processes are copied ahead before the rest of them is copied while everybody waits; how soon it is tried again otherwise.
+constexpr uint64_t kNewAheadNs = 3'000'000'000;
+constexpr unsigned kRetryUs = 300;
+// A busy guest may not be held for long: what it has written to since it was copied has to be copied while it is held.
+constexpr uint64_t kAheadAgainNs = 30'000'000;
 constexpr size_t kBufferBytes = 4 << 20;
 // A restore opens all files that a checkpoint builds upon, and the newest pages of each are spread over them.
 constexpr uint32_t kIncrementsMax = 16;
@@ -102,73 +107,9 @@ uint32_t Checkpointer::space_of(const std::string& key) {
   return spaces_.try_emplace(key, uint32_t(spaces_.size() + 1)).first->second;
 }
 
-// ---- copying ahead -------------------------------------------------------------------------------------------------------
-void Checkpointer::track(uint32_t slot, pid_t pid, UniqueFd userfault) {
-  if (!userfault) return;
-  const uint32_t images = memory_.control().processes[slot].images;
-  std::lock_guard lock(followed_mutex_);
-  // Of processes that have ended: their slots may not be given again for long.
-  std::erase_if(followed_, [&](const auto& entry) {
-    return load_acquire(memory_.control().processes[entry.first].state) != abi::kThreadLive;
-  });
-  followed_[slot] = std::make_shared<Followed>(Followed{images, pid, std::move(userfault), nullptr, nullptr});
-}
-
-void Checkpointer::begin_to_follow() {
-  std::lock_guard lock(followed_mutex_);
-  for (auto& [slot, space] : followed_) {
-    if (!space->userfault) continue;
-    try {
-      // Shared mappings are copied as objects, whoever writes to them.
-      space->tracker = std::make_unique<PageTracker>(
-          space->pid, std::move(space->userfault), [](const TrackedMapping& m) {
-            const bool wanted = !m.shared && (m.start < abi::kAgentBase || m.start >= abi::kAgentEnd);
-            return wanted ? Tracking::kTracked : Tracking::kIgnored;
-          });
-    } catch (const HostError&) {
-      space->userfault.reset();  // all of its memory is copied each time
-    }
-  }
-}
-
-std::shared_ptr<Checkpointer::Followed> Checkpointer::followed(uint32_t slot) {
-  std::lock_guard lock(followed_mutex_);
-  auto found = followed_.find(slot);
-  const bool same = found != followed_.end() && found->second->tracker != nullptr &&
-                    found->second->images == memory_.control().processes[slot].images;
-  return same ? found->second : nullptr;
-}
-
 std::optional<CheckpointRef> Checkpointer::base() const {
   // Removed by somebody meanwhile: then a complete one is due.
   return last_ && access(state_path(journal_dir_, last_->seq).c_str(), R_OK) == 0 ? last_ : std::nullopt;
-}
-
-void Checkpointer::copy_ahead(StateWriter* writer) {
-  const abi::Control& control = memory_.control();
-  for (uint32_t slot = 0; slot < abi::kMaxProcesses && !cancelled_; slot++) {
-    if (load_acquire(control.processes[slot].state) != abi::kThreadLive) continue;
-    const std::shared_ptr<Followed> space = followed(slot);
-    if (space == nullptr) continue;
-    space->precopy = std::make_unique<Precopy>(
-        *space->tracker, *writer, space_of("process " + std::to_string(slot) + " " + std::to_string(space->images)));
-    space->precopy->run({});
-  }
-}
-
-bool Checkpointer::last_rounds(const std::vector<Member>& members) {
-  for (const Member& member : members) {
-    const std::shared_ptr<Followed> space = followed(member.slot);
-    if (space != nullptr && space->precopy != nullptr && !space->precopy->last_round()) return false;
-  }
-  return true;
-}
-
-void Checkpointer::write_last_rounds(const std::vector<Member>& members) {
-  for (const Member& member : members) {
-    const std::shared_ptr<Followed> space = followed(member.slot);
-    if (space != nullptr && space->precopy != nullptr) space->precopy->write_last();
-  }
 }
 
 bool Checkpointer::find_members(std::vector<Member>* members) const {
@@ -267,7 +208,7 @@ void Checkpointer::read_agent_data(const Member& member, GroupState* group) {
 void Checkpointer::read_family(pid_t pid, ProcessState* state) const {
   std::string stat;
   if (!read_file("/proc/" + std::to_string(pid) + "/stat", &stat)) unreadable(pid, errno);
-  // "pid (name) state ppid pgrp session": the name may hold anything.
+  // "pid (name) state ppid pgrp session … exit-status": the name may hold anything.
   int parent = 0, group = 0, session = 0;
   const size_t at = stat.rfind(')');
   if (at == std::string::npos || sscanf(stat.c_str() + at + 1, " %*c %d %d %d", &parent, &group, &session) != 3)
@@ -276,6 +217,7 @@ void Checkpointer::read_family(pid_t pid, ProcessState* state) const {
   state->parent = inside(parent);
   state->group = inside(group);
   state->session = inside(session);
+  if (state->ended) state->end_status = uint32_t(strtoul(stat.c_str() + stat.rfind(' '), nullptr, 10));
 }
 
 // Children that nobody has waited for yet, as the journal has it: the kernel may be ahead of it by a call.
@@ -309,7 +251,8 @@ void Checkpointer::find_ended(const std::vector<Member>& members, GroupState* gr
         memcpy(&nr, &block.bytes[abi::kGsRax], sizeof nr);
         return block.process == parent->slot && (nr == kWait4 || nr == kWaitid);
       });
-      if (!waits) continue;
+      // A checkpoint for replicas is taken when no such call is over.
+      if (!waits || standard_) continue;
       state.session = state.group = 0;
     }
     state.parent = parent_pid;
@@ -371,6 +314,30 @@ bool Checkpointer::read_file_of(const Mapping& m, const Capture& known, pid_t pi
   return true;
 }
 
+// As read_file_of, of one that has no name, only its data. False: not on this kernel, or not allowed.
+bool Checkpointer::read_mapped_file(const Mapping& m, pid_t pid, SharedObject* object, StateWriter* writer) {
+  char range[64];
+  snprintf(range, sizeof range, "%lx-%lx", (unsigned long)m.start, (unsigned long)m.end);
+  const UniqueFd file(open(("/proc/" + std::to_string(pid) + "/map_files/" + range).c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat st {};
+  if (!file || fstat(file.get(), &st) != 0) return false;
+  object->state.bytes = uint64_t(st.st_size);
+  for (off_t at = 0; (at = lseek(file.get(), at, SEEK_DATA)) >= 0;) {
+    const off_t hole = std::min(std::max(lseek(file.get(), at, SEEK_HOLE), at), st.st_size);
+    for (at &= ~off_t(kPageBytes - 1); at < hole;) {
+      const size_t want = std::min(buffer_.size(), size_t(hole - at));
+      const ssize_t n = pread(file.get(), buffer_.data(), want, at);
+      if (n <= 0) return false;
+      const uint64_t whole = page_up(uint64_t(n));
+      memset(&buffer_[size_t(n)], 0, whole - uint64_t(n));
+      for (uint64_t page = 0; page < whole; page += kPageBytes)
+        if (!is_zero(&buffer_[page])) writer->pages(object->space, uint64_t(at) + page, &buffer_[page], 1);
+      at += off_t(whole);
+    }
+  }
+  return errno == ENXIO;
+}
+
 void Checkpointer::read_shared(const Mapping& m, const ProcessMemory& memory, StateWriter* writer) {
   const std::string key = "shared " + std::to_string(m.dev) + " " + std::to_string(m.ino);
   auto [entry, inserted] = shared_.try_emplace(key);
@@ -384,18 +351,23 @@ void Checkpointer::read_shared(const Mapping& m, const ProcessMemory& memory, St
       object.state.kind = SharedState::kFile;
       object.state.dev = known->dev;
       object.state.ino = known->ino;
-      if (read_file_of(m, *known, memory.pid(), &object, writer)) object.read.emplace_back(0, ~0ull);
+      // Deleted, or a memory file: by way of the mapping.
+      if (read_file_of(m, *known, memory.pid(), &object, writer) ||
+          (m.deleted && read_mapped_file(m, memory.pid(), &object, writer)))
+        object.read.emplace_back(0, ~0ull);
     } else if (m.path.rfind("/SYSV", 0) == 0) {
       object.state.kind = SharedState::kSysV;
       object.state.ino = m.ino;
+    } else if (m.path.rfind("/memfd:", 0) == 0) {
+      if (read_mapped_file(m, memory.pid(), &object, writer)) object.read.emplace_back(0, ~0ull);
     } else if (m.path.rfind("/dev/", 0) == 0 && !m.named("/dev/zero") && m.path.rfind("/dev/shm/", 0) != 0) {
       unsupported("process " + std::to_string(memory.pid()) + " has mapped " + m.path);
     }
   }
   const uint64_t begin = m.offset, end = m.offset + (m.end - m.start);
   object.end = std::max(object.end, end);
-  object.state.bytes = std::max(object.state.bytes,
-                                object.state.kind == SharedState::kFile && !object.read.empty() ? 0 : end);
+  const bool whole = !object.read.empty() && object.read.front().second == ~0ull;
+  if (!whole) object.state.bytes = std::max(object.state.bytes, end);
   for (const auto& [from, to] : object.read)
     if (begin >= from && end <= to) return;
   object.read.emplace_back(begin, end);
@@ -523,20 +495,38 @@ Taken Checkpointer::take_one(const Standing& standing, bool complete) {
   }
   StateWriter writer(journal_dir_, base);
   copy_ahead(&writer);
+  uint64_t copied = monotonic_ns();
   Manifest manifest;
   GroupState group;
   std::vector<Member> members;
   Standstill standstill(warden_, tracer_, control.entry, cancelled_);
   Taken taken;
+  PauseParts& parts = taken.parts;
+  uint64_t lap = 0;
+  const auto part = [&](uint64_t* ns) {
+    const uint64_t now = monotonic_ns();
+    *ns = now - lap;
+    lap = now;
+  };
   for (;;) {
+    const bool in_time = monotonic_ns() - began < kNewAheadNs;
+    bool is_new = false;
     if (standstill.begin()) {
-      if (find_members(&members) && read_threads(members, monotonic_ns() - began > kGiveUpNs, &group)) {
+      lap = monotonic_ns();
+      if (find_members(&members) && !(is_new = in_time && has_new(members)) &&
+          (!standard_ || look_settled(members)) &&
+          read_threads(members, monotonic_ns() - began > kGiveUpNs, &group)) {
+        part(&parts.threads_ns);
         pump_.drain();
+        part(&parts.journal_ns);
         if (last_rounds(members)) break;
       }
       standstill.end();
+      parts.given_up++;
+      parts.given_up_ns = std::max(parts.given_up_ns, standstill.lasted_ns());
       // What the trackers have told of once they do not tell again.
       write_last_rounds(members);
+      if (is_new) copy_new_ahead(members, &writer);
       members.clear();
       group = {};
     }
@@ -545,7 +535,12 @@ Taken Checkpointer::take_one(const Standing& standing, bool complete) {
       throw HostError("CHECKPOINT_BUSY", EBUSY, "",
                       "the program could not be stopped at a position from which it can go on, within " +
                           std::to_string(kGiveUpNs / 1'000'000'000) + " s");
-    usleep(1000);
+    if (monotonic_ns() - copied > kAheadAgainNs) {
+      copy_again();
+      copied = monotonic_ns();
+    } else {
+      usleep(kRetryUs);
+    }
   }
   if (pump_.failed())
     throw HostError("CHECKPOINT_WRITE", EIO, journal_dir_,
@@ -564,13 +559,17 @@ Taken Checkpointer::take_one(const Standing& standing, bool complete) {
     taken.took_ns = monotonic_ns() - began;
     return taken;
   }
+  part(&parts.pages_ns);
   captures_ = blobs_.all();
   shared_.clear();
   for (const Member& member : members) read_agent_data(member, &group);
   if (enclosure_.has_pids()) find_ended(members, &group);
+  part(&parts.agent_ns);
   for (Member& member : members) read_process(member, &group, &manifest, &writer);
+  part(&parts.mappings_ns);
   std::optional<KernelObjects> kernel;
   if (standard_) kernel = read_kernel(members);
+  part(&parts.kernel_ns);
   group.agent_sha = agent_sha_;
   group.guest_fd = control.guest_fd;
   group.last_gtid = control.last_gtid;
@@ -584,6 +583,7 @@ Taken Checkpointer::take_one(const Standing& standing, bool complete) {
     standing(pids, taken.seq, load_acquire(control.ring.head));
   }
   standstill.end();
+  part(&parts.resume_ns);
   write_last_rounds(members);
   for (const Member& member : members) {
     const std::shared_ptr<Followed> space = followed(member.slot);

@@ -27,10 +27,24 @@
 
 namespace understudy::host::checkpoint {
 
+// What a pause was spent on.
+struct PauseParts {
+  uint64_t threads_ns = 0;    // all of them stopped, their registers read
+  uint64_t journal_ns = 0;    // drained
+  uint64_t pages_ns = 0;      // the last rounds
+  uint64_t agent_ns = 0;      // the agent's structures
+  uint64_t mappings_ns = 0;   // what is mapped, with what is not copied in rounds
+  uint64_t kernel_ns = 0;     // the description for replicas
+  uint64_t resume_ns = 0;     // until all are let go
+  uint64_t given_up = 0;      // pauses before it that came to nothing
+  uint64_t given_up_ns = 0;   // the longest of them
+};
+
 struct Taken {
   uint64_t seq = 0;
   std::string path;
   uint64_t pause_ns = 0, took_ns = 0;
+  PauseParts parts;
   uint64_t page_bytes = 0;  // in the file
   uint32_t rounds = 0;      // of copying while the group ran, at most of one process
   uint64_t last_pages = 0;  // copied while it stood still
@@ -84,6 +98,10 @@ class Checkpointer {
   };
   std::optional<CheckpointRef> base() const;
   void copy_ahead(StateWriter* writer);
+  void copy_again();
+  void copy_new_ahead(const std::vector<Member>& members, StateWriter* writer);
+  bool has_new(const std::vector<Member>& members);
+  void copy_one_ahead(uint32_t slot, Followed* space, StateWriter* writer);
   // Null: not this address space. It stays while it is used, also when its process has another one by then.
   std::shared_ptr<Followed> followed(uint32_t slot);
   void begin_to_follow();
@@ -94,6 +112,9 @@ class Checkpointer {
   bool last_rounds(const std::vector<Member>& members);
   void write_last_rounds(const std::vector<Member>& members);
   bool is_settled(const Member& member, const abi::ThreadSlot& thread, const ThreadRegisters& at) const;
+  bool changes_nothing(const Member& member, const abi::ThreadSlot& thread) const;
+  // The same from afar, as far as it can be told without stopping anybody.
+  bool look_settled(const std::vector<Member>& members) const;
   KernelObjects read_kernel(const std::vector<Member>& members) const;
   bool read_threads(const std::vector<Member>& members, bool last_try, GroupState* group);
   void read_agent_data(const Member& member, GroupState* group);
@@ -101,6 +122,7 @@ class Checkpointer {
   Region read_mapping(const Mapping& m, uint32_t space, bool copied, const ProcessMemory& memory, StateWriter* writer);
   void read_shared(const Mapping& m, const ProcessMemory& memory, StateWriter* writer);
   bool read_file_of(const Mapping& m, const Capture& known, pid_t pid, SharedObject* object, StateWriter* writer);
+  bool read_mapped_file(const Mapping& m, pid_t pid, SharedObject* object, StateWriter* writer);
   void copy(const ProcessMemory& memory, uint64_t address, uint64_t bytes, uint32_t space, uint64_t at, bool skip_zeros,
             StateWriter* writer);
   const Capture* capture_of(const Mapping& m) const;

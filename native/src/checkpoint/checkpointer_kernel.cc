@@ -2,14 +2,24 @@
 // ahead of the journal. See checkpointer.h.
 #include <sys/syscall.h>
 
+#include <algorithm>
+
 #include "checkpointer.h"
 
 namespace understudy::host::checkpoint {
+namespace {
+constexpr uint64_t kRunningNs = 200'000;
+}  // namespace
 
 // The journal has no event of a thread's call while the thread is in it, and the call is made again from the checkpoint. What the kernel
 // has done for it already would be done twice: so it has to be one that was interrupted before it did anything, or changes nothing.
 bool Checkpointer::is_settled(const Member& member, const abi::ThreadSlot& thread, const ThreadRegisters& at) const {
   if (thread.resume != abi::kResumeCall || Tracer::is_interrupted(at, memory_.control().entry)) return true;
+  return changes_nothing(member, thread);
+}
+
+// Which of the calls the kernel may have done, and the journal not.
+bool Checkpointer::changes_nothing(const Member& member, const abi::ThreadSlot& thread) const {
   uint64_t nr = 0;
   if (!ProcessMemory(member.pid).read_all(thread.block + abi::kGsRax, reinterpret_cast<uint8_t*>(&nr), sizeof nr))
     return false;
@@ -26,14 +36,55 @@ bool Checkpointer::is_settled(const Member& member, const abi::ThreadSlot& threa
     case SYS_epoll_pwait2:
     case SYS_pause:
     case SYS_rt_sigsuspend:
-    case SYS_rt_sigtimedwait:
-    case SYS_wait4:
-    case SYS_waitid:
     case SYS_sched_yield:
     case SYS_fsync:
     case SYS_fdatasync: return true;
     default: return false;
   }
+}
+
+// Stopping all threads, only to find one of them in the wrong place, costs everybody milliseconds; a busy guest is tried some dozen times.
+bool Checkpointer::look_settled(const std::vector<Member>& members) const {
+  const abi::Entry& entry = memory_.control().entry;
+  // Of a child that has ended, for the journal, but not quite for the kernel, it is not known how.
+  for (const abi::ProcessSlot& process : memory_.control().processes) {
+    if (load_acquire(process.state) <= abi::kThreadLive || process.pid <= 0 || process.waited != 0) continue;
+    const pid_t pid = enclosure_.host_pid(process.pid);
+    std::string stat;
+    if (pid <= 0 || !read_file("/proc/" + std::to_string(pid) + "/stat", &stat)) continue;
+    const size_t at = stat.rfind(')');
+    char state = 0;
+    int parent = 0;
+    if (at == std::string::npos || sscanf(stat.c_str() + at + 1, " %c %d", &state, &parent) != 2) continue;
+    // The number may be another's by now, and nobody may wait for who has no parent here.
+    const bool is_child = std::any_of(members.begin(), members.end(), [&](const Member& m) {
+      return m.slot == process.parent && m.pid == parent && m.pid != pid;
+    });
+    if (is_child && state != 'Z') return false;
+  }
+  for (const Member& member : members)
+    for (const abi::ThreadSlot* thread : member.threads) {
+      if (thread->resume != abi::kResumeCall) continue;
+      const std::string path = "/proc/" + std::to_string(member.pid) + "/task/" +
+                               std::to_string(enclosure_.host_pid(thread->tid)) + "/syscall";
+      const uint64_t until = monotonic_ns() + kRunningNs;
+      std::string text;
+      // The kernel is at its call, or it has just begun to wait for the baton.
+      bool running = true;
+      while (running) {
+        if (!read_file(path, &text)) break;  // no such file in this kernel: ptrace will tell
+        running = text.starts_with("running");
+        if (running && monotonic_ns() > until) return false;
+      }
+      if (running) continue;
+      // "number argument… stack-pointer program-counter"
+      const size_t at = text.rfind(' ');
+      const uint64_t pc = at == std::string::npos ? 0 : strtoull(text.c_str() + at + 1, nullptr, 16);
+      const bool in_call = std::any_of(std::begin(entry.window_end), std::end(entry.window_end),
+                                       [&](uint64_t end) { return pc == end; });
+      if (!in_call && !changes_nothing(member, *thread)) return false;
+    }
+  return true;
 }
 
 KernelObjects Checkpointer::read_kernel(const std::vector<Member>& members) const {
@@ -61,6 +112,7 @@ KernelObjects Checkpointer::read_kernel(const std::vector<Member>& members) cons
     return -1;
   };
   for (Descriptor& d : objects.descriptors) d.pid = inside(d.pid);
+  for (FileLock& lock : objects.locks) lock.pid = inside(lock.pid);
   for (ProcessAttributes& a : objects.processes) {
     a.pid = inside(a.pid);
     for (PosixTimer& t : a.timers)

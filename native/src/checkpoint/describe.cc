@@ -121,6 +121,7 @@ class Gatherer {
     while (const dirent* entry = readdir(entries.get()))
       if (entry->d_name[0] != '.') fds.push_back(atoi(entry->d_name));
     std::sort(fds.begin(), fds.end());
+    process_ = UniqueFd(int(syscall(SYS_pidfd_open, pid, 0)));
     for (int fd : fds) descriptor(pid, fd);
   }
 
@@ -128,7 +129,10 @@ class Gatherer {
   void find_standard(const std::vector<int>& standard) {
     for (int mine : standard) {
       int64_t found = -1;
-      for (size_t i = 0; mine >= 0 && i < out_.files.size() && found < 0; i++) {
+      struct stat st {};
+      const bool open = mine >= 0 && fstat(mine, &st) == 0;
+      for (size_t i = 0; open && i < out_.files.size() && found < 0; i++) {
+        if (out_.files[i].ino != st.st_ino || out_.files[i].dev != st.st_dev) continue;
         const Descriptor& first = out_.descriptors[first_[i]];
         if (syscall(SYS_kcmp, getpid(), pid_t(first.pid), KCMP_FILE, mine, first.fd) == 0) found = int64_t(i);
       }
@@ -173,7 +177,37 @@ class Gatherer {
       first_.push_back(out_.descriptors.size());
       out_.files.push_back(std::move(file));
     }
+    for (const std::string& line : lines_of(info, "lock:")) note_lock(d, line);
     out_.descriptors.push_back(d);
+  }
+
+  // "1: POSIX  ADVISORY  WRITE 13 00:28:1234 0 EOF". Of a process's own ones fdinfo has those of this process; of the others, which are the open
+  // file's, each descriptor has the same.
+  void note_lock(const Descriptor& d, const std::string& line) {
+    char kind[16], mode[16], access[16], end[24];
+    long long start = 0;
+    if (sscanf(line.c_str(), " %*d: %15s %15s %15s %*d %*s %lld %23s", kind, mode, access, &start, end) != 5) {
+      out_.missing.push_back("a lock at descriptor " + std::to_string(d.fd) + " of process " + std::to_string(d.pid) +
+                             " is told of in an unknown way");
+      return;
+    }
+    const std::string name = kind;
+    FileLock lock;
+    lock.kind = name == "POSIX"    ? FileLock::kPosix
+                : name == "FLOCK"  ? FileLock::kFlock
+                : name == "OFDLCK" ? FileLock::kOpenFile
+                                   : FileLock::kLease;
+    lock.exclusive = strcmp(access, "WRITE") == 0;
+    lock.file = d.file;
+    lock.pid = d.pid;
+    lock.fd = d.fd;
+    lock.start = start;
+    lock.length = strcmp(end, "EOF") == 0 ? 0 : strtoll(end, nullptr, 10) - start + 1;
+    const bool there = std::any_of(out_.locks.begin(), out_.locks.end(), [&](const FileLock& other) {
+      return other.kind == lock.kind && other.file == lock.file && other.start == lock.start &&
+             other.length == lock.length && (lock.kind != FileLock::kPosix || other.pid == lock.pid);
+    });
+    if (!there) out_.locks.push_back(lock);
   }
 
   uint32_t known(const Descriptor& d, const OpenFile& file) const {
@@ -189,7 +223,7 @@ class Gatherer {
 
   void examine(pid_t pid, int fd, const std::string& info, OpenFile* file) {
     // Of the kernel's own: "pipe:[123]", "anon_inode:[eventpoll]", "/memfd:name (deleted)".
-    const UniqueFd mine = take_descriptor(pid, fd);
+    const UniqueFd mine(int(syscall(SYS_pidfd_getfd, process_.get(), fd, 0)));
     std::string& path = file->path;
     const auto is = [&](const char* name) { return path == std::string("anon_inode:[") + name + "]"; };
     if (S_ISFIFO(file->mode)) {
@@ -260,13 +294,21 @@ class Gatherer {
       offset += other.fd == w.fd;
     }
     KcmpEpollSlot slot{uint32_t(set.fd), uint32_t(w.fd), offset};
+    const auto is = [&](const Descriptor& d) {
+      return syscall(SYS_kcmp, pid_t(d.pid), pid_t(set.pid), KCMP_EPOLL_TFD, d.fd, &slot) == 0;
+    };
+    // Most likely it is still open under the number that it was added with: a server has a thousand of them, and a question for each
+    // pair would be the longest part of a pause.
     for (const Descriptor& d : out_.descriptors)
-      if (syscall(SYS_kcmp, pid_t(d.pid), pid_t(set.pid), KCMP_EPOLL_TFD, d.fd, &slot) == 0) return d.file;
+      if (d.fd == w.fd && is(d)) return d.file;
+    for (const Descriptor& d : out_.descriptors)
+      if (d.fd != w.fd && is(d)) return d.file;
     return -1;
   }
 
   KernelObjects& out_;
   std::vector<size_t> first_;  // for each file: one of its descriptors
+  UniqueFd process_;           // that is being looked at
 };
 
 }  // namespace

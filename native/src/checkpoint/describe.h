@@ -124,6 +124,17 @@ struct PosixTimer {
   std::vector<int64_t> spec;                          // struct itimerspec: interval, what is left
 };
 
+// A lock of a file that somebody has.
+struct FileLock {
+  enum Kind : uint8_t { kPosix = 0, kFlock, kOpenFile, kLease };  // kOpenFile: F_OFD_SETLK's
+  Kind kind = kPosix;
+  bool exclusive = false;
+  uint32_t file = 0;  // index in KernelObjects::files
+  int64_t pid = 0;    // kPosix: whose it is, as given
+  int32_t fd = 0;     // a descriptor of the file, of that process
+  int64_t start = 0, length = 0;  // length 0: to the end
+};
+
 // What the kernel knows of a process beside its descriptors and memory.
 struct ProcessAttributes {
   int64_t pid = 0;  // as given
@@ -135,6 +146,11 @@ struct ProcessAttributes {
   std::vector<int64_t> intervals;  // struct itimerval of each ITIMER_, in their order
   std::vector<PosixTimer> timers;
   uint64_t pending = 0;  // signals that wait for the process or its first thread: bit n - 1 is signal n
+  // Of its first thread.
+  int32_t nice = 0;
+  uint32_t policy = 0, priority = 0;       // SCHED_
+  std::vector<uint64_t> capabilities;      // inheritable, permitted, effective, bounding, ambient
+  bool no_new_privileges = false;
 };
 
 struct SemaphoreSet {
@@ -169,6 +185,7 @@ struct KernelObjects {
   std::vector<ProcessAttributes> processes;
   // Files that the group was started with and that lead out of it (standard input, output, error): a restored one has others. -1: not open.
   std::vector<int64_t> standard;
+  std::vector<FileLock> locks;
 };
 
 inline constexpr uint64_t kContentsMax = 64 << 20;
@@ -176,6 +193,9 @@ inline constexpr uint64_t kContentsMax = 64 << 20;
 // `pids`: the host's numbers of all members. Throws HostError CHECKPOINT_READ when a member cannot be looked at at all.
 // `standard`: descriptors of the caller's that mean what the group has as its standard input, output, error.
 KernelObjects describe(const std::vector<pid_t>& pids, const std::vector<int>& standard = {});
+
+// One process's, without its timers. What cannot be found out goes to `missing`.
+void describe_attributes(pid_t pid, KernelObjects* out);
 
 // Its timers. `tid`: a thread of the process that the caller has stopped with ptrace; `instruction`: see remote_call.h; `scratch`: memory that both
 // have, where the process finds it and where the caller does. "" or what could not be found out.

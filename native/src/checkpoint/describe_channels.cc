@@ -14,12 +14,15 @@
 
 #include <linux/sockios.h>
 
+#include <deque>
+
 #include "describe_parts.h"
 
 namespace understudy::host::checkpoint {
 namespace {
 
 constexpr size_t kMessageMax = 1 << 20;
+constexpr uint64_t kDefaultsNs = 1'000'000'000;
 
 int option(int fd, int level, int name) {
   int value = 0;
@@ -61,6 +64,30 @@ constexpr std::pair<int, int> kOptions[] = {
     {IPPROTO_TCP, TCP_LINGER2},
     {IPPROTO_TCP, TCP_CORK},
 };
+
+bool has_option(int level, int family, int protocol) {
+  return (level != IPPROTO_IPV6 || family == AF_INET6) && (level != IPPROTO_TCP || protocol == IPPROTO_TCP);
+}
+
+// Asked for once: they do not change while a group is looked at, and a server may have a thousand sockets of a kind.
+const std::vector<std::string>& options_of_new(int family, int type, int protocol) {
+  struct Known {
+    int family, type, protocol;
+    uint64_t at_ns;
+    std::vector<std::string> values;
+  };
+  // By each thread for itself; what the host's defaults are (sysctl) may be another thing some seconds later.
+  static thread_local std::deque<Known> known;
+  const uint64_t now = monotonic_ns();
+  std::erase_if(known, [&](const Known& k) { return now - k.at_ns > kDefaultsNs; });
+  for (const Known& k : known)
+    if (k.family == family && k.type == type && k.protocol == protocol) return k.values;
+  Known& k = known.emplace_back(Known{family, type, protocol, now, {}});
+  const UniqueFd fresh(socket(family, type | SOCK_CLOEXEC, protocol));
+  for (const auto& [level, name] : kOptions)
+    k.values.push_back(has_option(level, family, protocol) ? option_bytes(fresh.get(), level, name) : "");
+  return k.values;
+}
 
 template <class F>
 std::string address_of(int fd, F get) {
@@ -203,11 +230,12 @@ void describe_socket(int fd, uint64_t ino, KernelObjects* out, OpenFile* file) {
   }
   length = sizeof s.cookie;
   getsockopt(fd, SOL_SOCKET, SO_COOKIE, &s.cookie, &length);
-  const UniqueFd fresh(socket(family, int(s.type) | SOCK_CLOEXEC, int(s.protocol)));
-  for (const auto& [level, name] : kOptions) {
-    if ((level == IPPROTO_IPV6 && family != AF_INET6) || (level == IPPROTO_TCP && s.protocol != IPPROTO_TCP)) continue;
+  const std::vector<std::string>& fresh = options_of_new(family, int(s.type), int(s.protocol));
+  for (size_t i = 0; i < std::size(kOptions); i++) {
+    const auto& [level, name] = kOptions[i];
+    if (!has_option(level, family, int(s.protocol))) continue;
     const std::string value = option_bytes(fd, level, name);
-    if (!value.empty() && value != option_bytes(fresh.get(), level, name)) s.options.push_back({level, name, value});
+    if (!value.empty() && value != fresh[i]) s.options.push_back({level, name, value});
   }
 }
 

@@ -101,6 +101,10 @@ template <class C, class S>
 bool visit(C& c, S& s) requires std::is_same_v<std::remove_const_t<S>, InetSocket> {
   return c.fields(s.ino, s.family, s.type, s.protocol, s.state, s.local, s.remote, s.cookie, s.backlog, s.options);
 }
+template <class C, class L>
+bool visit(C& c, L& l) requires std::is_same_v<std::remove_const_t<L>, FileLock> {
+  return c.fields(l.kind, l.exclusive, l.file, l.pid, l.fd, l.start, l.length);
+}
 template <class C, class T>
 bool visit(C& c, T& t) requires std::is_same_v<std::remove_const_t<T>, PosixTimer> {
   return c.fields(t.id, t.clock, t.signal, t.notify, t.target, t.value, t.spec);
@@ -108,7 +112,7 @@ bool visit(C& c, T& t) requires std::is_same_v<std::remove_const_t<T>, PosixTime
 template <class C, class A>
 bool visit(C& c, A& a) requires std::is_same_v<std::remove_const_t<A>, ProcessAttributes> {
   return c.fields(a.pid, a.directory, a.root, a.umask, a.limits, a.users, a.groups, a.further_groups, a.intervals,
-                  a.timers, a.pending);
+                  a.timers, a.pending, a.nice, a.policy, a.priority, a.capabilities, a.no_new_privileges);
 }
 template <class C, class S>
 bool visit(C& c, S& s) requires std::is_same_v<std::remove_const_t<S>, SharedSegment> {
@@ -129,7 +133,7 @@ bool visit(C& c, Q& q) requires std::is_same_v<std::remove_const_t<Q>, MessageQu
 template <class C, class O>
 bool visit(C& c, O& o) requires std::is_same_v<std::remove_const_t<O>, KernelObjects> {
   return c.fields(o.descriptors, o.files, o.pipes, o.unix_sockets, o.inet_sockets, o.segments, o.semaphores, o.queues,
-                  o.missing, o.processes, o.standard);
+                  o.missing, o.processes, o.standard, o.locks);
 }
 
 template <class T>

@@ -12,7 +12,6 @@ void describe_socket(int fd, uint64_t ino, KernelObjects* out, OpenFile* file);
 void describe_unix_peers(pid_t pid, KernelObjects* out);
 // Of an inotify's watches: which path each means, as the process finds it.
 void name_watched(pid_t pid, OpenFile* file);
-void describe_attributes(pid_t pid, KernelObjects* out);
 void describe_ipc(const std::vector<pid_t>& pids, KernelObjects* out);
 
 // Runs f in a thread that has entered the process's namespace (`which`: "net", "ipc"); in this one when that is the same. An errno when that

@@ -35,6 +35,16 @@ std::string line_of(const std::string& text, const std::string& name) {
   return "";
 }
 
+std::vector<std::string> words_of(const std::string& line) {
+  std::vector<std::string> out;
+  for (size_t at = 0; (at = line.find_first_not_of(" \n", at)) != std::string::npos;) {
+    const size_t end = std::min(line.find_first_of(" \n", at), line.size());
+    out.push_back(line.substr(at, end - at));
+    at = end;
+  }
+  return out;
+}
+
 template <class T>
 std::vector<T> numbers_of(const std::string& line) {
   std::vector<T> out;
@@ -102,6 +112,19 @@ void describe_attributes(pid_t pid, KernelObjects* out) {
     out->missing.push_back("process " + std::to_string(pid) + " cannot be looked at: " + errno_text(errno));
     return;
   }
+  std::string stat;
+  // "pid (name) state …": the 19th field is nice, the 40th and 41st are priority and policy. The name may hold anything.
+  if (read_file(proc(pid, "stat"), &stat) && stat.rfind(')') != std::string::npos) {
+    const std::vector<std::string> fields = words_of(stat.substr(stat.rfind(')') + 1));
+    if (fields.size() > 38) {
+      a.nice = int32_t(strtol(fields[16].c_str(), nullptr, 10));
+      a.priority = uint32_t(strtoul(fields[37].c_str(), nullptr, 10));
+      a.policy = uint32_t(strtoul(fields[38].c_str(), nullptr, 10));
+    }
+  }
+  for (const char* name : {"CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:"})
+    a.capabilities.push_back(strtoull(line_of(status, name).c_str(), nullptr, 16));
+  a.no_new_privileges = strtoul(line_of(status, "NoNewPrivs:").c_str(), nullptr, 10) != 0;
   a.umask = uint32_t(strtoul(line_of(status, "Umask:").c_str(), nullptr, 8));
   a.pending = strtoull(line_of(status, "SigPnd:").c_str(), nullptr, 16) |
               strtoull(line_of(status, "ShdPnd:").c_str(), nullptr, 16);

@@ -19,6 +19,7 @@
 #include <algorithm>
 
 #include "common.h"
+#include "rights_plan.h"
 
 namespace understudy::host::checkpoint {
 namespace {
@@ -55,6 +56,9 @@ class Planner {
     for (size_t i = 0; i < o_.files.size(); i++)
       if (number_[i] >= 0 && o_.files[i].kind == OpenFile::kEpoll) watch(i);
     for (const Descriptor& d : o_.descriptors) place(d);
+    for (const FileLock& lock : o_.locks) take_lock(lock);
+    // What every process of the replica begins with is this process's.
+    describe_attributes(getpid(), &host_);
     for (const ProcessAttributes& a : o_.processes) {
       attributes(a);
       timers(a);
@@ -528,6 +532,20 @@ class Planner {
                                    f.kind == OpenFile::kPipe && f.path[0] != '/' && !is_standard(d.file) ? 1u : 0u});
   }
 
+  void plan(std::vector<abi::RestoreStep>* steps, const PlannedCall& call) {
+    abi::RestoreStep& step = add(steps, call.what, call.nr, call.args, call.must ? abi::kStepMust : abi::kStepShould);
+    for (const auto& [arg, data] : call.data) point(step, arg, data.data(), data.size());
+  }
+
+  // Somebody else on this host may have it: the file is another host's copy, or shared with the primary, who has it still.
+  void take_lock(const FileLock& lock) {
+    if (number_[lock.file] < 0 || is_standard(lock.file)) return;
+    if (lock.kind == FileLock::kLease) return warn(lock.file, "has a lease, which is lost");
+    if (lock.kind == FileLock::kPosix)
+      plan(&out_.processes[lock.pid].steps, lock_call(lock, lock.fd, name_of(lock.file)));
+    else plan(&out_.steps, lock_call(lock, number_[lock.file], name_of(lock.file)));
+  }
+
   void attributes(const ProcessAttributes& a) {
     std::vector<abi::RestoreStep>& steps = out_.processes[a.pid].steps;
     const std::string whose = " of process " + std::to_string(a.pid);
@@ -556,6 +574,8 @@ class Planner {
       if ((a.pending & ~kReserved & 1ull << (signal - 1)) != 0)
         add(&steps, "send signal " + std::to_string(signal) + whose, SYS_kill, {uint64_t(a.pid), signal},
             abi::kStepMust);
+    const ProcessAttributes& host = host_.processes.empty() ? a : host_.processes.front();
+    for (const PlannedCall& call : calls_before_user(a, host)) plan(&steps, call);
     // Last: there may be no right to anything afterwards.
     const ProcessAttributes* root = nullptr;
     for (const ProcessAttributes& other : o_.processes)
@@ -568,6 +588,7 @@ class Planner {
     }
     add(&steps, "set the group" + whose, SYS_setresgid, {a.groups[0], a.groups[1], a.groups[2]}, abi::kStepMust);
     add(&steps, "set the user" + whose, SYS_setresuid, {a.users[0], a.users[1], a.users[2]}, abi::kStepMust);
+    for (const PlannedCall& call : calls_after_user(a, host)) plan(&steps, call);
     // A change of credentials makes it undumpable, and nobody could look at it any more.
     add(&steps, "stay open to its host" + whose, SYS_prctl, {4 /* PR_SET_DUMPABLE */, 1}, abi::kStepMust);
   }
@@ -621,6 +642,7 @@ class Planner {
   std::vector<bool> done_, made_;  // taken care of; made, and not opened with its flags
   std::map<size_t, int32_t> peer_number_;
   std::vector<size_t> waiting_;
+  KernelObjects host_;  // this process's attributes
   int32_t next_ = 0;
 };
 

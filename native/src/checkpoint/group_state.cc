@@ -53,7 +53,7 @@ std::vector<Section> encode_group(const GroupState& g) {
   for (uint64_t clock : g.clocks) group.unsigned_int(clock);
   processes.array(g.processes.size());
   for (const ProcessState& p : g.processes)
-    processes.array(12)
+    processes.array(13)
         .unsigned_int(p.slot)
         .unsigned_int(p.space)
         .signed_int(p.pid)
@@ -65,7 +65,8 @@ std::vector<Section> encode_group(const GroupState& g) {
         .binary(p.fd_emit)
         .signed_int(p.session)
         .signed_int(p.group)
-        .unsigned_int(p.ended ? 1 : 0);
+        .unsigned_int(p.ended ? 1 : 0)
+        .unsigned_int(p.end_status);
   threads.array(g.threads.size());
   for (const ThreadState& t : g.threads)
     threads.array(8)
@@ -128,7 +129,7 @@ std::string decode_group(const std::vector<Section>& sections, GroupState* out) 
     }
     return r.ok();
   };
-  bool ok = rows(kProcesses, 12, [&](Rows& r) {
+  bool ok = rows(kProcesses, 13, [&](Rows& r) {
     ProcessState& p = g.processes.emplace_back();
     p.slot = uint32_t(r.number());
     p.space = uint32_t(r.number());
@@ -142,6 +143,7 @@ std::string decode_group(const std::vector<Section>& sections, GroupState* out) 
     p.session = int32_t(r.number());
     p.group = int32_t(r.number());
     p.ended = r.number() != 0;
+    p.end_status = uint32_t(r.number());
   });
   ok = ok && rows(kThreads, 8, [&](Rows& r) {
          ThreadState& t = g.threads.emplace_back();

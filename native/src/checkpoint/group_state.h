@@ -37,7 +37,8 @@ struct ProcessState {
   uint64_t process_block = 0;
   uint64_t stack_limit = 0, stack_begin = 0;
   int32_t session = 0, group = 0;  // with a PID namespace
-  bool ended = false;              // and nobody has waited for it: nothing else is known of it
+  bool ended = false;              // and nobody has waited for it: nothing else is known of it but
+  uint32_t end_status = 0;         // how, as wait4 will tell
   std::string kept;                // the agent's data between Entry::kept_begin and kept_end
   std::string
       fd_emit;  // by descriptor: 1 or 2 if it means the standard output or error that the guest was started with

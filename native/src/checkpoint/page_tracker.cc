@@ -26,6 +26,7 @@ constexpr uint64_t kFeatureUnpopulated = 1 << 13, kFeatureAsync = 1 << 15;
 
 constexpr uint64_t kTableBytes = 2 << 20;  // that one page table describes
 constexpr size_t kRegionsMax = 8192;
+constexpr uint64_t kStretchPages = 128;
 constexpr uint64_t kUserPages = 1ull << 44;  // with five-level tables
 
 bool prepare(int userfault) {
@@ -136,7 +137,7 @@ bool PageTracker::read_mappings(std::vector<TrackedMapping>* out) {
 }
 
 template <class F>
-void PageTracker::pagemap_scan(const Range& range, uint64_t flags, uint64_t inverted, uint64_t mask, F f) {
+void PageTracker::pagemap_scan(const Range& range, uint64_t flags, uint64_t inverted, uint64_t mask, F f, uint64_t any) {
   ScanArgument argument{};
   argument.size = sizeof argument;
   argument.flags = flags;
@@ -146,7 +147,8 @@ void PageTracker::pagemap_scan(const Range& range, uint64_t flags, uint64_t inve
   argument.vec_len = regions_.size();
   argument.category_inverted = inverted;
   argument.category_mask = mask;
-  argument.return_mask = mask;
+  argument.category_anyof_mask = any;
+  argument.return_mask = mask | any;
   while (argument.start < argument.end) {
     const long found = ioctl(pagemap_.get(), kPagemapScan, &argument);
     if (found < 0 && errno == EINTR) continue;
@@ -258,9 +260,7 @@ void PageTracker::scan_written(Scan* scan) {
     // What was mapped anew since the maps were read is found by the next scan (clear_marks). PM_SCAN_CHECK_WPASYNC would
     // have it answered with EPERM, and what was protected again until there would be lost: no count comes with an error.
     if (!file) {
-      // The kernel has a shorter way when nothing but this is asked for. It counts pages that were never touched as written to, where
-      // there are page tables for them: no harm, they are zeros.
-      pagemap_scan(range, kScanProtect, 0, kWritten, dirty);
+      scan_anonymous(range, scan);
       continue;
     }
     // Of a mapped file only copies made by writing: what is still the page cache's is not in question, and neither is what is not there
@@ -268,6 +268,31 @@ void PageTracker::scan_written(Scan* scan) {
     pagemap_scan(range, kScanProtect, kFile, kWritten | kFile | kPresent, dirty);
     pagemap_scan(range, kScanProtect, 0, kWritten | kSwapped, dirty);
   }
+}
+
+// The kernel has a shorter way when nothing is asked for but what was written to. It counts pages that were never touched, too; a few are no
+// harm, they are zeros. But a thread's stack, or an allocator's reserve, is megabytes of nothing: copied, it would be the most of a
+// pause, and protected, it would get page tables. So longer stretches are looked for first, and of those only what is there is told of.
+void PageTracker::scan_anonymous(const Range& range, Scan* scan) {
+  const auto dirty = [&](const Range& r) { scan->dirty.push_back(r); };
+  std::vector<Range> stretches;
+  if (range.pages() >= kStretchPages)
+    pagemap_scan(range, 0, 0, kWritten, [&](const Range& r) {
+      // The kernel's answers end where its table is full.
+      if (!stretches.empty() && stretches.back().end == r.start) stretches.back().end = r.end;
+      else stretches.push_back(r);
+    });
+  std::erase_if(stretches, [](const Range& r) { return r.pages() < kStretchPages; });
+  uint64_t at = range.start;
+  for (const Range& stretch : stretches) {
+    if (at < stretch.start) pagemap_scan({at, stretch.start}, kScanProtect, 0, kWritten, dirty);
+    // What is not there any more has been discarded.
+    for (const PageRun& run : known_.runs_in(stretch.start / kPageBytes, stretch.pages()))
+      scan->voided.push_back(range_of(run));
+    pagemap_scan(stretch, kScanProtect, 0, kWritten, dirty, kPresent | kSwapped);
+    at = stretch.end;
+  }
+  if (at < range.end) pagemap_scan({at, range.end}, kScanProtect, 0, kWritten, dirty);
 }
 
 // Pages that were told of and have no memory any more: MADV_DONTNEED and the like leave no trace in what was written.
@@ -297,7 +322,7 @@ void PageTracker::scan_discarded(Scan* scan) {
   }
 }
 
-// Of anonymous memory: the parts (of one page table each) that have no page table any more. Where there is one, scan_written has told of
+// Of anonymous memory: the parts (of one page table each) that have no page table any more. Where there is one, scan_anonymous has told of
 // what was discarded, because an empty entry has no mark. Asking for each page would take longer than all else that a scan does (27 ns).
 std::vector<Range> PageTracker::without_tables(const std::vector<PageRun>& runs) {
   std::vector<Range> out;

@@ -101,13 +101,15 @@ class PageTracker {
   bool clear_marks(const Range& range);
   void void_unmapped(Scan* scan);
   void scan_written(Scan* scan);
+  void scan_anonymous(const Range& range, Scan* scan);
   void scan_discarded(Scan* scan);
   std::vector<Range> without_tables(const std::vector<PageRun>& runs);
   void recheck_voided(Scan* scan);
   void tell_again(Scan* scan);
   // Calls f(range) for all pages in [range) of which (categories ^ inverted) & mask == mask.
+  // `any`: of these one at least.
   template <class F>
-  void pagemap_scan(const Range& range, uint64_t flags, uint64_t inverted, uint64_t mask, F f);
+  void pagemap_scan(const Range& range, uint64_t flags, uint64_t inverted, uint64_t mask, F f, uint64_t any = 0);
   [[noreturn]] void fail(int error, const std::string& doing) const;
 
   const pid_t pid_;

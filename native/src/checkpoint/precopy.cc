@@ -59,6 +59,8 @@ void Precopy::write_round(Round* round) {
 }
 
 void Precopy::run(const PrecopyLimits& limits) {
+  // Of a run before: what was told of once is not told of again.
+  write_last();
   reserve(&ahead_, limits.memory_pages);
   for (int round = 0; round < limits.rounds; round++) {
     ahead_.scan = tracker_.scan();

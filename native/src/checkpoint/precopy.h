@@ -33,7 +33,7 @@ class Precopy {
  public:
   Precopy(PageTracker& tracker, StateWriter& writer, uint32_t space);
 
-  // While the process runs.
+  // While the process runs. Again, when it could not be held for a long time.
   void run(const PrecopyLimits& limits);
   // While it is held: the rest, and all of what cannot be tracked, goes to memory. The mappings are those of this moment.
   // False: the address space is gone.

@@ -161,6 +161,7 @@ void Restore::write_plan(const abi::Control& control, const std::string& scratch
     abi::RestoreProcess p{};
     p.session = state.session;
     p.group = state.group;
+    p.end_status = state.end_status;
     p.slot = state.slot;
     p.pid = state.pid;
     p.parent = ~0u;
