@@ -473,6 +473,19 @@ void Checkpointer::release_old(uint64_t seq) {
   }
 }
 
+// Nothing has happened since. One that shall be complete replaces it.
+bool Checkpointer::is_there(uint64_t seq, bool complete) const {
+  const std::string path = state_path(journal_dir_, seq);
+  if (complete) unlink(path.c_str());
+  return access(path.c_str(), F_OK) == 0;
+}
+
+bool Checkpointer::stand(const Standing& standing, const std::vector<Member>& members) const {
+  std::vector<pid_t> pids;
+  for (const Member& member : members) pids.push_back(member.pid);
+  return standing(pids, pump_.events(), load_acquire(memory_.control().ring.head));
+}
+
 Taken Checkpointer::take_one(const Standing& standing, bool complete) {
   abi::Control& control = memory_.control();
   const uint64_t began = monotonic_ns();
@@ -513,13 +526,13 @@ Taken Checkpointer::take_one(const Standing& standing, bool complete) {
     bool is_new = false;
     if (standstill.begin()) {
       lap = monotonic_ns();
-      if (find_members(&members) && !(is_new = in_time && has_new(members)) &&
-          (!standard_ || look_settled(members)) &&
+      if (find_members(&members) && !(is_new = in_time && has_new(members)) && (!standard_ || look_settled(members)) &&
           read_threads(members, monotonic_ns() - began > kGiveUpNs, &group)) {
         part(&parts.threads_ns);
         pump_.drain();
         part(&parts.journal_ns);
-        if (last_rounds(members)) break;
+        if (last_rounds(members) && (!standing || is_there(pump_.events(), complete) || stand(standing, members)))
+          break;
       }
       standstill.end();
       parts.given_up++;
@@ -550,9 +563,7 @@ Taken Checkpointer::take_one(const Standing& standing, bool complete) {
   taken.path = state_path(journal_dir_, taken.seq);
   taken.processes = uint32_t(members.size());
   taken.threads = uint32_t(group.threads.size());
-  if (complete) unlink(taken.path.c_str());
-  if (access(taken.path.c_str(), F_OK) == 0) {
-    // Nothing has happened since.
+  if (is_there(taken.seq, complete)) {
     standstill.end();
     taken.existed = true;
     taken.pause_ns = standstill.lasted_ns();
@@ -577,11 +588,6 @@ Taken Checkpointer::take_one(const Standing& standing, bool complete) {
   group.next_process = control.next_process;
   group.flags = control.flags & uint32_t(abi::kFlagPidNamespace);
   group.clocks.assign(std::begin(control.clock_last_ns), std::end(control.clock_last_ns));
-  if (standing) {
-    std::vector<pid_t> pids;
-    for (const Member& member : members) pids.push_back(member.pid);
-    standing(pids, taken.seq, load_acquire(control.ring.head));
-  }
   standstill.end();
   part(&parts.resume_ns);
   write_last_rounds(members);

@@ -29,15 +29,15 @@ namespace understudy::host::checkpoint {
 
 // What a pause was spent on.
 struct PauseParts {
-  uint64_t threads_ns = 0;    // all of them stopped, their registers read
-  uint64_t journal_ns = 0;    // drained
-  uint64_t pages_ns = 0;      // the last rounds
-  uint64_t agent_ns = 0;      // the agent's structures
-  uint64_t mappings_ns = 0;   // what is mapped, with what is not copied in rounds
-  uint64_t kernel_ns = 0;     // the description for replicas
-  uint64_t resume_ns = 0;     // until all are let go
-  uint64_t given_up = 0;      // pauses before it that came to nothing
-  uint64_t given_up_ns = 0;   // the longest of them
+  uint64_t threads_ns = 0;   // all of them stopped, their registers read
+  uint64_t journal_ns = 0;   // drained
+  uint64_t pages_ns = 0;     // the last rounds
+  uint64_t agent_ns = 0;     // the agent's structures
+  uint64_t mappings_ns = 0;  // what is mapped, with what is not copied in rounds
+  uint64_t kernel_ns = 0;    // the description for replicas
+  uint64_t resume_ns = 0;    // until all are let go
+  uint64_t given_up = 0;     // pauses before it that came to nothing
+  uint64_t given_up_ns = 0;  // the longest of them
 };
 
 struct Taken {
@@ -64,11 +64,11 @@ class Checkpointer {
   void track(uint32_t slot, pid_t pid, UniqueFd userfault);
   // With `standing` it is for somebody else, who gets its file: it is written also if there is one of this position, and older ones are left
   // alone. It is called while the group stands still at the checkpoint, with its processes as the host sees them, the journal's last event
-  // and the ring offset behind it, and may throw. `complete`: it builds on no other.
+  // and the ring offset behind it. False: not at this moment, a later one will do. It may throw. `complete`: it builds on no other.
   // Always from the same thread while the group is the same. Throws HostError: CHECKPOINT_BUSY when the group cannot be stopped at a position that can be restored,
   // CHECKPOINT_UNSUPPORTED when it has something that cannot, CHECKPOINT_WRITE.
   // CHECKPOINT_ENDED: cancel() was called.
-  using Standing = std::function<void(const std::vector<pid_t>& pids, uint64_t seq, uint64_t ring_offset)>;
+  using Standing = std::function<bool(const std::vector<pid_t>& pids, uint64_t seq, uint64_t ring_offset)>;
   Taken take(const Standing& standing = {}, bool complete = false);
   // The group has ended, or is about to be, or nobody wants one any more: take() returns soon, until allow(). Any thread.
   void cancel() { cancelled_ = true; }
@@ -106,6 +106,8 @@ class Checkpointer {
   std::shared_ptr<Followed> followed(uint32_t slot);
   void begin_to_follow();
   Taken take_one(const Standing& standing, bool complete);
+  bool is_there(uint64_t seq, bool complete) const;
+  bool stand(const Standing& standing, const std::vector<Member>& members) const;
   void release_old(uint64_t seq);
   // Between pause() and resume(): what is there. False: not now.
   bool find_members(std::vector<Member>* members) const;

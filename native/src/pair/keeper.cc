@@ -9,6 +9,8 @@
 namespace understudy::host {
 namespace {
 constexpr uint32_t kConnectMs = 10'000, kLookMs = 20;
+constexpr int kRefusals =
+    20;  // of moments at which connections wait to be accepted; a guest that accepts none gets its backup, too
 constexpr uint64_t kProgressNs = 250'000'000;
 }  // namespace
 
@@ -168,14 +170,21 @@ void Keeper::send_one(Protection& protection, bool first) {
   Protection* to = &protection;
   ConnectionSnapshot snapshot;
   uint64_t offset = 0;
+  int refusals = 0;
   const checkpoint::Taken taken = checkpointer_->take(
       [&](const std::vector<pid_t>& pids, uint64_t seq, uint64_t ring_offset) {
         offset = ring_offset;
-        snapshot = to->mark(pids, seq, ring_offset);
-        if (!first) return;
+        auto marked = to->mark(pids, seq, ring_offset, refusals < kRefusals);
+        if (!marked) {
+          refusals++;
+          return false;
+        }
+        snapshot = std::move(*marked);
+        if (!first) return true;
         Protection* tapped = to;
         group_->pump.retap([tapped](uint64_t first_seq, uint64_t count, const uint8_t* events, size_t len,
                                     uint64_t end) { tapped->tap(first_seq, count, events, len, end); });
+        return true;
       },
       first);
   snapshot = {};
@@ -187,7 +196,6 @@ void Keeper::send_one(Protection& protection, bool first) {
   // What the backup has been given is of no use to this host but for the next one to build upon.
   if (!sent_path_.empty() && sent_path_ != taken.path) unlink(sent_path_.c_str());
   sent_path_ = taken.path;
-  if (getenv("US_DEBUG")) fprintf(stderr, "KEEPER state seq %llu pause %.1f took %.1f bytes %llu rounds %u last %llu\n", (unsigned long long)taken.seq, double(taken.pause_ns) / 1e6, double(taken.took_ns) / 1e6, (unsigned long long)taken.page_bytes, taken.rounds, (unsigned long long)taken.last_pages);
   emit_({{"type", "checkpointed"},
          {"seq", taken.seq},
          {"pauseMs", double(taken.pause_ns) / 1e6},

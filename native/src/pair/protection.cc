@@ -221,7 +221,8 @@ void Protection::begin_gate() {
   make_gate(*gate_config_);
 }
 
-ConnectionSnapshot Protection::mark(const std::vector<pid_t>& pids, uint64_t seq, uint64_t ring_offset) {
+std::optional<ConnectionSnapshot> Protection::mark(const std::vector<pid_t>& pids, uint64_t seq, uint64_t ring_offset,
+                                                   bool may_refuse) {
   ConnectionSnapshot snapshot;
   if (gate_ == nullptr) {
     record_mark({}, seq, ring_offset);
@@ -230,6 +231,8 @@ ConnectionSnapshot Protection::mark(const std::vector<pid_t>& pids, uint64_t seq
   if (Flows* flows = standing_flows_; flows != nullptr && adopted_) flows->turn_to_queue();
   const auto none_passes = gate_->hold();
   snapshot = take_snapshot(pids, {.vip = gate_config_->vip, .gated = {}, .in_flight = {}});
+  const auto waits = [](const SocketState& s) { return s.kind == SocketState::kWaiting; };
+  if (may_refuse && std::any_of(snapshot.sockets.begin(), snapshot.sockets.end(), waits)) return std::nullopt;
   for (const std::string& why : snapshot.failed)
     emit_(message(abi::kWarning, "a socket that the new backup will not know: " + why));
   if (snapshot.missed != 0)

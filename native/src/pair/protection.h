@@ -56,8 +56,10 @@ class Protection {
   // Throws HostError NET; then there is no gate.
   void begin_gate();
   // The group stands still, and nobody taps before the first: what follows is the journal behind event `seq`, which ends at `ring_offset`.
-  // Further marks are of a passive backup's further states. pids: as this host sees them. Throws HostError NET. The result is to be destroyed when the group goes on.
-  [[nodiscard]] ConnectionSnapshot mark(const std::vector<pid_t>& pids, uint64_t seq, uint64_t ring_offset);
+  // Further marks are of a passive backup's further states. nullopt, where this is allowed: a connection waits to be accepted, of which the
+  // new backup would not know enough. pids: as this host sees them. Throws HostError NET. The result is to be destroyed when the group goes on.
+  [[nodiscard]] std::optional<ConnectionSnapshot> mark(const std::vector<pid_t>& pids, uint64_t seq,
+                                                       uint64_t ring_offset, bool may_refuse);
   // The checkpoint that was taken at the mark, and at its end whether all of it could be sent. `progress` is told of bytes of the whole.
   // Throws HostError.
   bool send_state(const std::string& path, uint64_t seq, const std::function<void(uint64_t, uint64_t)>& progress);
