@@ -152,15 +152,9 @@ void RecordSession::run_checkpoints() {
 namespace {
 Plain::Object pause_parts(const checkpoint::PauseParts& p) {
   const auto ms = [](uint64_t ns) { return double(ns) / 1e6; };
-  return {{"threadsMs", ms(p.threads_ns)},
-          {"journalMs", ms(p.journal_ns)},
-          {"pagesMs", ms(p.pages_ns)},
-          {"agentMs", ms(p.agent_ns)},
-          {"mappingsMs", ms(p.mappings_ns)},
-          {"kernelMs", ms(p.kernel_ns)},
-          {"resumeMs", ms(p.resume_ns)},
-          {"givenUp", p.given_up},
-          {"givenUpMs", ms(p.given_up_ns)}};
+  return {{"threadsMs", ms(p.threads_ns)}, {"journalMs", ms(p.journal_ns)},   {"pagesMs", ms(p.pages_ns)},
+          {"agentMs", ms(p.agent_ns)},     {"mappingsMs", ms(p.mappings_ns)}, {"kernelMs", ms(p.kernel_ns)},
+          {"resumeMs", ms(p.resume_ns)},   {"givenUp", p.given_up},           {"givenUpMs", ms(p.given_up_ns)}};
 }
 }  // namespace
 

@@ -369,9 +369,9 @@ struct RestoreProcess {
   int32_t pid;      // with kFlagPidNamespace
   uint32_t parent;  // with kFlagPidNamespace: index in the plan; ~0: none of the group
   uint32_t thread_count, region_count, copy_count,
-      block_count;         // no thread: it has ended, and nobody has waited for it
-  int32_t session, group;  // with kFlagPidNamespace; 0: not known inside
-  uint32_t end_status;     // of one that has ended: as wait4 tells it
+      block_count;                            // no thread: it has ended, and nobody has waited for it
+  int32_t session, group;                     // with kFlagPidNamespace; 0: not known inside
+  uint32_t end_status;                        // of one that has ended: as wait4 tells it
   uint64_t threads, regions, copies, blocks;  // RestoreThread[], RestoreRegion[], RestoreCopy[], RestoreBlock[]
   uint64_t kept, kept_bytes;                  // goes to Entry::kept_begin
   uint64_t process_block;                     // where the structure Process is

@@ -513,8 +513,7 @@ Taken Checkpointer::take_one(const Standing& standing, bool complete) {
     bool is_new = false;
     if (standstill.begin()) {
       lap = monotonic_ns();
-      if (find_members(&members) && !(is_new = in_time && has_new(members)) &&
-          (!standard_ || look_settled(members)) &&
+      if (find_members(&members) && !(is_new = in_time && has_new(members)) && (!standard_ || look_settled(members)) &&
           read_threads(members, monotonic_ns() - began > kGiveUpNs, &group)) {
         part(&parts.threads_ns);
         pump_.drain();
@@ -579,6 +578,7 @@ Taken Checkpointer::take_one(const Standing& standing, bool complete) {
   group.clocks.assign(std::begin(control.clock_last_ns), std::end(control.clock_last_ns));
   if (standing) {
     std::vector<pid_t> pids;
+    pids.reserve(members.size());
     for (const Member& member : members) pids.push_back(member.pid);
     standing(pids, taken.seq, load_acquire(control.ring.head));
   }

@@ -29,15 +29,15 @@ namespace understudy::host::checkpoint {
 
 // What a pause was spent on.
 struct PauseParts {
-  uint64_t threads_ns = 0;    // all of them stopped, their registers read
-  uint64_t journal_ns = 0;    // drained
-  uint64_t pages_ns = 0;      // the last rounds
-  uint64_t agent_ns = 0;      // the agent's structures
-  uint64_t mappings_ns = 0;   // what is mapped, with what is not copied in rounds
-  uint64_t kernel_ns = 0;     // the description for replicas
-  uint64_t resume_ns = 0;     // until all are let go
-  uint64_t given_up = 0;      // pauses before it that came to nothing
-  uint64_t given_up_ns = 0;   // the longest of them
+  uint64_t threads_ns = 0;   // all of them stopped, their registers read
+  uint64_t journal_ns = 0;   // drained
+  uint64_t pages_ns = 0;     // the last rounds
+  uint64_t agent_ns = 0;     // the agent's structures
+  uint64_t mappings_ns = 0;  // what is mapped, with what is not copied in rounds
+  uint64_t kernel_ns = 0;    // the description for replicas
+  uint64_t resume_ns = 0;    // until all are let go
+  uint64_t given_up = 0;     // pauses before it that came to nothing
+  uint64_t given_up_ns = 0;  // the longest of them
 };
 
 struct Taken {

@@ -129,9 +129,9 @@ struct FileLock {
   enum Kind : uint8_t { kPosix = 0, kFlock, kOpenFile, kLease };  // kOpenFile: F_OFD_SETLK's
   Kind kind = kPosix;
   bool exclusive = false;
-  uint32_t file = 0;  // index in KernelObjects::files
-  int64_t pid = 0;    // kPosix: whose it is, as given
-  int32_t fd = 0;     // a descriptor of the file, of that process
+  uint32_t file = 0;              // index in KernelObjects::files
+  int64_t pid = 0;                // kPosix: whose it is, as given
+  int32_t fd = 0;                 // a descriptor of the file, of that process
   int64_t start = 0, length = 0;  // length 0: to the end
 };
 
@@ -148,8 +148,8 @@ struct ProcessAttributes {
   uint64_t pending = 0;  // signals that wait for the process or its first thread: bit n - 1 is signal n
   // Of its first thread.
   int32_t nice = 0;
-  uint32_t policy = 0, priority = 0;       // SCHED_
-  std::vector<uint64_t> capabilities;      // inheritable, permitted, effective, bounding, ambient
+  uint32_t policy = 0, priority = 0;   // SCHED_
+  std::vector<uint64_t> capabilities;  // inheritable, permitted, effective, bounding, ambient
   bool no_new_privileges = false;
 };
 

@@ -137,7 +137,8 @@ bool PageTracker::read_mappings(std::vector<TrackedMapping>* out) {
 }
 
 template <class F>
-void PageTracker::pagemap_scan(const Range& range, uint64_t flags, uint64_t inverted, uint64_t mask, F f, uint64_t any) {
+void PageTracker::pagemap_scan(const Range& range, uint64_t flags, uint64_t inverted, uint64_t mask, F f,
+                               uint64_t any) {
   ScanArgument argument{};
   argument.size = sizeof argument;
   argument.flags = flags;

@@ -63,10 +63,8 @@ std::vector<PlannedCall> calls_before_user(const ProcessAttributes& a, const Pro
   if (a.policy != host.policy || a.priority != host.priority) {
     sched_param priority{};
     priority.sched_priority = int(a.priority);
-    out.push_back({"set the scheduling" + whose(a),
-                   SYS_sched_setscheduler,
-                   {0, a.policy, 0},
-                   {{2, bytes_of(priority)}}});
+    out.push_back(
+        {"set the scheduling" + whose(a), SYS_sched_setscheduler, {0, a.policy, 0}, {{2, bytes_of(priority)}}});
   }
   if (!are_known(a, host)) return out;
   for (uint64_t c = 0; c < kCapabilities; c++)
@@ -95,10 +93,8 @@ std::vector<PlannedCall> calls_after_user(const ProcessAttributes& a, const Proc
                    true});
     for (uint64_t n = 0; n < kCapabilities; n++)
       if (c[kAmbient] >> n & 1)
-        out.push_back({"make a capability ambient" + whose(a),
-                       SYS_prctl,
-                       {PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, n, 0, 0},
-                       {}});
+        out.push_back(
+            {"make a capability ambient" + whose(a), SYS_prctl, {PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, n, 0, 0}, {}});
     out.push_back({"keep no capabilities" + whose(a), SYS_prctl, {PR_SET_KEEPCAPS, 0, 0, 0, 0}, {}, true});
   }
   if (a.no_new_privileges)
