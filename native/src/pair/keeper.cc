@@ -187,7 +187,10 @@ void Keeper::send_one(Protection& protection, bool first) {
   // What the backup has been given is of no use to this host but for the next one to build upon.
   if (!sent_path_.empty() && sent_path_ != taken.path) unlink(sent_path_.c_str());
   sent_path_ = taken.path;
-  if (getenv("US_DEBUG")) fprintf(stderr, "KEEPER state seq %llu pause %.1f took %.1f bytes %llu rounds %u last %llu\n", (unsigned long long)taken.seq, double(taken.pause_ns) / 1e6, double(taken.took_ns) / 1e6, (unsigned long long)taken.page_bytes, taken.rounds, (unsigned long long)taken.last_pages);
+  if (getenv("US_DEBUG"))
+    fprintf(stderr, "KEEPER state seq %llu pause %.1f took %.1f bytes %llu rounds %u last %llu\n",
+            (unsigned long long)taken.seq, double(taken.pause_ns) / 1e6, double(taken.took_ns) / 1e6,
+            (unsigned long long)taken.page_bytes, taken.rounds, (unsigned long long)taken.last_pages);
   emit_({{"type", "checkpointed"},
          {"seq", taken.seq},
          {"pauseMs", double(taken.pause_ns) / 1e6},
