@@ -319,17 +319,6 @@ u32 writable_ranges(Range* out, u32 max, u64 max_len) {
   return n;
 }
 
-bool maybe_state_file(u64 addr) {
-  read_regions();
-  for (u32 i = 0; i < g_region_count; ++i) {
-    const Region& r = g_regions[i];
-    if (addr < r.begin || addr >= r.end) continue;
-    const char* end = r.path + text_length(r.path);
-    return r.is_file && !r.shared && end - r.path > 6 && end[-6] == '.' && end[-5] == 's' && end[-1] == 'e';
-  }
-  return true;  // there are more regions than are looked at
-}
-
 bool in_trampoline(u64 rip) {
   for (u32 i = 0; i < g_trampoline_count; ++i)
     if (rip >= g_trampolines[i].begin && rip < g_trampolines[i].end) return true;

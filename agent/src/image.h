@@ -30,9 +30,6 @@ u32 writable_ranges(Range* out, u32 max, u64 max_len);
 // Maps `need` bytes (read and write) within reach of a 5-byte jump from [text, text + len); 0: no room.
 u64 map_near(u64 text, u64 len, u64 need);
 
-// replay from a checkpoint: whether pages of its file are mapped there, or that is not known.
-bool maybe_state_file(u64 addr);
-
 bool in_trampoline(u64 rip);
 u64 trap_trampoline(u64 site);  // 0: no int3 of the agent's stands there
 inline bool in_agent(u64 rip) { return rip >= abi::kAgentBase && rip < abi::kAgentEnd; }

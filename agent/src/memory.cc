@@ -132,8 +132,8 @@ i64 call_madvise(Thread* t) {
 }
 
 namespace {
-// What was one mapping when it was recorded may be several in a replay from a checkpoint, where pages of the state file are mapped among
-// others, and the kernel resizes no such thing. Private memory that is read and written is what programs resize.
+// What was one mapping when it was recorded may be several in a replay from a checkpoint, and the kernel resizes no such thing. Private
+// memory that is read and written is what programs resize.
 i64 move_pieces(u64 from, u64 old_len, u64 new_len, u64 to) {
   const u64 flags = kMapPrivate | kMapAnon, prot = kProtRead | kProtWrite;
   old_len = round_up(old_len, kPage), new_len = round_up(new_len, kPage);
@@ -163,12 +163,8 @@ i64 call_mremap(Thread* t) {
   expect_call(t, s);
   if (is_error(s.ret)) return s.ret;
   constexpr u64 kMaymove = 1, kFixed = 2, kDontunmap = 4;
-  // What grows may be mapped from the state file, and would have that file's bytes behind its end.
-  const bool grows = control().restored && round_up(a[2], kPage) > round_up(a[1], kPage) && a[1] &&
-                     !(a[3] & kDontunmap) && maybe_state_file(a[0] + round_up(a[1], kPage) - 1);
-  i64 r = grows                ? move_pieces(a[0], a[1], a[2], (u64)s.ret)
-          : (u64)s.ret == a[0] ? sys(kSysMremap, a[0], a[1], a[2], 0, 0)
-                               : sys(kSysMremap, a[0], a[1], a[2], kMaymove | kFixed | (a[3] & kDontunmap), s.ret);
+  i64 r = (u64)s.ret == a[0] ? sys(kSysMremap, a[0], a[1], a[2], 0, 0)
+                             : sys(kSysMremap, a[0], a[1], a[2], kMaymove | kFixed | (a[3] & kDontunmap), s.ret);
   if (r == -kEFAULT && !(a[3] & kDontunmap)) r = move_pieces(a[0], a[1], a[2], (u64)s.ret);
   must(t, r, s.ret);
   return s.ret;

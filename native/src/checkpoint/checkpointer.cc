@@ -521,13 +521,15 @@ Taken Checkpointer::take_one(const Standing& standing, bool complete) {
     *ns = now - lap;
     lap = now;
   };
+  // Copying ahead takes seconds where there are gigabytes: that is not the group's fault.
+  const uint64_t tried_since = monotonic_ns();
   for (;;) {
-    const bool in_time = monotonic_ns() - began < kNewAheadNs;
+    const bool in_time = monotonic_ns() - tried_since < kNewAheadNs;
     bool is_new = false;
     if (standstill.begin()) {
       lap = monotonic_ns();
       if (find_members(&members) && !(is_new = in_time && has_new(members)) && (!standard_ || look_settled(members)) &&
-          read_threads(members, monotonic_ns() - began > kGiveUpNs, &group)) {
+          read_threads(members, monotonic_ns() - tried_since > kGiveUpNs, &group)) {
         part(&parts.threads_ns);
         pump_.drain();
         part(&parts.journal_ns);
@@ -544,7 +546,7 @@ Taken Checkpointer::take_one(const Standing& standing, bool complete) {
       group = {};
     }
     if (cancelled_) throw HostError("CHECKPOINT_ENDED", ESRCH, "", "the recording has ended");
-    if (monotonic_ns() - began > kGiveUpNs)
+    if (monotonic_ns() - tried_since > kGiveUpNs)
       throw HostError("CHECKPOINT_BUSY", EBUSY, "",
                       "the program could not be stopped at a position from which it can go on, within " +
                           std::to_string(kGiveUpNs / 1'000'000'000) + " s");
