@@ -41,7 +41,7 @@ u64 clock_ns() {
 }
 
 bool reaches_outside(FdKind kind) {
-  return kind == kFdTcp || kind == kFdDatagram || kind == kFdOutside || kind == kFdUnix;
+  return kind == kFdTcp || kind == kFdDatagram || kind == kFdFifo || kind == kFdOutside || kind == kFdUnix;
 }
 
 // Opening a file on shared storage for writing may make it, or cut it.

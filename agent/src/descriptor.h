@@ -15,7 +15,8 @@ enum FdKind : u8 {
   kFdOther,  // directories, devices without memory, namespaces ...
   kFdFile,
   kFdPipe,     // made by the guest: both ends are in the group
-  kFdOutside,  // terminal, inherited pipe: whatever is written is seen by somebody else
+  kFdFifo,     // any other pipe: named, or inherited; somebody else may read what is written
+  kFdOutside,  // terminal: whatever is written is seen by somebody else
   kFdTcp,
   kFdDatagram,  // UDP and raw sockets
   kFdUnix,

@@ -366,17 +366,27 @@ bool pending_restarts(Thread* t) {
   return (a.flags & kSaRestart) && describe(t->call.nr).restarts();
 }
 
-void deliver_pending(Thread* t, SignalPlace place) {
+bool signal_is_due(Thread* t) {
   int sig = (int)t->pending_sig;
-  if (!sig) return;
+  if (!sig) return false;
   const SigAction& a = t->process->actions[sig];
   u64 in_force = t->suspended ? t->suspend_mask : t->guest_mask;
-  if (in_force & signal_bit(sig)) return requeue(t);
+  if (in_force & signal_bit(sig)) {
+    requeue(t);
+    return false;
+  }
   if (a.handler == 1 || (a.handler == 0 && ignores_by_default(sig))) {
     t->pending_sig = 0;
     set_kernel_mask(t->guest_mask);
-    return;
+    return false;
   }
+  return true;
+}
+
+void deliver_pending(Thread* t, SignalPlace place) {
+  if (!signal_is_due(t)) return;
+  const int sig = (int)t->pending_sig;
+  const SigAction& a = t->process->actions[sig];
   SigInfo info;
   copy_bytes(&info, &t->pending, sizeof info);
   t->pending_sig = 0;

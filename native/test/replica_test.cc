@@ -71,6 +71,7 @@ int main(int argc, char** argv) {
   record.epoch = 1;
   record.kick_after_ms = 2;
   record.isolation = isolation(init);
+  record.as_primary = getenv("PLAIN") == nullptr;
   std::mutex mutex;
   std::condition_variable changed;
   bool ended = false;

@@ -1,0 +1,182 @@
+// See parts.h.
+#include "parts.h"
+
+#include "report.h"
+#include "shadow.h"
+#include "signals.h"
+
+namespace understudy {
+
+namespace {
+
+enum : u32 { kSysGetsockopt = 55 };
+constexpr u64 kGetFlags = 3, kNonblock = 04000;
+constexpr u64 kMsgNosignal = 0x4000;
+constexpr i64 kSecond = 1'000'000'000, kGlanceNs = 1'000'000;
+constexpr u32 kPiecesMax = kBounceSize / sizeof(Piece) / 2;  // more than UIO_MAXIOV
+
+struct MessageHeader {  // struct user_msghdr
+  u64 name, name_len, pieces, piece_count, control, control_len, flags;
+};
+
+// What the call asks to be written. The kernel has read the vectors in this very call.
+u64 asked_for(const Call& c) {
+  if (c.nr == kSysWrite || c.nr == kSysSendto) return c.args[2];
+  u64 at = c.args[1], count = c.args[2];
+  if (c.nr == kSysSendmsg) {
+    const MessageHeader& m = *(const MessageHeader*)c.args[1];
+    at = m.pieces;
+    count = m.piece_count;
+  }
+  u64 total = 0;
+  for (u64 i = 0; i < count; ++i) total += ((const Piece*)at)[i].len;
+  return total < kTransferMax ? total : kTransferMax;
+}
+
+struct Cut {
+  Piece* out;
+  u32 count;
+  u64 at, from;  // position of the next piece; where to begin
+};
+void cut_piece(void* self, void* addr, u64 len) {
+  Cut& s = *(Cut*)self;
+  const u64 skip = s.from > s.at ? s.from - s.at : 0;
+  s.at += len;
+  if (skip >= len) return;
+  US_ASSERT(s.count < kPiecesMax);
+  s.out[s.count++] = {(u64)addr + skip, len - skip};
+}
+
+bool is_nonblocking(u32 fd) {
+  i64 flags = sys(kSysFcntl, fd, kGetFlags);
+  return !is_error(flags) && ((u64)flags & kNonblock);
+}
+
+// SO_SNDTIMEO; 0: none, or no socket.
+i64 send_timeout_ns(u32 fd) {
+  i64 timeval[2] = {0, 0};
+  u32 len = sizeof timeval;
+  if (sys(kSysGetsockopt, fd, 1 /* SOL_SOCKET */, 21 /* SO_SNDTIMEO */, timeval, &len) != 0) return 0;
+  return timeval[0] * kSecond + timeval[1] * 1000;
+}
+
+i64 now_ns() {
+  i64 ts[2] = {0, 0};
+  sys(kSysClockGettime, 1 /* CLOCK_MONOTONIC */, ts);
+  return ts[0] * kSecond + ts[1];
+}
+
+void append_part(Thread* t, const Call& c, u64 done) {
+  u8* p = ring_reserve(kSmallEvent);
+  u8* q = put_array(p, 3);
+  q = put_int(q, kEvPart);
+  q = put_uint(q, c.nr);
+  q = put_uint(q, done);
+  ring_commit(p, q);
+  t->slot->events++;
+  t->part_done = done;
+}
+
+// Without the baton, until there is room or `left_ns` (negative: no limit) is over. As ppoll returns; kNotMade: a signal was first.
+// `glance`: poll says that there is room, and the kernel that there is none (a datagram to a socket that this one is not connected to).
+i64 wait_for_room(Thread* t, u32 fd, i64 left_ns, bool glance) {
+  struct {
+    i32 fd;
+    int16_t events, revents;
+  } room{(i32)fd, 4 /* POLLOUT */, 0};
+  if (glance && (left_ns < 0 || left_ns > kGlanceNs)) left_ns = kGlanceNs;
+  i64 limit[2] = {left_ns / kSecond, left_ns % kSecond};
+  u64 args[6] = {(u64)&room, glance ? 0ull : 1ull, left_ns < 0 ? 0 : (u64)limit, 0, 8, 0};
+  baton_release(t);
+  i64 ret = agent_interruptible(kSysPpoll, args);
+  baton_acquire(t);
+  return ret;
+}
+
+}  // namespace
+
+i64 hand_over(Thread* t, const Call& c, bool socket, u64 from, u64 to) {
+  Cut cut{(Piece*)((u8*)t + (kThreadBlock - kBounceSize)), 0, 0, from};
+  visit_data(c, (i64)to, Visitor{cut_piece, &cut});
+  const u32 fd = (u32)c.args[0];
+  if (!socket) {
+    const u64 flags = c.nr == kSysPwritev2 ? c.args[5] : 0;
+    return sys(kSysPwritev2, fd, cut.out, cut.count, -1, -1, flags | kRwfNowait);
+  }
+  MessageHeader m{};
+  u64 flags = c.nr == kSysSendto ? c.args[3] : c.nr == kSysSendmsg ? c.args[2] : 0;
+  if (c.nr == kSysSendto) {
+    m.name = c.args[4];
+    m.name_len = c.args[4] ? (u32)c.args[5] : 0;
+  } else if (c.nr == kSysSendmsg) {
+    const MessageHeader& whole = *(const MessageHeader*)c.args[1];
+    m.name = whole.name;
+    m.name_len = whole.name_len;
+    // Descriptors go with the first byte.
+    if (from == 0) m.control = whole.control, m.control_len = whole.control_len;
+  }
+  m.pieces = (u64)cut.out;
+  m.piece_count = cut.count;
+  // A unix socket whose peer goes away in the middle of a write sends no SIGPIPE (af_unix.c): the write has its part.
+  if (from) flags |= kMsgNosignal;
+  return sys(kSysSendmsg, fd, &m, flags | kMsgDontwait);
+}
+
+i64 make_in_parts(Thread* t, const Call& c, i64 n) {
+  const u32 fd = (u32)c.args[0];
+  const bool socket = c.nr == kSysSendto || c.nr == kSysSendmsg || fd_kind(t, fd) == kFdUnix;
+  const auto over = [t](u64 done) {
+    t->part_done = 0;
+    return (i64)done;
+  };
+  bool waited = false, glance = false, asked = false;
+  i64 timeout_ns = 0, deadline_ns = 0;
+  for (bool made = t->part_done == 0;; made = false) {
+    if (!made) n = hand_over(t, c, socket, t->part_done, asked_for(c));
+    if (n == -kEOPNOTSUPP && !socket && !t->part_done) {
+      // Named pipes, and pipes that were opened again by way of /proc: they lead outside, as far as anybody here knows.
+      remember_fd(t, fd, kFdOutside);
+      return kNotInParts;
+    }
+    const u64 done = t->part_done + (n > 0 ? (u64)n : 0);
+    if (n >= 0) {
+      if (n == 0 || done >= asked_for(c) || is_nonblocking(fd)) return over(done);
+      append_part(t, c, done);
+      glance = false;
+      deadline_ns = 0;
+    } else if (n != -kEAGAIN || is_nonblocking(fd)) {
+      // The kernel gives an error only if nothing was written; whoever writes again will get it.
+      return done ? over(done) : n;
+    } else {
+      glance = waited;
+    }
+    if (!asked) timeout_ns = socket ? send_timeout_ns(fd) : 0, asked = true;
+    if (timeout_ns && !deadline_ns) deadline_ns = now_ns() + timeout_ns;
+    for (waited = false; !waited;) {
+      const i64 left_ns = timeout_ns ? deadline_ns - now_ns() : -1;
+      if (timeout_ns && left_ns <= 0) return done ? over(done) : -kEAGAIN;
+      const i64 r = wait_for_room(t, fd, left_ns, glance);
+      waited = r != -kEINTR && r != kNotMade;
+      if (waited) break;
+      if (done) {
+        if (signal_is_due(t)) return over(done);
+      } else if (!timeout_ns && pending_restarts(t)) {  // signal(7): with a timeout such calls are not made again
+        deliver_pending(t, kBeforeCall);
+      } else if (signal_is_due(t)) {
+        return -kEINTR;
+      }
+    }
+  }
+}
+
+void follow_part(Thread* t, Event& e) {
+  const u32 nr = (u32)e.integer();
+  const u64 done = (u64)e.integer();
+  if (nr != t->call.nr || !carries_stream(nr) || done <= t->part_done)
+    diverge(t, &e, abi::kKindUnknown, "the journal has a part of a write that the guest does not make here");
+  consume_event(e);
+  if (shadowing()) shadow_part(t, t->call, t->part_done, done);
+  t->part_done = done;
+}
+
+}  // namespace understudy

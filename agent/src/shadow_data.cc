@@ -1,0 +1,273 @@
+// See shadow_data.h.
+#include "shadow_data.h"
+
+#include "net.h"
+#include "parts.h"
+#include "shadow.h"
+
+namespace understudy {
+
+namespace {
+
+// clang-format off
+enum : u32 {
+  kPoll = 7, kReadv = 19, kSendfile = 40, kRecvfrom = 45, kRecvmsg = 47, kSetsockopt = 54, kGetsockopt = 55, kReadlink = 89,
+  kPwritev = 296, kRecvmmsg = 299,
+};
+// clang-format on
+constexpr u64 kWaitall = 0x100, kSolSocket = 1;
+constexpr int16_t kPollIn = 1, kPollOut = 4;
+
+u8 g_scratch[64 << 10];  // used only while this thread has the baton
+
+bool ready(u32 fd, int16_t what) {
+  struct {
+    i32 fd;
+    int16_t events, revents;
+  } p{(i32)fd, what, 0};
+  return sys(kPoll, &p, 1, 0) == 1 && (p.revents & what);
+}
+
+u64 total_data(const Call& c, i64 ret) {
+  u64 total = 0;
+  visit_data(c, ret, Visitor{[](void* self, void*, u64 len) { *(u64*)self += len; }, &total});
+  return total;
+}
+
+struct CounterSink {
+  Thread* thread;
+  u32 fd;
+};
+void add_to_counter(void* self, void* addr, u64 len) {
+  CounterSink& s = *(CounterSink*)self;
+  if (!ready(s.fd, kPollOut) || sys(kSysWrite, s.fd, addr, len) != (i64)len) storage_differs(s.thread);
+}
+
+bool grow_pipe(u32 fd) {
+  i64 size = sys(kSysFcntl, fd, 1032 /* F_GETPIPE_SZ */);
+  return !is_error(size) && !is_error(sys(kSysFcntl, fd, 1031 /* F_SETPIPE_SZ */, size * 2));
+}
+
+// The buffer counts only while something is sent. SO_SNDBUFFORCE needs a privilege that the guest may not have; without it the
+// administrator's limit remains.
+struct RoomySocket {
+  u32 fd;
+  i32 before = 0;
+  static constexpr i32 kRoom = 4 << 20;
+  explicit RoomySocket(u32 fd) : fd(fd) {
+    u32 len = sizeof before;
+    if (sys(kGetsockopt, fd, kSolSocket, 7 /* SO_SNDBUF */, &before, &len) != 0) before = 0;
+    else set(kRoom);
+  }
+  void set(i32 half) {
+    if (sys(kSetsockopt, fd, kSolSocket, 32 /* SO_SNDBUFFORCE */, &half, sizeof half) != 0)
+      sys(kSetsockopt, fd, kSolSocket, 7, &half, sizeof half);
+  }
+  ~RoomySocket() {
+    if (before) set(before / 2);  // the kernel doubles what it is given
+  }
+};
+
+void fill_pipe(Thread* t, const Call& c, u64 from, u64 to) {
+  const u32 fd = (u32)c.args[0];
+  while (from < to) {
+    i64 n = hand_over(t, c, false, from, to);
+    if (n > 0) from += (u64)n;
+    else if (n != -kEAGAIN) storage_differs(t);
+    else if (!grow_pipe(fd))
+      diverge(t, nullptr, abi::kKindPlace,
+              "a pipe of the replica has no room for what the primary's had, and cannot be made larger: raise "
+              "fs.pipe-max-size and fs.pipe-user-pages-soft");
+  }
+}
+
+// A peer outside the group is not connected here: nothing is sent then, as it must be.
+void fill_socket(Thread* t, const Call& c, u64 from, u64 to) {
+  const u32 fd = (u32)c.args[0];
+  while (from < to) {
+    i64 n = hand_over(t, c, true, from, to);
+    if (n == -kEAGAIN) {
+      RoomySocket roomy(fd);
+      n = hand_over(t, c, true, from, to);
+    }
+    if (n == -kEAGAIN)
+      diverge(t, nullptr, abi::kKindPlace,
+              "a unix socket of the replica has no room for what the primary's had, and cannot be made larger: raise "
+              "net.core.wmem_max or net.unix.max_dgram_qlen");
+    if (n <= 0) return;
+    from += (u64)n;
+  }
+}
+
+}  // namespace
+
+bool readable(u32 fd) { return ready(fd, kPollIn); }
+
+bool is_placeholder(u32 fd) {
+  Text link;
+  char name[sizeof "/memfd:" + sizeof kPlaceholder];
+  link.str("/proc/self/fd/").dec(fd);
+  link.buf[link.len] = 0;
+  constexpr char kWanted[] = "/memfd:understudy:";
+  if (sys(kReadlink, link.buf, name, sizeof kWanted - 1) != sizeof kWanted - 1) return false;
+  for (u32 i = 0; i < sizeof kWanted - 1; ++i)
+    if (name[i] != kWanted[i]) return false;
+  return true;
+}
+
+void tell_sent(void* cookie, void* addr, u64 len) {
+  if (len) net_tell(abi::kNetSent, *(u64*)cookie, 0, addr, len);
+}
+
+void carry_out(Thread* t, const Call& c, i64 ret) {
+  u32 fd = (u32)c.args[0];
+  if (ret <= 0) return;
+  switch (fd_kind(t, fd)) {
+    case kFdTcp: {
+      u64 cookie = socket_cookie(fd);
+      return visit_data(c, ret, Visitor{tell_sent, &cookie});
+    }
+    case kFdPipe: return fill_pipe(t, c, t->part_done, (u64)ret);
+    case kFdCounter: {
+      CounterSink sink{t, fd};
+      return visit_data(c, ret, Visitor{add_to_counter, &sink});
+    }
+    case kFdUnix: {
+      if (carries_stream(c.nr)) return fill_socket(t, c, t->part_done, (u64)ret);
+      Call again = c;
+      again.args[3] |= kDontwait;  // sendmmsg
+      make(again);
+      return;
+    }
+    case kFdFile: {
+      if (*control().shared_paths && is_placeholder(fd)) {
+        bool at_offset = c.nr == kSysPwrite || c.nr == kPwritev || (c.nr == kSysPwritev2 && (i64)c.args[3] != -1);
+        if (!at_offset) sys(kSysLseek, fd, ret, 1);
+        return;
+      }
+      u64 total = total_data(c, ret);
+      if (total != (u64)ret) storage_differs(t);
+      if (c.nr == kSysWrite) {
+        Call again = c;
+        again.args[2] = (u64)ret;  // the primary's write may have been a short one
+        must_equal(t, make(again), ret);
+      } else if (c.nr == kSysPwrite) {
+        Call again = c;
+        again.args[2] = (u64)ret;
+        must_equal(t, make(again), ret);
+      } else {
+        must_equal(t, make(c), ret);
+      }
+      return;
+    }
+    default: return;  // terminals, datagrams: not before it is live
+  }
+}
+
+void shadow_part(Thread* t, const Call& c, u64 from, u64 to) {
+  switch (fd_kind(t, (u32)c.args[0])) {
+    case kFdPipe: return fill_pipe(t, c, from, to);
+    case kFdUnix: return fill_socket(t, c, from, to);
+    default: return;
+  }
+}
+
+namespace {
+
+void drain_pipe(Thread* t, u32 fd, u64 left) {
+  while (left) {
+    if (!readable(fd)) storage_differs(t);
+    i64 n = sys(kSysRead, fd, g_scratch, left < sizeof g_scratch ? left : sizeof g_scratch);
+    if (n <= 0) storage_differs(t);
+    left -= (u64)n;
+  }
+}
+
+i32 socket_type(u32 fd) {
+  i32 type = 0;
+  u32 len = sizeof type;
+  sys(kGetsockopt, fd, kSolSocket, 3 /* SO_TYPE */, &type, &len);
+  return type;
+}
+
+// Data that came in from a socket of the group: taken out here too, with the descriptors that may have come along.
+void drain_socket(Thread* t, const Call& c, u64 left, u64 flags) {
+  const u32 fd = (u32)c.args[0];
+  const bool stream = socket_type(fd) == 1 /* SOCK_STREAM */;
+  for (bool any = false; left; any = true) {
+    const u64 room = sizeof g_scratch - 4096;
+    struct {
+      void* base;
+      u64 len;
+    } piece{g_scratch + 4096, stream && left < room ? left : room};
+    struct {
+      u64 name, namelen;
+      void* iov;
+      u64 iovlen;
+      void* control;
+      u64 controllen;
+      u64 flags;
+    } m{0, 0, &piece, 1, g_scratch, c.nr == kRecvmsg || c.nr == kRecvmmsg ? 4096ull : 0, 0};
+    i64 n = sys(kRecvmsg, fd, &m, (flags & ~(kPeek | kWaitall)) | kDontwait);
+    if (!stream) return;
+    if (n <= 0 && any) storage_differs(t);
+    if (n <= 0) return;  // its peer is outside the group
+    left -= (u64)n < left ? (u64)n : left;
+  }
+}
+
+}  // namespace
+
+struct ManyHeader {  // struct mmsghdr
+  u64 header[7];
+  u32 len, pad;
+};
+
+void bring_in(Thread* t, const Call& c, i64 ret) {
+  u32 fd = (u32)c.args[0];
+  u64 flags = c.nr == kRecvfrom || c.nr == kRecvmmsg ? c.args[3] : c.nr == kRecvmsg ? c.args[2] : 0;
+  if (ret <= 0 || (flags & kPeek)) return;
+  switch (fd_kind(t, fd)) {
+    case kFdTcp: return net_tell(abi::kNetConsumed, socket_cookie(fd), (u64)ret);
+    case kFdPipe: return drain_pipe(t, fd, (u64)ret);
+    case kFdCounter:
+      if (readable(fd)) sys(kSysRead, fd, g_scratch, sizeof g_scratch);
+      return;
+    case kFdUnix:
+      if (c.nr != kRecvmmsg) return drain_socket(t, c, (u64)ret, flags);
+      for (i64 i = 0; i < ret; ++i) drain_socket(t, c, ((const ManyHeader*)c.args[1])[i].len, flags);
+      return;
+    case kFdFile: sys(kSysLseek, fd, ret, 1); return;
+    default: return;
+  }
+}
+
+// sendfile: what went out is in the replica's own copy of the file.
+u64 tell_file(u64 cookie, u32 in, i64 from, u64 count) {
+  u64 sent = 0;
+  while (sent < count) {
+    u64 want = count - sent < sizeof g_scratch ? count - sent : sizeof g_scratch;
+    i64 n = sys(kSysPread, in, g_scratch, want, from + (i64)sent);
+    if (n <= 0) break;
+    net_tell(abi::kNetSent, cookie, 0, g_scratch, (u64)n);
+    sent += (u64)n;
+  }
+  return sent;
+}
+
+void send_file(Thread* t, const Call& c, i64 ret) {
+  u32 out = (u32)c.args[0], in = (u32)c.args[1];
+  if (ret <= 0) return;
+  // The kernel has written the new offset back by now, and replay has put it there.
+  i64 from = c.args[2] ? *(const i64*)c.args[2] - ret : sys(kSysLseek, in, 0, 1);
+  if (fd_kind(t, out) == kFdTcp) {
+    if (tell_file(socket_cookie(out), in, from, (u64)ret) != (u64)ret) storage_differs(t);
+    if (!c.args[2]) sys(kSysLseek, in, ret, 1);
+    return;
+  }
+  if (fd_kind(t, out) == kFdOutside || fd_kind(t, out) == kFdFifo) return;
+  i64 offset = from;
+  must_equal(t, sys(kSendfile, out, in, c.args[2] ? &offset : nullptr, ret), ret);
+}
+
+}  // namespace understudy
