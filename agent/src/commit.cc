@@ -41,7 +41,15 @@ u64 clock_ns() {
 }
 
 bool reaches_outside(FdKind kind) {
-  return kind == kFdTcp || kind == kFdDatagram || kind == kFdFifo || kind == kFdOutside || kind == kFdUnix;
+  switch (kind) {
+    case kFdTcp:
+    case kFdDatagram:
+    case kFdFifo:
+    case kFdOutside:
+    case kFdUnix:
+    case kFdMessages: return true;
+    default: return false;
+  }
 }
 
 // Opening a file on shared storage for writing may make it, or cut it.

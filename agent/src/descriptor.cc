@@ -31,7 +31,7 @@ FdKind ask(u32 fd) {
       sys(kSysGetsockopt, fd, kSolSocket, kSoDomain, &domain, &len);
       len = 4;
       sys(kSysGetsockopt, fd, kSolSocket, kSoType, &type, &len);
-      if (domain == kAfUnix) return kFdUnix;
+      if (domain == kAfUnix) return type == kStream ? kFdUnix : kFdMessages;
       if (domain == kAfInet || domain == kAfInet6) return type == kStream ? kFdTcp : kFdDatagram;
       return kFdOther;
     }

@@ -19,7 +19,8 @@ enum FdKind : u8 {
   kFdOutside,  // terminal: whatever is written is seen by somebody else
   kFdTcp,
   kFdDatagram,  // UDP and raw sockets
-  kFdUnix,
+  kFdUnix,      // a stream
+  kFdMessages,  // a unix socket of messages: datagrams, or in sequence
   kFdCounter,  // eventfd, timerfd, signalfd, inotify, epoll: anonymous inodes
 };
 

@@ -9,9 +9,10 @@ namespace understudy {
 
 namespace {
 
-enum : u32 { kSysGetsockopt = 55 };
+enum : u32 { kSysGetsockopt = 55, kSysPreadv2 = 327 };
 constexpr u64 kGetFlags = 3, kNonblock = 04000;
 constexpr u64 kMsgNosignal = 0x4000;
+constexpr int16_t kPollIn = 1, kPollOut = 4;
 constexpr i64 kSecond = 1'000'000'000, kGlanceNs = 1'000'000;
 constexpr u32 kPiecesMax = kBounceSize / sizeof(Piece) / 2;  // more than UIO_MAXIOV
 
@@ -52,11 +53,11 @@ bool is_nonblocking(u32 fd) {
   return !is_error(flags) && ((u64)flags & kNonblock);
 }
 
-// SO_SNDTIMEO; 0: none, or no socket.
-i64 send_timeout_ns(u32 fd) {
+constexpr u32 kSndtimeo = 21, kRcvtimeo = 20;
+i64 timeout_of(u32 fd, u32 option) {  // 0: none
   i64 timeval[2] = {0, 0};
   u32 len = sizeof timeval;
-  if (sys(kSysGetsockopt, fd, 1 /* SOL_SOCKET */, 21 /* SO_SNDTIMEO */, timeval, &len) != 0) return 0;
+  if (sys(kSysGetsockopt, fd, 1 /* SOL_SOCKET */, option, timeval, &len) != 0) return 0;
   return timeval[0] * kSecond + timeval[1] * 1000;
 }
 
@@ -77,16 +78,16 @@ void append_part(Thread* t, const Call& c, u64 done) {
   t->part_done = done;
 }
 
-// Without the baton, until there is room or `left_ns` (negative: no limit) is over. As ppoll returns; kNotMade: a signal was first.
-// `glance`: poll says that there is room, and the kernel that there is none (a datagram to a socket that this one is not connected to).
-i64 wait_for_room(Thread* t, u32 fd, i64 left_ns, bool glance) {
+// Without the baton, until there is what the call waits for or `left_ns` (negative: no limit) is over. As ppoll returns; kNotMade: a signal was first.
+// `glance`: poll says that there is, and the kernel that there is not (a datagram to a socket that this one is not connected to).
+i64 wait_for(Thread* t, u32 fd, int16_t what, i64 left_ns, bool glance) {
   struct {
     i32 fd;
     int16_t events, revents;
-  } room{(i32)fd, 4 /* POLLOUT */, 0};
+  } look{(i32)fd, what, 0};
   if (glance && (left_ns < 0 || left_ns > kGlanceNs)) left_ns = kGlanceNs;
   i64 limit[2] = {left_ns / kSecond, left_ns % kSecond};
-  u64 args[6] = {(u64)&room, glance ? 0ull : 1ull, left_ns < 0 ? 0 : (u64)limit, 0, 8, 0};
+  u64 args[6] = {(u64)&look, glance ? 0ull : 1ull, left_ns < 0 ? 0 : (u64)limit, 0, 8, 0};
   baton_release(t);
   i64 ret = agent_interruptible(kSysPpoll, args);
   baton_acquire(t);
@@ -150,12 +151,12 @@ i64 make_in_parts(Thread* t, const Call& c, i64 n) {
     } else {
       glance = waited;
     }
-    if (!asked) timeout_ns = socket ? send_timeout_ns(fd) : 0, asked = true;
+    if (!asked) timeout_ns = socket ? timeout_of(fd, kSndtimeo) : 0, asked = true;
     if (timeout_ns && !deadline_ns) deadline_ns = now_ns() + timeout_ns;
     for (waited = false; !waited;) {
       const i64 left_ns = timeout_ns ? deadline_ns - now_ns() : -1;
       if (timeout_ns && left_ns <= 0) return done ? over(done) : -kEAGAIN;
-      const i64 r = wait_for_room(t, fd, left_ns, glance);
+      const i64 r = wait_for(t, fd, kPollOut, left_ns, glance);
       waited = r != -kEINTR && r != kNotMade;
       if (waited) break;
       if (done) {
@@ -166,6 +167,43 @@ i64 make_in_parts(Thread* t, const Call& c, i64 n) {
         return -kEINTR;
       }
     }
+  }
+}
+
+bool takes_message(Thread* t, const Call& c) {
+  switch (c.nr) {
+    case kSysRead:
+    case kSysReadv: break;
+    case kSysRecvfrom:
+      if (c.args[3] & kMsgDontwait) return false;
+      break;
+    case kSysRecvmsg:
+      if (c.args[2] & kMsgDontwait) return false;
+      break;
+    default: return false;
+  }
+  return group_has_others() && fd_kind(t, (u32)c.args[0]) == kFdMessages;
+}
+
+i64 take_message(Thread* t, const Call& c, u64 asked) {
+  const u64* a = c.args;
+  const u32 fd = (u32)a[0];
+  i64 deadline_ns = 0;
+  for (;;) {
+    Piece whole{a[1], asked};
+    const i64 n = c.nr == kSysRead       ? sys(kSysPreadv2, fd, &whole, 1, -1, -1, kRwfNowait)
+                  : c.nr == kSysReadv    ? sys(kSysPreadv2, fd, a[1], a[2], -1, -1, kRwfNowait)
+                  : c.nr == kSysRecvfrom ? sys(kSysRecvfrom, fd, a[1], asked, a[3] | kMsgDontwait, a[4], a[5])
+                                         : sys(kSysRecvmsg, fd, a[1], a[2] | kMsgDontwait);
+    if (n != -kEAGAIN || is_nonblocking(fd)) return n;
+    const i64 timeout_ns = timeout_of(fd, kRcvtimeo);
+    if (timeout_ns && !deadline_ns) deadline_ns = now_ns() + timeout_ns;
+    const i64 left_ns = timeout_ns ? deadline_ns - now_ns() : -1;
+    if (timeout_ns && left_ns <= 0) return n;
+    const i64 r = wait_for(t, fd, kPollIn, left_ns, false);
+    if (r != -kEINTR && r != kNotMade) continue;
+    if (!timeout_ns && pending_restarts(t)) deliver_pending(t, kBeforeCall);
+    else if (signal_is_due(t)) return -kEINTR;
   }
 }
 

@@ -7,6 +7,8 @@
 //  - Whatever lies in a pipe or unix socket of the group is in the journal before anybody can take it out.
 //  - Thread::part_done is what PART events say of the call that the thread is in. A call that begins again (go-live, a restored
 //    checkpoint) goes on behind it.
+//  - Messages are taken out of unix sockets with the baton held, too: of them a socket holds only so many, and a replica that has not
+//    taken one yet has no room for the next. Streams may be read without it, since a replica can make more room (shadow_data.h).
 //  - A write that is done in one step leaves the same events as any other.
 //
 // Must not: be used in plain recordings, which nobody follows; touch calls on anything else (their blocking is nobody's concern).
@@ -18,7 +20,7 @@
 namespace understudy {
 
 // clang-format off
-enum : u32 { kSysWritev = 20, kSysSendto = 44, kSysSendmsg = 46, kSysPwritev2 = 328 };
+enum : u32 { kSysReadv = 19, kSysWritev = 20, kSysSendto = 44, kSysRecvfrom = 45, kSysSendmsg = 46, kSysRecvmsg = 47, kSysPwritev2 = 328 };
 // clang-format on
 inline constexpr i64 kEOPNOTSUPP = 95;
 inline constexpr u64 kRwfNowait = 8, kMsgOob = 1, kMsgDontwait = 0x40;
@@ -34,7 +36,7 @@ inline bool goes_in_parts(Thread* t, const Call& c) {
   if (US_UNLIKELY(t->part_done)) return true;
   if (!group_has_others()) return false;
   const FdKind kind = fd_kind(t, (u32)c.args[0]);
-  if (kind != kFdPipe && kind != kFdUnix && kind != kFdFifo) return false;
+  if (kind != kFdPipe && kind != kFdUnix && kind != kFdMessages && kind != kFdFifo) return false;
   switch (c.nr) {
     case kSysWrite: return c.args[2] && c.args[2] <= kTransferMax;
     case kSysPwritev2: return (i64)c.args[3] == -1 && !(c.args[5] & kRwfNowait);
@@ -73,6 +75,10 @@ inline i64 in_parts(Thread* t, const Call& c) {
   if (US_LIKELY((c.nr == kSysWrite || c.nr == kSysSendto) && n == (i64)c.args[2])) return n;
   return make_in_parts(t, c, n);
 }
+
+// record, pairs: a call that takes a message out of a unix socket, and its result. `asked`: instead of the third argument.
+bool takes_message(Thread* t, const Call& c);
+i64 take_message(Thread* t, const Call& c, u64 asked);
 
 // Both modes: bytes `from` to `to` of what the call carries, in one step that does not block.
 i64 hand_over(Thread* t, const Call& c, bool socket, u64 from, u64 to);

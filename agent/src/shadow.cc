@@ -104,7 +104,7 @@ void bind_socket(Thread* t, const Call& c) {
     u64 len = c.args[2] < 32 ? c.args[2] : 32;
     return net_tell(abi::kNetBind, socket_cookie(fd), kind == kFdTcp ? 1 : 2, &a, len);
   }
-  if (kind == kFdUnix) {
+  if (kind == kFdUnix || kind == kFdMessages) {
     if (is_error(make(c))) warn(t, "the name cannot be bound on this host", fd);
     abi::Pair& p = control().pair;
     p.unix_names[p.unix_name_count++ % abi::kUnixNames] = name_hash((const u8*)c.args[1], c.args[2]);
@@ -134,7 +134,7 @@ void connect_socket(Thread* t, const Call& c) {
     make(c);  // sets the peer only; nothing is sent
     return;
   }
-  if (kind == kFdUnix) {
+  if (kind == kFdUnix || kind == kFdMessages) {
     // Only to a name that the guest has bound itself: another's server must not see the replica.
     u64 h = name_hash((const u8*)c.args[1], c.args[2]);
     for (u64 name : control().pair.unix_names)
@@ -175,7 +175,7 @@ void accept_socket(Thread* t, const Call& c, i64 ret) {
     }
   }
   place_fd(t, fd, ret);
-  remember_fd(t, (u32)ret, kFdUnix);
+  remember_fd(t, (u32)ret, kFdUnknown);  // a stream, or of messages
 }
 
 void make_two(Thread* t, const Call& c, u32 at, FdKind kind) {
@@ -316,7 +316,7 @@ void shadow_call(Thread* t, const Call& c, i64 ret) {
       return;
 
     case kPipe: case kPipe2: return make_two(t, c, 0, kFdPipe);
-    case kSocketpair: return make_two(t, c, 3, kFdUnix);
+    case kSocketpair: return make_two(t, c, 3, kFdUnknown);
     case kEpollCreate: case kEpollCreate1: case kEventfd: case kEventfd2: case kTimerfdCreate: case kInotifyInit: case kInotifyInit1:
       place_fd(t, make(c), ret);
       return remember_fd(t, (u32)ret, kFdCounter);

@@ -132,7 +132,8 @@ void carry_out(Thread* t, const Call& c, i64 ret) {
       CounterSink sink{t, fd};
       return visit_data(c, ret, Visitor{add_to_counter, &sink});
     }
-    case kFdUnix: {
+    case kFdUnix:
+    case kFdMessages: {
       if (carries_stream(c.nr)) return fill_socket(t, c, t->part_done, (u64)ret);
       Call again = c;
       again.args[3] |= kDontwait;  // sendmmsg
@@ -167,7 +168,8 @@ void carry_out(Thread* t, const Call& c, i64 ret) {
 void shadow_part(Thread* t, const Call& c, u64 from, u64 to) {
   switch (fd_kind(t, (u32)c.args[0])) {
     case kFdPipe: return fill_pipe(t, c, from, to);
-    case kFdUnix: return fill_socket(t, c, from, to);
+    case kFdUnix:
+    case kFdMessages: return fill_socket(t, c, from, to);
     default: return;
   }
 }
@@ -183,17 +185,36 @@ void drain_pipe(Thread* t, u32 fd, u64 left) {
   }
 }
 
-i32 socket_type(u32 fd) {
-  i32 type = 0;
-  u32 len = sizeof type;
-  sys(kGetsockopt, fd, kSolSocket, 3 /* SO_TYPE */, &type, &len);
-  return type;
+bool is_anonymous_pipe(u32 fd) {
+  Text link;
+  char name[5];
+  link.str("/proc/self/fd/").dec(fd);
+  link.buf[link.len] = 0;
+  return sys(kReadlink, link.buf, name, sizeof name) == sizeof name && name[0] == 'p' && name[4] == ':';
+}
+
+// Descriptors that have come along. An anonymous pipe among them is one of the group's: both its ends are here.
+void note_received(Thread* t, const u8* control, u64 len) {
+  struct Head {  // struct cmsghdr
+    u64 len;
+    i32 level, type;
+  };
+  for (u64 at = 0; at + sizeof(Head) <= len;) {
+    const Head& h = *(const Head*)(control + at);
+    if (h.len < sizeof(Head) || h.len > len - at) return;
+    if (h.level == (i32)kSolSocket && h.type == 1 /* SCM_RIGHTS */)
+      for (u64 i = sizeof(Head); i + 4 <= h.len; i += 4) {
+        const u32 fd = *(const u32*)(control + at + i);
+        remember_fd(t, fd, is_anonymous_pipe(fd) ? kFdPipe : kFdUnknown);
+      }
+    at += round_up(h.len, 8);
+  }
 }
 
 // Data that came in from a socket of the group: taken out here too, with the descriptors that may have come along.
 void drain_socket(Thread* t, const Call& c, u64 left, u64 flags) {
   const u32 fd = (u32)c.args[0];
-  const bool stream = socket_type(fd) == 1 /* SOCK_STREAM */;
+  const bool stream = fd_kind(t, fd) == kFdUnix;
   for (bool any = false; left; any = true) {
     const u64 room = sizeof g_scratch - 4096;
     struct {
@@ -209,6 +230,7 @@ void drain_socket(Thread* t, const Call& c, u64 left, u64 flags) {
       u64 flags;
     } m{0, 0, &piece, 1, g_scratch, c.nr == kRecvmsg || c.nr == kRecvmmsg ? 4096ull : 0, 0};
     i64 n = sys(kRecvmsg, fd, &m, (flags & ~(kPeek | kWaitall)) | kDontwait);
+    if (n >= 0) note_received(t, g_scratch, m.controllen);
     if (!stream) return;
     if (n <= 0 && any) storage_differs(t);
     if (n <= 0) return;  // its peer is outside the group
@@ -234,6 +256,7 @@ void bring_in(Thread* t, const Call& c, i64 ret) {
       if (readable(fd)) sys(kSysRead, fd, g_scratch, sizeof g_scratch);
       return;
     case kFdUnix:
+    case kFdMessages:
       if (c.nr != kRecvmmsg) return drain_socket(t, c, (u64)ret, flags);
       for (i64 i = 0; i < ret; ++i) drain_socket(t, c, ((const ManyHeader*)c.args[1])[i].len, flags);
       return;
