@@ -222,7 +222,10 @@ void append_endpoint(Thread* t, const Call& c, i64 ret) {
 }
 
 bool caps_input(Thread* t, const Call& c) {
-  return (c.nr == kSysRead || c.nr == kRecvfrom) && c.args[2] > kInputMax && fd_kind(t, (u32)c.args[0]) != kFdFile;
+  constexpr u64 kWaitall = 0x100;
+  if (c.args[2] <= kInputMax || (c.nr != kSysRead && c.nr != kRecvfrom)) return false;
+  if (c.nr == kRecvfrom && (c.args[3] & kWaitall)) return false;
+  return fd_kind(t, (u32)c.args[0]) != kFdFile;
 }
 
 }  // namespace understudy

@@ -96,6 +96,8 @@ i64 wait_for(Thread* t, u32 fd, int16_t what, i64 left_ns, bool glance) {
 
 }  // namespace
 
+bool is_cut_short(const Call& c, i64 ret) { return carries_stream(c.nr) && ret > 0 && (u64)ret < asked_for(c); }
+
 i64 hand_over(Thread* t, const Call& c, bool socket, u64 from, u64 to) {
   Cut cut{(Piece*)((u8*)t + (kThreadBlock - kBounceSize)), 0, 0, from};
   visit_data(c, (i64)to, Visitor{cut_piece, &cut});

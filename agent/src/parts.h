@@ -20,9 +20,9 @@
 namespace understudy {
 
 // clang-format off
-enum : u32 { kSysReadv = 19, kSysWritev = 20, kSysSendto = 44, kSysRecvfrom = 45, kSysSendmsg = 46, kSysRecvmsg = 47, kSysPwritev2 = 328 };
+enum : u32 { kSysReadv = 19, kSysWritev = 20, kSysSendto = 44, kSysRecvfrom = 45, kSysSendmsg = 46, kSysRecvmsg = 47, kSysSendmmsg = 307, kSysPwritev2 = 328 };
 // clang-format on
-inline constexpr i64 kEOPNOTSUPP = 95;
+inline constexpr i64 kEPIPE = 32, kEOPNOTSUPP = 95;
 inline constexpr u64 kRwfNowait = 8, kMsgOob = 1, kMsgDontwait = 0x40;
 inline constexpr u64 kTransferMax = 0x7ffff000;  // MAX_RW_COUNT: the kernel takes no more at once
 
@@ -79,6 +79,9 @@ inline i64 in_parts(Thread* t, const Call& c) {
 // record, pairs: a call that takes a message out of a unix socket, and its result. `asked`: instead of the third argument.
 bool takes_message(Thread* t, const Call& c);
 i64 take_message(Thread* t, const Call& c, u64 asked);
+
+// Both modes: whether a write gave less than the call asks for, as it does when a signal comes in its middle.
+bool is_cut_short(const Call& c, i64 ret);
 
 // Both modes: bytes `from` to `to` of what the call carries, in one step that does not block.
 i64 hand_over(Thread* t, const Call& c, bool socket, u64 from, u64 to);

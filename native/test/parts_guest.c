@@ -59,9 +59,11 @@ static int ended(pid_t child) {
   return status;
 }
 
+static int told = -1;
 static void on_signal(int sig) {
   (void)sig;
   signals++;
+  if (told >= 0 && write(told, "h", 1) != 1) _exit(98);
 }
 static void catch_signal(int sig, int flags) {
   struct sigaction action = {.sa_handler = on_signal, .sa_flags = flags};
@@ -267,9 +269,9 @@ static void signalled(int flags) {
   if (child == 0) {
     catch_signal(SIGUSR1, flags);
     ssize_t n = write(ends[1], data, kBig);
-    int told = dprintf(back[1], "%zd %d", n, signals);
+    int length = dprintf(back[1], "%zd %d", n, signals);
     ssize_t m = write(ends[1], data + kPipe, kBig - kPipe);
-    _exit(told > 0 && m == kBig - kPipe ? 3 : 4);
+    _exit(length > 0 && m == kBig - kPipe ? 3 : 4);
   }
   close(ends[1]);
   close(back[1]);
@@ -286,6 +288,8 @@ static void signalled(int flags) {
 // Nothing has been written yet: the call is interrupted, or begins again.
 static void signalled_early(int flags) {
   open_ends(0);
+  int back[2];
+  if (pipe(back)) fail("pipe");
   fcntl(ends[1], F_SETFL, O_NONBLOCK);
   size_t filled = 0;
   for (ssize_t n; (n = write(ends[1], data + filled, 10000)) > 0;) filled += (size_t)n;
@@ -293,25 +297,35 @@ static void signalled_early(int flags) {
   fcntl(ends[1], F_SETFL, 0);
   pid_t child = fork();
   if (child == 0) {
+    told = back[1];
     catch_signal(SIGUSR2, flags);
+    on_signal(0);
     close(ends[0]);
     ssize_t n = write(ends[1], data + filled, kBig - filled);
     _exit(n < 0 ? (errno == EINTR ? 3 : 4) : n == (ssize_t)(kBig - filled) ? 5 : 6);
   }
   close(ends[1]);
+  close(back[1]);
+  char c;
   int status = 0;
-  for (int i = 0; waitpid(child, &status, WNOHANG) == 0; i++) {
-    kill(child, SIGUSR2);
-    usleep(3000);
-    if (flags && i == 5) break;
-  }
   if (flags) {
+    // One that were still on its way when there is room again would cut the write short.
+    for (int i = 0; read(back[0], &c, 1) == 1 && i < 5; i++) {
+      usleep(2000);
+      kill(child, SIGUSR2);
+    }
     int right = read_all(ends[0], 60000, kBig);
-    say("early, restarted: %zu %d %d %x\n", filled, again, right, ended(child));
+    status = ended(child);
+    say("early, restarted: %zu %d %d %x\n", filled, again, right, status);
   } else {
+    while (waitpid(child, &status, WNOHANG) == 0) {
+      kill(child, SIGUSR2);
+      usleep(3000);
+    }
     say("early: %zu %d %x\n", filled, again, status);
   }
   close(ends[0]);
+  close(back[0]);
 }
 
 static void not_blocking(int sockets) {
@@ -350,10 +364,19 @@ static void limited(void) {
   close(ends[0]);
 }
 
+// An abstract name, of this run only: tests may run side by side, and a replica on the machine on which the recording was.
+static struct sockaddr_un name_of(const char* what, socklen_t* len) {
+  struct sockaddr_un name = {.sun_family = AF_UNIX};
+  const char* path = getenv("OUT");
+  int n = snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "%s-%s", what, path == NULL ? "" : path);
+  *len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+  return name;
+}
+
 // ---- other ways to each other ----------------------------------------------------------------------------------------------
 static void connected(void) {
-  struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "\0understudy-parts"};
-  const socklen_t len = offsetof(struct sockaddr_un, sun_path) + 17;
+  socklen_t len;
+  const struct sockaddr_un name = name_of("connected", &len);
   int listener = socket(AF_UNIX, SOCK_STREAM, 0);
   if (bind(listener, (struct sockaddr*)&name, len) || listen(listener, 5)) fail("bind");
   pid_t child = fork();
@@ -401,8 +424,8 @@ static void narrow(void) {
 }
 
 static void messages(int type, int named) {
-  struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "\0understudy-messages"};
-  const socklen_t len = offsetof(struct sockaddr_un, sun_path) + 20;
+  socklen_t len;
+  const struct sockaddr_un name = name_of("messages", &len);
   if (socketpair(AF_UNIX, type, 0, ends)) fail("socketpair");
   if (named) {
     close(ends[0]);
