@@ -552,6 +552,10 @@ extern "C" [[noreturn]] void agent_on_syscall(Thread* t) {
       if (baton_wanted() && ++t->slice > kSliceEvents) baton_yield(t);
       before_call(c, t->scratch);
       leave_call(t, finish_recorded(t, c, take_message(t, c, asked)));
+    } else if (US_UNLIKELY(moves_data(t, c))) {
+      if (baton_wanted() && ++t->slice > kSliceEvents) baton_yield(t);
+      before_call(c, t->scratch);
+      leave_call(t, finish_recorded(t, c, move_data(t, c)));
     }
   }
   if (const FastPath& f = g_fast[c.nr < kFastCalls ? c.nr : kFastCalls - 1]; US_LIKELY(fast_applies(f, c))) {

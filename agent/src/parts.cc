@@ -9,9 +9,9 @@ namespace understudy {
 
 namespace {
 
-enum : u32 { kSysGetsockopt = 55, kSysPreadv2 = 327 };
+enum : u32 { kSysPoll = 7, kSysGetsockopt = 55, kSysPreadv2 = 327 };
 constexpr u64 kGetFlags = 3, kNonblock = 04000;
-constexpr u64 kMsgNosignal = 0x4000;
+constexpr u64 kMsgNosignal = 0x4000, kSpliceNonblock = 2;
 constexpr int16_t kPollIn = 1, kPollOut = 4;
 constexpr i64 kSecond = 1'000'000'000, kGlanceNs = 1'000'000;
 constexpr u32 kPiecesMax = kBounceSize / sizeof(Piece) / 2;  // more than UIO_MAXIOV
@@ -197,14 +197,93 @@ i64 take_message(Thread* t, const Call& c, u64 asked) {
                   : c.nr == kSysReadv    ? sys(kSysPreadv2, fd, a[1], a[2], -1, -1, kRwfNowait)
                   : c.nr == kSysRecvfrom ? sys(kSysRecvfrom, fd, a[1], asked, a[3] | kMsgDontwait, a[4], a[5])
                                          : sys(kSysRecvmsg, fd, a[1], a[2] | kMsgDontwait);
-    if (n != -kEAGAIN || is_nonblocking(fd)) return n;
+    if ((n != -kEAGAIN && n != -kEINTR) || (n == -kEAGAIN && is_nonblocking(fd))) return n;
     const i64 timeout_ns = timeout_of(fd, kRcvtimeo);
-    if (timeout_ns && !deadline_ns) deadline_ns = now_ns() + timeout_ns;
-    const i64 left_ns = timeout_ns ? deadline_ns - now_ns() : -1;
-    if (timeout_ns && left_ns <= 0) return n;
-    const i64 r = wait_for(t, fd, kPollIn, left_ns, false);
-    if (r != -kEINTR && r != kNotMade) continue;
+    if (n == -kEAGAIN) {
+      if (timeout_ns && !deadline_ns) deadline_ns = now_ns() + timeout_ns;
+      const i64 left_ns = timeout_ns ? deadline_ns - now_ns() : -1;
+      if (timeout_ns && left_ns <= 0) return n;
+      const i64 r = wait_for(t, fd, kPollIn, left_ns, false);
+      if (r != -kEINTR && r != kNotMade) continue;
+    }
     if (!timeout_ns && pending_restarts(t)) deliver_pending(t, kBeforeCall);
+    else if (signal_is_due(t)) return -kEINTR;
+  }
+}
+
+bool moves_data(Thread* t, const Call& c) {
+  if (c.nr != kSysSendfile && c.nr != kSysSplice && c.nr != kSysTee && c.nr != kSysVmsplice) return false;
+  if (!group_has_others()) return false;
+  const auto is_pipe = [t](u64 fd) {
+    const FdKind kind = fd_kind(t, (u32)fd);
+    return kind == kFdPipe || kind == kFdFifo;
+  };
+  switch (c.nr) {
+    case kSysSendfile: return is_pipe(c.args[0]) && fd_kind(t, (u32)c.args[1]) == kFdFile;
+    case kSysVmsplice: return is_pipe(c.args[0]) && !(c.args[3] & kSpliceNonblock);
+    case kSysTee: return is_pipe(c.args[0]) && is_pipe(c.args[1]) && !(c.args[3] & kSpliceNonblock);
+    default: {
+      const auto is_ours = [&](u64 fd) {
+        const FdKind kind = fd_kind(t, (u32)fd);
+        return is_pipe(fd) || kind == kFdFile || kind == kFdUnix;
+      };
+      return is_ours(c.args[0]) && is_ours(c.args[2]) && !(c.args[5] & kSpliceNonblock);
+    }
+  }
+}
+
+static bool is_ready(i64 fd, int16_t what) {
+  struct {
+    i32 fd;
+    int16_t events, revents;
+  } look{(i32)fd, what, 0};
+  return sys(kSysPoll, &look, 1, 0) == 1;
+}
+
+// SPLICE_F_NONBLOCK is the pipe's only: a socket that has no room is waited for (fs/splice.c, splice_to_socket). One that poll(2) says to be
+// writable takes a message of a quarter of its buffer. Somebody outside may fill it between the two: so the baton is lent.
+static i64 splice_to_socket(Thread* t, const Call& c) {
+  const u64* a = c.args;
+  if (!is_ready((i32)a[2], kPollOut)) return -kEAGAIN;
+  i32 room = 0;
+  u32 len = sizeof room;
+  sys(kSysGetsockopt, a[2], 1 /* SOL_SOCKET */, 7 /* SO_SNDBUF */, &room, &len);
+  u64 most = room > 64 << 10 ? 16 << 10 : room > 4 ? (u64)room / 4 : 1;
+  baton_lend(t);
+  i64 n = sys(kSysSplice, a[0], a[1], a[2], a[3], a[4] < most ? a[4] : most, a[5] | kSpliceNonblock);
+  baton_reclaim(t);
+  return n;
+}
+
+i64 move_data(Thread* t, const Call& c) {
+  const u64* a = c.args;
+  // Where from (none: memory) and where to. With vmsplice it is the pipe's end that says which way.
+  i64 in = (i32)a[0], out = (i32)a[c.nr == kSysTee ? 1 : 2];
+  if (c.nr == kSysSendfile) in = (i32)a[1], out = (i32)a[0];
+  if (c.nr == kSysVmsplice) {
+    const bool reads = (sys(kSysFcntl, a[0], kGetFlags) & 3) == 0;
+    out = reads ? -1 : in;
+    in = reads ? in : -1;
+  }
+  for (;;) {
+    i64 n;
+    switch (c.nr) {
+      case kSysSendfile: n = sys(kSysSplice, a[1], a[2], a[0], 0, a[3], kSpliceNonblock); break;
+      case kSysVmsplice: n = sys(kSysVmsplice, a[0], a[1], a[2], a[3] | kSpliceNonblock); break;
+      case kSysTee: n = sys(kSysTee, a[0], a[1], a[2], a[3] | kSpliceNonblock); break;
+      default:
+        n = fd_kind(t, (u32)out) == kFdUnix ? splice_to_socket(t, c)
+                                            : sys(kSysSplice, a[0], a[1], a[2], a[3], a[4], a[5] | kSpliceNonblock);
+    }
+    if (n != -kEAGAIN && n != -kEINTR) return n;
+    if (n == -kEAGAIN) {
+      if ((in >= 0 && is_nonblocking((u32)in)) || (out >= 0 && is_nonblocking((u32)out))) return n;
+      const bool has_input = in < 0 || is_ready(in, kPollIn), has_room = out < 0 || is_ready(out, kPollOut);
+      const i64 r = !has_input ? wait_for(t, (u32)in, kPollIn, -1, false)
+                               : wait_for(t, (u32)(out < 0 ? in : out), kPollOut, -1, has_room);
+      if (r != -kEINTR && r != kNotMade) continue;
+    }
+    if (pending_restarts(t)) deliver_pending(t, kBeforeCall);
     else if (signal_is_due(t)) return -kEINTR;
   }
 }

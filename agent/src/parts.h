@@ -20,7 +20,7 @@
 namespace understudy {
 
 // clang-format off
-enum : u32 { kSysReadv = 19, kSysWritev = 20, kSysSendto = 44, kSysRecvfrom = 45, kSysSendmsg = 46, kSysRecvmsg = 47, kSysSendmmsg = 307, kSysPwritev2 = 328 };
+enum : u32 { kSysReadv = 19, kSysWritev = 20, kSysSendfile = 40, kSysSendto = 44, kSysRecvfrom = 45, kSysSendmsg = 46, kSysRecvmsg = 47, kSysSplice = 275, kSysTee = 276, kSysVmsplice = 278, kSysSendmmsg = 307, kSysPwritev2 = 328 };
 // clang-format on
 inline constexpr i64 kEPIPE = 32, kEOPNOTSUPP = 95;
 inline constexpr u64 kRwfNowait = 8, kMsgOob = 1, kMsgDontwait = 0x40;
@@ -79,6 +79,11 @@ inline i64 in_parts(Thread* t, const Call& c) {
 // record, pairs: a call that takes a message out of a unix socket, and its result. `asked`: instead of the third argument.
 bool takes_message(Thread* t, const Call& c);
 i64 take_message(Thread* t, const Call& c, u64 asked);
+
+// record, pairs: sendfile, splice, tee, vmsplice, to or from a pipe of the group's. They may always give less than was asked for: one step
+// that does not block is all of the call.
+bool moves_data(Thread* t, const Call& c);
+i64 move_data(Thread* t, const Call& c);
 
 // Both modes: whether a write gave less than the call asks for, as it does when a signal comes in its middle.
 bool is_cut_short(const Call& c, i64 ret);

@@ -21,7 +21,7 @@ enum : u32 {
   kCapset = 126, kUtime = 132, kMknod = 133, kSetpriority = 141, kSchedSetscheduler = 144, kChroot = 161, kSetxattr = 188, kLsetxattr = 189,
   kFsetxattr = 190, kRemovexattr = 197, kLremovexattr = 198, kFremovexattr = 199, kSchedSetaffinity = 203, kEpollCreate = 213, kGetdents64 = 217,
   kEpollCtl = 233, kUtimes = 235, kInotifyInit = 253, kInotifyAddWatch = 254, kInotifyRmWatch = 255, kMkdirat = 258, kMknodat = 259,
-  kFchownat = 260, kFutimesat = 261, kUnlinkat = 263, kRenameat = 264, kLinkat = 265, kSymlinkat = 266, kFchmodat = 268, kSplice = 275, kUtimensat = 280,
+  kFchownat = 260, kFutimesat = 261, kUnlinkat = 263, kRenameat = 264, kLinkat = 265, kSymlinkat = 266, kFchmodat = 268, kSplice = 275, kTee = 276, kVmsplice = 278, kUtimensat = 280,
   kSignalfd = 282, kTimerfdCreate = 283, kEventfd = 284, kTimerfdSettime = 286, kAccept4 = 288, kSignalfd4 = 289, kEventfd2 = 290,
   kEpollCreate1 = 291, kPipe2 = 293, kInotifyInit1 = 294, kRecvmmsg = 299, kSendmmsg = 307, kRenameat2 = 316,
   kCopyFileRange = 326, kPidfdOpen = 434, kOpenat2 = 437, kFchmodat2 = 452, kFlock = 73, kGetsockname = 51,
@@ -269,7 +269,7 @@ void shadow_call(Thread* t, const Call& c, i64 ret) {
   if (describe(c.nr).carries_data()) return carry_out(t, c, ret);
   switch (c.nr) {
     case kSysRead: case kReadv: case kRecvfrom: case kRecvmsg: case kRecvmmsg: return bring_in(t, c, ret);
-    case kSendfile: return send_file(t, c, ret);
+    case kSendfile: case kSplice: case kTee: case kVmsplice: return move_again(t, c, ret);
 
     case kSysOpen: case kSysOpenat: case kCreat: case kOpenat2:
       open_file(t, c, ret);

@@ -20,6 +20,8 @@ constexpr int16_t kPollIn = 1, kPollOut = 4;
 
 u8 g_scratch[64 << 10];  // used only while this thread has the baton
 
+}  // namespace
+
 bool ready(u32 fd, int16_t what) {
   struct {
     i32 fd;
@@ -27,6 +29,36 @@ bool ready(u32 fd, int16_t what) {
   } p{(i32)fd, what, 0};
   return sys(kPoll, &p, 1, 0) == 1 && (p.revents & what);
 }
+bool readable(u32 fd) { return ready(fd, kPollIn); }
+
+bool grow_pipe(u32 fd) {
+  i64 size = sys(kSysFcntl, fd, 1032 /* F_GETPIPE_SZ */);
+  return !is_error(size) && !is_error(sys(kSysFcntl, fd, 1031 /* F_SETPIPE_SZ */, size * 2));
+}
+
+RoomySocket::RoomySocket(u32 fd) : fd_(fd) {
+  constexpr i32 kRoom = 4 << 20;
+  u32 len = sizeof before_;
+  if (sys(kGetsockopt, fd_, kSolSocket, 7 /* SO_SNDBUF */, &before_, &len) != 0) before_ = 0;
+  else set(kRoom);
+}
+RoomySocket::~RoomySocket() {
+  if (before_) set(before_ / 2);  // the kernel doubles what it is given
+}
+void RoomySocket::set(i32 half) {
+  if (sys(kSetsockopt, fd_, kSolSocket, 32 /* SO_SNDBUFFORCE */, &half, sizeof half) != 0)
+    sys(kSetsockopt, fd_, kSolSocket, 7, &half, sizeof half);
+}
+
+[[noreturn]] void no_room(Thread* t, bool socket) {
+  diverge(t, nullptr, abi::kKindPlace,
+          socket ? "a unix socket of the replica has no room for what the primary's had, and cannot be made larger: raise "
+                   "net.core.wmem_max or net.unix.max_dgram_qlen"
+                 : "a pipe of the replica has no room for what the primary's had, and cannot be made larger: raise "
+                   "fs.pipe-max-size and fs.pipe-user-pages-soft");
+}
+
+namespace {
 
 u64 total_data(const Call& c, i64 ret) {
   u64 total = 0;
@@ -43,41 +75,13 @@ void add_to_counter(void* self, void* addr, u64 len) {
   if (!ready(s.fd, kPollOut) || sys(kSysWrite, s.fd, addr, len) != (i64)len) storage_differs(s.thread);
 }
 
-bool grow_pipe(u32 fd) {
-  i64 size = sys(kSysFcntl, fd, 1032 /* F_GETPIPE_SZ */);
-  return !is_error(size) && !is_error(sys(kSysFcntl, fd, 1031 /* F_SETPIPE_SZ */, size * 2));
-}
-
-// The buffer counts only while something is sent. SO_SNDBUFFORCE needs a privilege that the guest may not have; without it the
-// administrator's limit remains.
-struct RoomySocket {
-  u32 fd;
-  i32 before = 0;
-  static constexpr i32 kRoom = 4 << 20;
-  explicit RoomySocket(u32 fd) : fd(fd) {
-    u32 len = sizeof before;
-    if (sys(kGetsockopt, fd, kSolSocket, 7 /* SO_SNDBUF */, &before, &len) != 0) before = 0;
-    else set(kRoom);
-  }
-  void set(i32 half) {
-    if (sys(kSetsockopt, fd, kSolSocket, 32 /* SO_SNDBUFFORCE */, &half, sizeof half) != 0)
-      sys(kSetsockopt, fd, kSolSocket, 7, &half, sizeof half);
-  }
-  ~RoomySocket() {
-    if (before) set(before / 2);  // the kernel doubles what it is given
-  }
-};
-
 void fill_pipe(Thread* t, const Call& c, u64 from, u64 to) {
   const u32 fd = (u32)c.args[0];
   while (from < to) {
     i64 n = hand_over(t, c, false, from, to);
     if (n > 0) from += (u64)n;
     else if (n != -kEAGAIN) storage_differs(t);
-    else if (!grow_pipe(fd))
-      diverge(t, nullptr, abi::kKindPlace,
-              "a pipe of the replica has no room for what the primary's had, and cannot be made larger: raise "
-              "fs.pipe-max-size and fs.pipe-user-pages-soft");
+    else if (!grow_pipe(fd)) no_room(t, false);
   }
 }
 
@@ -90,18 +94,13 @@ void fill_socket(Thread* t, const Call& c, u64 from, u64 to) {
       RoomySocket roomy(fd);
       n = hand_over(t, c, true, from, to);
     }
-    if (n == -kEAGAIN)
-      diverge(t, nullptr, abi::kKindPlace,
-              "a unix socket of the replica has no room for what the primary's had, and cannot be made larger: raise "
-              "net.core.wmem_max or net.unix.max_dgram_qlen");
+    if (n == -kEAGAIN) no_room(t, true);
     if (n <= 0) return;
     from += (u64)n;
   }
 }
 
 }  // namespace
-
-bool readable(u32 fd) { return ready(fd, kPollIn); }
 
 bool is_placeholder(u32 fd) {
   Text link;
@@ -165,6 +164,15 @@ void carry_out(Thread* t, const Call& c, i64 ret) {
   }
 }
 
+void drain_pipe(Thread* t, u32 fd, u64 left) {
+  while (left) {
+    if (!readable(fd)) storage_differs(t);
+    i64 n = sys(kSysRead, fd, g_scratch, left < sizeof g_scratch ? left : sizeof g_scratch);
+    if (n <= 0) storage_differs(t);
+    left -= (u64)n;
+  }
+}
+
 void shadow_part(Thread* t, const Call& c, u64 from, u64 to) {
   switch (fd_kind(t, (u32)c.args[0])) {
     case kFdPipe: return fill_pipe(t, c, from, to);
@@ -175,15 +183,6 @@ void shadow_part(Thread* t, const Call& c, u64 from, u64 to) {
 }
 
 namespace {
-
-void drain_pipe(Thread* t, u32 fd, u64 left) {
-  while (left) {
-    if (!readable(fd)) storage_differs(t);
-    i64 n = sys(kSysRead, fd, g_scratch, left < sizeof g_scratch ? left : sizeof g_scratch);
-    if (n <= 0) storage_differs(t);
-    left -= (u64)n;
-  }
-}
 
 bool is_anonymous_pipe(u32 fd) {
   Text link;
@@ -276,21 +275,6 @@ u64 tell_file(u64 cookie, u32 in, i64 from, u64 count) {
     sent += (u64)n;
   }
   return sent;
-}
-
-void send_file(Thread* t, const Call& c, i64 ret) {
-  u32 out = (u32)c.args[0], in = (u32)c.args[1];
-  if (ret <= 0) return;
-  // The kernel has written the new offset back by now, and replay has put it there.
-  i64 from = c.args[2] ? *(const i64*)c.args[2] - ret : sys(kSysLseek, in, 0, 1);
-  if (fd_kind(t, out) == kFdTcp) {
-    if (tell_file(socket_cookie(out), in, from, (u64)ret) != (u64)ret) storage_differs(t);
-    if (!c.args[2]) sys(kSysLseek, in, ret, 1);
-    return;
-  }
-  if (fd_kind(t, out) == kFdOutside || fd_kind(t, out) == kFdFifo) return;
-  i64 offset = from;
-  must_equal(t, sys(kSendfile, out, in, c.args[2] ? &offset : nullptr, ret), ret);
 }
 
 }  // namespace understudy

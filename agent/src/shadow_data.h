@@ -29,9 +29,25 @@ bool is_placeholder(u32 fd);
 
 void carry_out(Thread* t, const Call& c, i64 ret);  // a call that carries data, behind the parts that have been handed over
 void bring_in(Thread* t, const Call& c, i64 ret);
-void send_file(Thread* t, const Call& c, i64 ret);
+void move_again(Thread* t, const Call& c, i64 ret);  // sendfile, splice, tee, vmsplice
 // Tells what `count` bytes of the file, from the position on, are sent to the stream; returns how many there are.
 u64 tell_file(u64 cookie, u32 in, i64 from, u64 count);
+bool ready(u32 fd, int16_t what);  // poll's POLLIN, POLLOUT
+bool grow_pipe(u32 fd);
+void drain_pipe(Thread* t, u32 fd, u64 left);
+// The buffer of a socket counts only while something is sent. SO_SNDBUFFORCE needs a privilege that the guest may not have; without it
+// the administrator's limit remains.
+class RoomySocket {
+ public:
+  explicit RoomySocket(u32 fd);
+  ~RoomySocket();
+
+ private:
+  void set(i32 half);
+  u32 fd_;
+  i32 before_ = 0;
+};
+[[noreturn]] void no_room(Thread* t, bool socket);
 void tell_sent(void* cookie, void* addr, u64 len);  // a visitor of data that a stream is sent
 
 }  // namespace understudy

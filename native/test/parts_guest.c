@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/uio.h>
@@ -423,6 +424,112 @@ static void narrow(void) {
   say("narrow: %d %d %x\n", size, right, ended(child));
 }
 
+// ---- data that the program does not see ------------------------------------------------------------------------------------
+static int data_file(void) {
+  char name[300];
+  snprintf(name, sizeof name, "%s-data", getenv("OUT") == NULL ? "/tmp/parts" : getenv("OUT"));
+  int fd = open(name, O_CREAT | O_TRUNC | O_RDWR, 0600);
+  if (fd < 0 || write(fd, data, kBig) != kBig || lseek(fd, 0, SEEK_SET) != 0) fail(name);
+  unlink(name);
+  return fd;
+}
+
+// Each call may give less than is asked for.
+static int by_sendfile(int fd, int file) {
+  for (size_t at = 0; at < kBig;) {
+    ssize_t n = sendfile(fd, file, NULL, kBig - at);
+    if (n <= 0) return 0;
+    at += (size_t)n;
+  }
+  return lseek(file, 0, SEEK_CUR) == kBig;
+}
+static int by_splice(int fd, int file) {
+  off_t at = 0;
+  while (at < kBig)
+    if (splice(file, &at, fd, NULL, kBig - (size_t)at, 0) <= 0) return 0;
+  return 1;
+}
+static int by_vmsplice(int fd, int file) {
+  (void)file;
+  for (size_t at = 0; at < kBig;) {
+    struct iovec piece = {data + at, kBig - at};
+    ssize_t n = vmsplice(fd, &piece, 1, 0);
+    if (n <= 0) return 0;
+    at += (size_t)n;
+  }
+  return 1;
+}
+
+static void moved(const char* name, int (*mover)(int, int)) {
+  int file = data_file();
+  open_ends(0);
+  pid_t child = fork();
+  if (child == 0) {
+    close(ends[0]);
+    _exit(mover(ends[1], file) ? 3 : 4);
+  }
+  close(ends[1]);
+  int right = read_all(ends[0], 40000, kBig);
+  close(ends[0]);
+  close(file);
+  say("%s: %d %x\n", name, right, ended(child));
+}
+
+// From a pipe through another one, and through a socket.
+static void passed_on(void) {
+  int middle[2], sockets[2];
+  open_ends(0);
+  if (pipe(middle) || socketpair(AF_UNIX, SOCK_STREAM, 0, sockets)) fail("ends");
+  pid_t writer = fork();
+  if (writer == 0) _exit(write(ends[1], data, kBig) == kBig ? 3 : 4);
+  pid_t first = fork();
+  if (first == 0) {
+    ssize_t n;
+    close(ends[1]);
+    while ((n = splice(ends[0], NULL, middle[1], NULL, 30000, 0)) > 0) {}
+    _exit(n == 0 ? 3 : 4);
+  }
+  close(middle[1]);
+  pid_t second = fork();
+  if (second == 0) {
+    ssize_t n;
+    close(ends[1]);
+    while ((n = splice(middle[0], NULL, sockets[1], NULL, 50000, 0)) > 0) {}
+    _exit(n == 0 ? 3 : 4);
+  }
+  close(ends[0]);
+  close(ends[1]);
+  close(middle[0]);
+  close(sockets[1]);
+  int right = read_all(sockets[0], 20000, kBig);
+  close(sockets[0]);
+  say("passed on: %d %x", right, ended(writer));
+  say(" %x", ended(first));
+  say(" %x\n", ended(second));
+}
+
+static void teed(void) {
+  int other[2];
+  open_ends(0);
+  if (pipe(other)) fail("pipe");
+  pid_t writer = fork();
+  if (writer == 0) _exit(write(ends[1], data, 200000) == 200000 ? 3 : 4);
+  close(ends[1]);
+  size_t at = 0;
+  int same = 1;
+  for (ssize_t n; (n = tee(ends[0], other[1], 10000, 0)) > 0; at += (size_t)n) {
+    static char a[10000], b[10000];
+    ssize_t one = 0, two = 0;
+    while (one < n) one += read(ends[0], a + one, (size_t)(n - one));
+    while (two < n) two += read(other[0], b + two, (size_t)(n - two));
+    same = same && memcmp(a, b, (size_t)n) == 0 && memcmp(a, data + at, (size_t)n) == 0;
+  }
+  close(ends[0]);
+  close(other[0]);
+  close(other[1]);
+  say("tee: %zu %d %x\n", at, same, ended(writer));
+}
+
 static void messages(int type, int named) {
   socklen_t len;
   const struct sockaddr_un name = name_of("messages", &len);
@@ -495,5 +602,10 @@ int main(int argc, char** argv) {
   SCENE(messages(SOCK_SEQPACKET, 0));
   SCENE(messages(SOCK_DGRAM, 0));
   SCENE(messages(SOCK_DGRAM, 1));
+  SCENE(moved("sendfile", by_sendfile));
+  SCENE(moved("splice", by_splice));
+  SCENE(moved("vmsplice", by_vmsplice));
+  SCENE(passed_on());
+  SCENE(teed());
   return write(fd, result, (size_t)used) == used ? 5 : 1;
 }
