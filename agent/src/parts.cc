@@ -16,10 +16,6 @@ constexpr int16_t kPollIn = 1, kPollOut = 4;
 constexpr i64 kSecond = 1'000'000'000, kGlanceNs = 1'000'000;
 constexpr u32 kPiecesMax = kBounceSize / sizeof(Piece) / 2;  // more than UIO_MAXIOV
 
-struct MessageHeader {  // struct user_msghdr
-  u64 name, name_len, pieces, piece_count, control, control_len, flags;
-};
-
 // What the call asks to be written. The kernel has read the vectors in this very call.
 u64 asked_for(const Call& c) {
   if (c.nr == kSysWrite || c.nr == kSysSendto) return c.args[2];

@@ -46,6 +46,9 @@ inline bool goes_in_parts(Thread* t, const Call& c) {
   }
 }
 
+struct MessageHeader {  // struct user_msghdr
+  u64 name, name_len, pieces, piece_count, control, control_len, flags;
+};
 struct Piece {  // struct iovec
   u64 base, len;
 };

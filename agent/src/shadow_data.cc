@@ -15,8 +15,13 @@ enum : u32 {
   kPwritev = 296, kRecvmmsg = 299,
 };
 // clang-format on
-constexpr u64 kWaitall = 0x100, kSolSocket = 1;
+constexpr u64 kWaitall = 0x100, kCmsgCloexec = 0x40000000, kSolSocket = 1;
 constexpr int16_t kPollIn = 1, kPollOut = 4;
+
+struct ManyHeader {  // struct mmsghdr
+  MessageHeader header;
+  u32 len, pad;
+};
 
 u8 g_scratch[64 << 10];  // used only while this thread has the baton
 
@@ -192,8 +197,9 @@ bool is_anonymous_pipe(u32 fd) {
   return sys(kReadlink, link.buf, name, sizeof name) == sizeof name && name[0] == 'p' && name[4] == ':';
 }
 
-// Descriptors that have come along. An anonymous pipe among them is one of the group's: both its ends are here.
-void note_received(Thread* t, const u8* control, u64 len) {
+// Calls f with the address of each descriptor's number in a control buffer.
+template <class F>
+void each_passed(u8* control, u64 len, F f) {
   struct Head {  // struct cmsghdr
     u64 len;
     i32 level, type;
@@ -202,16 +208,38 @@ void note_received(Thread* t, const u8* control, u64 len) {
     const Head& h = *(const Head*)(control + at);
     if (h.len < sizeof(Head) || h.len > len - at) return;
     if (h.level == (i32)kSolSocket && h.type == 1 /* SCM_RIGHTS */)
-      for (u64 i = sizeof(Head); i + 4 <= h.len; i += 4) {
-        const u32 fd = *(const u32*)(control + at + i);
-        remember_fd(t, fd, is_anonymous_pipe(fd) ? kFdPipe : kFdUnknown);
-      }
+      for (u64 i = sizeof(Head); i + 4 <= h.len; i += 4) f((u32*)(control + at + i));
     at += round_up(h.len, 8);
   }
 }
 
+// Descriptors that have come along get the numbers that the journal has. An anonymous pipe among them is one of the group's: both its
+// ends are here.
+void place_received(Thread* t, const MessageHeader& recorded, u8* control, u64 len, bool cloexec) {
+  u32 here[256], wanted[256], count = 0, found = 0;  // SCM_MAX_FD is 253
+  each_passed((u8*)recorded.control, recorded.control_len, [&](const u32* fd) {
+    if (count < 256) wanted[count++] = *fd;
+  });
+  each_passed(control, len, [&](const u32* fd) {
+    if (found < 256) here[found++] = *fd;
+  });
+  // First to numbers that are free for certain, so that none takes another's.
+  for (u32 i = 0; i < found; ++i) {
+    const i64 moved = sys(kSysFcntl, here[i], 1030 /* F_DUPFD_CLOEXEC */, 512);
+    sys(kSysClose, here[i]);
+    here[i] = (u32)moved;
+  }
+  for (u32 i = 0; i < found; ++i) {
+    if (i < count) {
+      sys(kSysDup3, here[i], wanted[i], cloexec ? 02000000 : 0);
+      remember_fd(t, wanted[i], is_anonymous_pipe(wanted[i]) ? kFdPipe : kFdUnknown);
+    }
+    sys(kSysClose, here[i]);  // one for which the guest had no room
+  }
+}
+
 // Data that came in from a socket of the group: taken out here too, with the descriptors that may have come along.
-void drain_socket(Thread* t, const Call& c, u64 left, u64 flags) {
+void drain_socket(Thread* t, const Call& c, u64 left, u64 flags, const MessageHeader* recorded) {
   const u32 fd = (u32)c.args[0];
   const bool stream = fd_kind(t, fd) == kFdUnix;
   for (bool any = false; left; any = true) {
@@ -220,16 +248,12 @@ void drain_socket(Thread* t, const Call& c, u64 left, u64 flags) {
       void* base;
       u64 len;
     } piece{g_scratch + 4096, stream && left < room ? left : room};
-    struct {
-      u64 name, namelen;
-      void* iov;
-      u64 iovlen;
-      void* control;
-      u64 controllen;
-      u64 flags;
-    } m{0, 0, &piece, 1, g_scratch, c.nr == kRecvmsg || c.nr == kRecvmmsg ? 4096ull : 0, 0};
+    MessageHeader m{};
+    m.pieces = (u64)&piece;
+    m.piece_count = 1;
+    if (recorded && recorded->control) m.control = (u64)g_scratch, m.control_len = 4096;
     i64 n = sys(kRecvmsg, fd, &m, (flags & ~(kPeek | kWaitall)) | kDontwait);
-    if (n >= 0) note_received(t, g_scratch, m.controllen);
+    if (n >= 0 && m.control) place_received(t, *recorded, g_scratch, m.control_len, flags & kCmsgCloexec);
     if (!stream) return;
     if (n <= 0 && any) storage_differs(t);
     if (n <= 0) return;  // its peer is outside the group
@@ -238,11 +262,6 @@ void drain_socket(Thread* t, const Call& c, u64 left, u64 flags) {
 }
 
 }  // namespace
-
-struct ManyHeader {  // struct mmsghdr
-  u64 header[7];
-  u32 len, pad;
-};
 
 void bring_in(Thread* t, const Call& c, i64 ret) {
   u32 fd = (u32)c.args[0];
@@ -256,8 +275,12 @@ void bring_in(Thread* t, const Call& c, i64 ret) {
       return;
     case kFdUnix:
     case kFdMessages:
-      if (c.nr != kRecvmmsg) return drain_socket(t, c, (u64)ret, flags);
-      for (i64 i = 0; i < ret; ++i) drain_socket(t, c, ((const ManyHeader*)c.args[1])[i].len, flags);
+      if (c.nr != kRecvmmsg)
+        return drain_socket(t, c, (u64)ret, flags, c.nr == kRecvmsg ? (const MessageHeader*)c.args[1] : nullptr);
+      for (i64 i = 0; i < ret; ++i) {
+        const ManyHeader& one = ((const ManyHeader*)c.args[1])[i];
+        drain_socket(t, c, one.len, flags, &one.header);
+      }
       return;
     case kFdFile: sys(kSysLseek, fd, ret, 1); return;
     default: return;
