@@ -21,7 +21,7 @@ enum FdKind : u8 {
   kFdDatagram,  // UDP and raw sockets
   kFdUnix,      // a stream
   kFdMessages,  // a unix socket of messages: datagrams, or in sequence
-  kFdCounter,  // eventfd, timerfd, signalfd, inotify, epoll: anonymous inodes
+  kFdCounter,   // eventfd, timerfd, signalfd, inotify, epoll: anonymous inodes
 };
 
 FdKind fd_kind(Thread* t, u32 fd);

@@ -57,10 +57,11 @@ void RoomySocket::set(i32 half) {
 
 [[noreturn]] void no_room(Thread* t, bool socket) {
   diverge(t, nullptr, abi::kKindPlace,
-          socket ? "a unix socket of the replica has no room for what the primary's had, and cannot be made larger: raise "
-                   "net.core.wmem_max or net.unix.max_dgram_qlen"
-                 : "a pipe of the replica has no room for what the primary's had, and cannot be made larger: raise "
-                   "fs.pipe-max-size and fs.pipe-user-pages-soft");
+          socket
+              ? "a unix socket of the replica has no room for what the primary's had, and cannot be made larger: raise "
+                "net.core.wmem_max or net.unix.max_dgram_qlen"
+              : "a pipe of the replica has no room for what the primary's had, and cannot be made larger: raise "
+                "fs.pipe-max-size and fs.pipe-user-pages-soft");
 }
 
 namespace {

@@ -27,7 +27,8 @@ inline i64 make(const Call& c) {
 bool readable(u32 fd);
 bool is_placeholder(u32 fd);
 
-void carry_out(Thread* t, const Call& c, i64 ret);  // a call that carries data, behind the parts that have been handed over
+void carry_out(Thread* t, const Call& c,
+               i64 ret);  // a call that carries data, behind the parts that have been handed over
 void bring_in(Thread* t, const Call& c, i64 ret);
 void move_again(Thread* t, const Call& c, i64 ret);  // sendfile, splice, tee, vmsplice
 // Tells what `count` bytes of the file, from the position on, are sent to the stream; returns how many there are.

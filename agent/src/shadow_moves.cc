@@ -18,7 +18,7 @@ enum : u32 { kSendfile = 40, kSplice = 275, kTee = 276, kVmsplice = 278 };
 // clang-format on
 constexpr u64 kNonblock = 2;  // SPLICE_F_NONBLOCK
 constexpr int16_t kPollIn = 1, kPollOut = 4;
-u8 g_moved[32 << 10];         // used only while this thread has the baton
+u8 g_moved[32 << 10];  // used only while this thread has the baton
 
 // Repeats until everything is moved. The offsets are null or the agent's own.
 void splice_all(Thread* t, u32 in, i64* from, u32 out, i64* to, u64 left) {
@@ -62,7 +62,8 @@ void move(Thread* t, u32 in, u64 in_at, u32 out, u64 out_at, i64 ret) {
   if (to == kFdPipe || to == kFdFile || to == kFdUnix) {
     if (!in_here)
       diverge(t, nullptr, abi::kKindPlace,
-              "data came in by splice or sendfile from outside the program: the journal does not have them for the replica");
+              "data came in by splice or sendfile from outside the program: the journal does not have them for the "
+              "replica");
     if (to == kFdUnix) {
       // The kernel waits for room in a socket, whatever it is told; with this much it need not.
       const RoomySocket roomy(out);

@@ -35,8 +35,8 @@ struct RecordOptions {
   uint64_t checkpoint_every_ms = 0;  // 0: only when asked
   // A primary's journal, which hot replicas can follow; no output waits, for there is no backup.
   bool as_primary = false;
-  bool checkpoint_kernel = false;    // they say what the program has open, too: replicas can be made of them
-  uint32_t checkpoint_keep = 0;      // so many of the newest; 0: all
+  bool checkpoint_kernel = false;  // they say what the program has open, too: replicas can be made of them
+  uint32_t checkpoint_keep = 0;    // so many of the newest; 0: all
   std::optional<Namespaces> isolation;
 };
 

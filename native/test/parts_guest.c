@@ -126,7 +126,8 @@ static void passed(void) {
     } control;
     memset(&control, 0, sizeof control);
     struct iovec piece = {data, kBig};
-    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    struct msghdr message = {
+        .msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     struct cmsghdr* head = CMSG_FIRSTHDR(&message);
     *head = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
     memcpy(CMSG_DATA(head), &inner[1], sizeof(int));
@@ -142,7 +143,8 @@ static void passed(void) {
       struct cmsghdr align;
     } control;
     struct iovec piece = {box + at, kBig - at < 9000 ? kBig - at : 9000};
-    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    struct msghdr message = {
+        .msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     ssize_t n = recvmsg(ends[0], &message, 0);
     if (n <= 0) break;
     at += (size_t)n;
@@ -565,10 +567,10 @@ int main(int argc, char** argv) {
   int scene = 0;
   // A child that has not come far enough to catch it must not be killed by it.
   signal(SIGUSR2, SIG_IGN);
-#define SCENE(call)                                                  \
-  do {                                                               \
-    scene++;                                                         \
-    if (only == NULL || atoi(only) == scene) call;                   \
+#define SCENE(call)                                \
+  do {                                             \
+    scene++;                                       \
+    if (only == NULL || atoi(only) == scene) call; \
   } while (0)
   SCENE(whole("pipe", 0, by_write, 5000));
   SCENE(whole("pipe, writev", 0, by_writev, 200000));
