@@ -563,7 +563,7 @@ int main(int argc, char** argv) {
   if (argc > 1 && strcmp(argv[1], "emit") == 0) return write(1, data, kBig) == kBig ? 3 : 4;
   const char* only = getenv("SCENE");
   const char* path = getenv("OUT");
-  int fd = path == NULL ? 1 : open(path, O_CREAT | O_WRONLY | O_APPEND, 0666);
+  int fd = path == NULL ? 1 : open(path, O_CREAT | O_WRONLY, 0666);
   int scene = 0;
   // A child that has not come far enough to catch it must not be killed by it.
   signal(SIGUSR2, SIG_IGN);
