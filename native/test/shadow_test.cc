@@ -390,7 +390,6 @@ Recorded record_guest(const Paths& paths, std::vector<std::string> command, int 
   record.kick_after_ms = 2;
   record.isolation = isolation_of(paths);
   record.checkpoint_kernel = true;
-  record.as_primary = true;
   record.checkpoint_every_ms = uint64_t(every_ms);
   Watcher w;
   Recorded out;
