@@ -25,8 +25,9 @@ enum EventKind : int32_t {
   kEvExit = -14,  // A thread of the group ended.
   kEvSpawn = -15,  // A thread or process of the group begins.
   kEvEndpoint = -16,  // Primaries only: the address that the next accept (the peer) or connect (the own one) of this thread has to do with. A hot replica needs it; the guest may not have asked.
+  kEvPart = -17,  // Primaries only: a write to a pipe or unix socket has handed over a part of its data and waits for room; its own event follows when it is over, unless its thread ends before.
 };
-inline constexpr int kEventKinds = 16;
+inline constexpr int kEventKinds = 17;
 
 inline constexpr uint8_t kEventElements[kEventKinds] = {
     2,  // SWITCH: gtid
@@ -45,8 +46,9 @@ inline constexpr uint8_t kEventElements[kEventKinds] = {
     4,  // EXIT: gtid, wholeProcess, status
     4,  // SPAWN: gtid, process, tid
     2,  // ENDPOINT: address
+    3,  // PART: nr, done
 };
 constexpr unsigned event_elements(EventKind kind) { return kEventElements[-1 - kind]; }
-static_assert(event_elements(kEvEndpoint) == 2);
+static_assert(event_elements(kEvPart) == 3);
 
 }  // namespace understudy

@@ -4,6 +4,7 @@
 
 #include "image.h"
 #include "live.h"
+#include "parts.h"
 #include "process.h"
 #include "report.h"
 #include "shadow.h"
@@ -280,6 +281,7 @@ void follow_events(Thread* t, Event& e, bool once) {
         consume_event(e);
         break;
       }
+      case kEvPart: follow_part(t, e); break;
       case kEvFile: {
         Event file = e;
         declare_blob(file);

@@ -41,7 +41,15 @@ u64 clock_ns() {
 }
 
 bool reaches_outside(FdKind kind) {
-  return kind == kFdTcp || kind == kFdDatagram || kind == kFdOutside || kind == kFdUnix;
+  switch (kind) {
+    case kFdTcp:
+    case kFdDatagram:
+    case kFdFifo:
+    case kFdOutside:
+    case kFdUnix:
+    case kFdMessages: return true;
+    default: return false;
+  }
 }
 
 // Opening a file on shared storage for writing may make it, or cut it.
@@ -214,7 +222,10 @@ void append_endpoint(Thread* t, const Call& c, i64 ret) {
 }
 
 bool caps_input(Thread* t, const Call& c) {
-  return (c.nr == kSysRead || c.nr == kRecvfrom) && c.args[2] > kInputMax && fd_kind(t, (u32)c.args[0]) != kFdFile;
+  constexpr u64 kWaitall = 0x100;
+  if (c.args[2] <= kInputMax || (c.nr != kSysRead && c.nr != kRecvfrom)) return false;
+  if (c.nr == kRecvfrom && (c.args[3] & kWaitall)) return false;
+  return fd_kind(t, (u32)c.args[0]) != kFdFile;
 }
 
 }  // namespace understudy

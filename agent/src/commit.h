@@ -22,7 +22,7 @@ void commit_after(Thread* t, const Call& c, i64 ret);     // its event has been 
 void append_endpoint(Thread* t, const Call& c, i64 ret);  // accept, connect: ENDPOINT, before the call's own event
 
 // The most that an input call may be asked for: its data then fits into the call's own event, and the journal cannot end in the
-// middle of it. Streams may always return less.
+// middle of it. Streams may always return less, unless the guest insists (MSG_WAITALL).
 inline constexpr u64 kInputMax = 60 << 10;
 bool caps_input(Thread* t, const Call& c);
 

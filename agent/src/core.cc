@@ -10,6 +10,7 @@
 #include "host_time.h"
 #include "image.h"
 #include "live.h"
+#include "parts.h"
 #include "pids.h"
 #include "process.h"
 #include "report.h"
@@ -280,6 +281,7 @@ i64 replay_generic(Thread* t, const Call& c) {
     make_again(t, c, ret);
   if (US_UNLIKELY(c.nr == kSysSetrlimit || c.nr == kSysPrlimit) && !is_error(ret)) follow_stack_limit(t, c);
   if (US_UNLIKELY(shadowing())) shadow_call(t, c, ret);
+  t->part_done = 0;
   if (US_UNLIKELY(true_processes())) {
     if (c.nr == kSysWait4 || c.nr == kSysWaitid) {
       reap_again(t, c, ret);
@@ -481,6 +483,23 @@ void shorten_wait(Thread* t, u32 nr, u64* args) {
   args[at] = (u64)t->wait_left;
 }
 
+namespace {
+// record: appends the event of a call that may go the short way, and leaves it.
+[[noreturn]] inline __attribute__((always_inline)) void leave_fast(Thread* t, const FastPath& f, const FastCall& state,
+                                                                   i64 ret, bool pair) {
+  const Call& c = t->call;
+  if (US_UNLIKELY(!append_fast(t, f, state, ret))) leave_call(t, finish_recorded(t, c, ret));
+  if (US_UNLIKELY(pair)) commit_after(t, c, ret);
+  t->slot->events++;
+  t->regs.rax = (u64)ret;
+  t->regs.rcx = t->regs.rip;
+  t->regs.r11 = 0x246;
+  t->via_sud = 0;
+  if (US_UNLIKELY(t->pending_sig)) deliver_pending(t, kAfterCall);
+  agent_return(t);
+}
+}  // namespace
+
 extern "C" [[noreturn]] void agent_on_syscall(Thread* t) {
   Call& c = t->call;
   c.nr = (u32)t->regs.rax;
@@ -508,7 +527,8 @@ extern "C" [[noreturn]] void agent_on_syscall(Thread* t) {
     if (drain_call(t, ret)) leave_call(t, finish_recorded(t, c, ret));
   }
 
-  if (US_UNLIKELY(t->pending_sig)) deliver_pending(t, kBeforeCall);
+  // Not into the middle of a call that begins again: it ends with what it has done.
+  if (US_UNLIKELY(t->pending_sig) && !t->part_done) deliver_pending(t, kBeforeCall);
   if (US_UNLIKELY(g_hot.mono_offset)) {
     i64 ret;
     if (host_time_call(t, c, ret)) leave_call(t, ret);
@@ -521,6 +541,22 @@ extern "C" [[noreturn]] void agent_on_syscall(Thread* t) {
   if (US_UNLIKELY(pair)) {
     commit_before(t, c);
     if (caps_input(t, c)) asked = kInputMax;
+    if (goes_in_parts(t, c)) {
+      if (baton_wanted() && ++t->slice > kSliceEvents) baton_yield(t);
+      if (i64 ret = in_parts(t, c); US_LIKELY(ret != kNotInParts)) {
+        if (const FastPath& f = g_fast[c.nr]; US_LIKELY(fast_applies(f, c))) leave_fast(t, f, FastCall{}, ret, pair);
+        before_call(c, t->scratch);
+        leave_call(t, finish_recorded(t, c, ret));
+      }
+    } else if (US_UNLIKELY(takes_message(t, c))) {
+      if (baton_wanted() && ++t->slice > kSliceEvents) baton_yield(t);
+      before_call(c, t->scratch);
+      leave_call(t, finish_recorded(t, c, take_message(t, c, asked)));
+    } else if (US_UNLIKELY(moves_data(t, c))) {
+      if (baton_wanted() && ++t->slice > kSliceEvents) baton_yield(t);
+      before_call(c, t->scratch);
+      leave_call(t, finish_recorded(t, c, move_data(t, c)));
+    }
   }
   if (const FastPath& f = g_fast[c.nr < kFastCalls ? c.nr : kFastCalls - 1]; US_LIKELY(fast_applies(f, c))) {
     FastCall state;
@@ -531,15 +567,7 @@ extern "C" [[noreturn]] void agent_on_syscall(Thread* t) {
       fast_take_back(t, state);
       if (US_LIKELY(ret != -kEINTR && ret != kNotMade)) {
         if (US_UNLIKELY(pair) && f.kind == kFastPlain) append_endpoint(t, c, ret);
-        if (US_UNLIKELY(!append_fast(t, f, state, ret))) leave_call(t, finish_recorded(t, c, ret));
-        if (US_UNLIKELY(pair)) commit_after(t, c, ret);
-        t->slot->events++;
-        t->regs.rax = (u64)ret;
-        t->regs.rcx = t->regs.rip;
-        t->regs.r11 = 0x246;
-        t->via_sud = 0;
-        if (US_UNLIKELY(t->pending_sig)) deliver_pending(t, kAfterCall);
-        agent_return(t);
+        leave_fast(t, f, state, ret, pair);
       }
       if (ret == kNotMade || pending_restarts(t)) deliver_pending(t, kBeforeCall);
       if (ret == -kEINTR && t->pending_sig) leave_call(t, finish_recorded(t, c, ret));

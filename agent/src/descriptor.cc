@@ -23,7 +23,7 @@ FdKind ask(u32 fd) {
   if (sys(kSysFstat, fd, &st) != 0) return kFdUnknown;
   switch (st.mode & kFormat) {
     case kRegular: return kFdFile;
-    case kFifo: return kFdOutside;
+    case kFifo: return kFdFifo;
     case kCharacter: return (st.rdev >> 8 & 0xfff) == 1 ? kFdOther : kFdOutside;  // major 1: null, zero, random ...
     case kSocket: {
       i32 domain = 0, type = 0;
@@ -31,7 +31,7 @@ FdKind ask(u32 fd) {
       sys(kSysGetsockopt, fd, kSolSocket, kSoDomain, &domain, &len);
       len = 4;
       sys(kSysGetsockopt, fd, kSolSocket, kSoType, &type, &len);
-      if (domain == kAfUnix) return kFdUnix;
+      if (domain == kAfUnix) return type == kStream ? kFdUnix : kFdMessages;
       if (domain == kAfInet || domain == kAfInet6) return type == kStream ? kFdTcp : kFdDatagram;
       return kFdOther;
     }

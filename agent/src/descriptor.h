@@ -15,11 +15,13 @@ enum FdKind : u8 {
   kFdOther,  // directories, devices without memory, namespaces ...
   kFdFile,
   kFdPipe,     // made by the guest: both ends are in the group
-  kFdOutside,  // terminal, inherited pipe: whatever is written is seen by somebody else
+  kFdFifo,     // any other pipe: named, or inherited; somebody else may read what is written
+  kFdOutside,  // terminal: whatever is written is seen by somebody else
   kFdTcp,
   kFdDatagram,  // UDP and raw sockets
-  kFdUnix,
-  kFdCounter,  // eventfd, timerfd, signalfd, inotify, epoll: anonymous inodes
+  kFdUnix,      // a stream
+  kFdMessages,  // a unix socket of messages: datagrams, or in sequence
+  kFdCounter,   // eventfd, timerfd, signalfd, inotify, epoll: anonymous inodes
 };
 
 FdKind fd_kind(Thread* t, u32 fd);

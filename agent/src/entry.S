@@ -323,4 +323,4 @@ agent_vdso_begin:
 .balign 4096
 .section .rodata
 .globl agent_abi_version
-agent_abi_version: .long 14
+agent_abi_version: .long 15

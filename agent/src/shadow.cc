@@ -2,7 +2,9 @@
 #include "shadow.h"
 
 #include "net.h"
+#include "parts.h"
 #include "report.h"
+#include "shadow_data.h"
 #include "storage.h"
 #include "timers.h"
 
@@ -12,25 +14,22 @@ namespace {
 
 // clang-format off
 enum : u32 {
-  kPoll = 7, kIoctl = 16, kReadv = 19, kWritev = 20, kPipe = 22, kSendfile = 40, kSocket = 41, kConnect = 42, kAccept = 43, kSendto = 44,
+  kIoctl = 16, kReadv = 19, kWritev = 20, kPipe = 22, kSendfile = 40, kSocket = 41, kConnect = 42, kAccept = 43, kSendto = 44,
   kRecvfrom = 45, kSendmsg = 46, kRecvmsg = 47, kShutdown = 48, kBind = 49, kListen = 50, kSocketpair = 53, kSetsockopt = 54,
   kTruncate = 76, kChdir = 80, kFchdir = 81, kRename = 82, kMkdir = 83, kRmdir = 84, kCreat = 85, kLink = 86, kUnlink = 87, kSymlink = 88,
   kReadlink = 89, kChmod = 90, kFchmod = 91, kChown = 92, kFchown = 93, kLchown = 94, kUmask = 95, kSetgroups = 116,
   kCapset = 126, kUtime = 132, kMknod = 133, kSetpriority = 141, kSchedSetscheduler = 144, kChroot = 161, kSetxattr = 188, kLsetxattr = 189,
   kFsetxattr = 190, kRemovexattr = 197, kLremovexattr = 198, kFremovexattr = 199, kSchedSetaffinity = 203, kEpollCreate = 213, kGetdents64 = 217,
   kEpollCtl = 233, kUtimes = 235, kInotifyInit = 253, kInotifyAddWatch = 254, kInotifyRmWatch = 255, kMkdirat = 258, kMknodat = 259,
-  kFchownat = 260, kFutimesat = 261, kUnlinkat = 263, kRenameat = 264, kLinkat = 265, kSymlinkat = 266, kFchmodat = 268, kSplice = 275, kUtimensat = 280,
+  kFchownat = 260, kFutimesat = 261, kUnlinkat = 263, kRenameat = 264, kLinkat = 265, kSymlinkat = 266, kFchmodat = 268, kSplice = 275, kTee = 276, kVmsplice = 278, kUtimensat = 280,
   kSignalfd = 282, kTimerfdCreate = 283, kEventfd = 284, kTimerfdSettime = 286, kAccept4 = 288, kSignalfd4 = 289, kEventfd2 = 290,
-  kEpollCreate1 = 291, kPipe2 = 293, kInotifyInit1 = 294, kPwritev = 296, kRecvmmsg = 299, kSendmmsg = 307, kRenameat2 = 316,
-  kCopyFileRange = 326, kPwritev2 = 328, kPidfdOpen = 434, kOpenat2 = 437, kFchmodat2 = 452, kFlock = 73, kGetsockname = 51,
+  kEpollCreate1 = 291, kPipe2 = 293, kInotifyInit1 = 294, kRecvmmsg = 299, kSendmmsg = 307, kRenameat2 = 316,
+  kCopyFileRange = 326, kPidfdOpen = 434, kOpenat2 = 437, kFchmodat2 = 452, kFlock = 73, kGetsockname = 51,
 };
 // clang-format on
 constexpr u64 kCloexec = 02000000, kNonblock = 04000, kCreateFlag = 0100, kExclusive = 0200, kTruncateFlag = 01000;
-constexpr u64 kDontwait = 0x40, kPeek = 2;
 constexpr i32 kAtFdcwd = -100;
 constexpr i64 kEINPROGRESS = 115;
-constexpr char
-    kPlaceholder[] = "understudy:";  // memfd name of a placeholder: then the open flags in hex, a colon, the path
 
 u8 g_scratch[64 << 10];  // used only while this thread has the baton
 u8 g_endpoint[32];
@@ -48,23 +47,6 @@ void warn(Thread* t, const char* what, i64 fd) {
   tell(t, abi::kWarning, text);
 }
 
-[[noreturn]] void storage_differs(Thread* t) {
-  diverge(t, nullptr, abi::kKindPlace,
-          "the replica's own storage or descriptors give another result than the primary's did");
-}
-
-void must_equal(Thread* t, i64 here, i64 there) {
-  if (US_UNLIKELY(here != there)) storage_differs(t);
-}
-
-bool readable(u32 fd) {
-  struct {
-    i32 fd;
-    int16_t events, revents;
-  } p{(i32)fd, 1, 0};
-  return sys(kPoll, &p, 1, 0) == 1 && (p.revents & 1);
-}
-
 // The number that the primary had. The kernel gives the lowest free one, which is that number unless a descriptor before it
 // could not be followed.
 void place_fd(Thread* t, i64 here, i64 wanted) {
@@ -77,8 +59,6 @@ void place_fd(Thread* t, i64 here, i64 wanted) {
   sys(kSysDup3, here, wanted, flags == 1 ? kCloexec : 0);
   sys(kSysClose, here);
 }
-
-i64 make(const Call& c) { return raw_syscall(c.nr, c.args[0], c.args[1], c.args[2], c.args[3], c.args[4], c.args[5]); }
 
 void change_paths(Thread* t, const Call& c, i64 ret) {
   if (!changes_shared_path(c)) must_equal(t, make(c), ret);
@@ -104,168 +84,6 @@ void open_file(Thread* t, const Call& c, i64 ret) {
   place_fd(t, fd, ret);
 }
 
-bool is_placeholder(u32 fd) {
-  Text link;
-  char name[sizeof "/memfd:" + sizeof kPlaceholder];
-  link.str("/proc/self/fd/").dec(fd);
-  link.buf[link.len] = 0;
-  constexpr char kWanted[] = "/memfd:understudy:";
-  if (sys(kReadlink, link.buf, name, sizeof kWanted - 1) != sizeof kWanted - 1) return false;
-  for (u32 i = 0; i < sizeof kWanted - 1; ++i)
-    if (name[i] != kWanted[i]) return false;
-  return true;
-}
-
-// ---- data -------------------------------------------------------------------------------------------------------------
-u64 total_data(const Call& c, i64 ret) {
-  u64 total = 0;
-  visit_data(c, ret, Visitor{[](void* self, void*, u64 len) { *(u64*)self += len; }, &total});
-  return total;
-}
-
-void tell_sent(void* cookie, void* addr, u64 len) {
-  if (len) net_tell(abi::kNetSent, *(u64*)cookie, 0, addr, len);
-}
-
-struct WriteSink {
-  Thread* thread;
-  u32 fd;
-};
-void write_piece(void* self, void* addr, u64 len) {
-  WriteSink& s = *(WriteSink*)self;
-  const u8* p = (const u8*)addr;
-  while (len) {
-    i64 n = sys(kSysWrite, s.fd, p, len);
-    if (n == -kEINTR) continue;
-    if (n <= 0) storage_differs(s.thread);
-    p += n;
-    len -= (u64)n;
-  }
-}
-
-void carry_out(Thread* t, const Call& c, i64 ret) {
-  u32 fd = (u32)c.args[0];
-  if (ret <= 0) return;
-  switch (fd_kind(t, fd)) {
-    case kFdTcp: {
-      u64 cookie = socket_cookie(fd);
-      return visit_data(c, ret, Visitor{tell_sent, &cookie});
-    }
-    case kFdPipe:
-    case kFdCounter: {
-      WriteSink sink{t, fd};
-      return visit_data(c, ret, Visitor{write_piece, &sink});
-    }
-    case kFdUnix: {
-      Call again = c;
-      if (c.nr == kSendto || c.nr == kSendmmsg) again.args[3] |= kDontwait;
-      if (c.nr == kSendmsg) again.args[2] |= kDontwait;
-      make(again);  // a peer outside the group is not connected here: nothing is sent, as it must be
-      return;
-    }
-    case kFdFile: {
-      if (*control().shared_paths && is_placeholder(fd)) {
-        bool at_offset = c.nr == kSysPwrite || c.nr == kPwritev || (c.nr == kPwritev2 && (i64)c.args[3] != -1);
-        if (!at_offset) sys(kSysLseek, fd, ret, 1);
-        return;
-      }
-      u64 total = total_data(c, ret);
-      if (total != (u64)ret) storage_differs(t);
-      if (c.nr == kSysWrite) {
-        Call again = c;
-        again.args[2] = (u64)ret;  // the primary's write may have been a short one
-        must_equal(t, make(again), ret);
-      } else if (c.nr == kSysPwrite) {
-        Call again = c;
-        again.args[2] = (u64)ret;
-        must_equal(t, make(again), ret);
-      } else {
-        must_equal(t, make(c), ret);
-      }
-      return;
-    }
-    default: return;  // terminals, datagrams: not before it is live
-  }
-}
-
-void drain_pipe(Thread* t, u32 fd, u64 left) {
-  while (left) {
-    if (!readable(fd)) storage_differs(t);
-    i64 n = sys(kSysRead, fd, g_scratch, left < sizeof g_scratch ? left : sizeof g_scratch);
-    if (n <= 0) storage_differs(t);
-    left -= (u64)n;
-  }
-}
-
-// Data that came in from a socket of the group: taken out here too, with the descriptors that may have come along.
-void receive_again(u32 fd, u64 flags) {
-  struct {
-    void* base;
-    u64 len;
-  } piece{g_scratch + 4096, sizeof g_scratch - 4096};
-  struct {
-    u64 name, namelen;
-    void* iov;
-    u64 iovlen;
-    void* control;
-    u64 controllen;
-    u64 flags;
-  } m{0, 0, &piece, 1, g_scratch, 4096, 0};
-  sys(kRecvmsg, fd, &m, (flags & ~kPeek) | kDontwait);
-}
-
-void bring_in(Thread* t, const Call& c, i64 ret) {
-  u32 fd = (u32)c.args[0];
-  u64 flags = c.nr == kRecvfrom || c.nr == kRecvmmsg ? c.args[3] : c.nr == kRecvmsg ? c.args[2] : 0;
-  if (ret <= 0 || (flags & kPeek)) return;
-  switch (fd_kind(t, fd)) {
-    case kFdTcp: return net_tell(abi::kNetConsumed, socket_cookie(fd), (u64)ret);
-    case kFdPipe: return drain_pipe(t, fd, (u64)ret);
-    case kFdCounter:
-      if (readable(fd)) sys(kSysRead, fd, g_scratch, sizeof g_scratch);
-      return;
-    case kFdUnix:
-      if (c.nr == kSysRead || c.nr == kReadv) {
-        if (readable(fd))
-          sys(kRecvfrom, fd, g_scratch, (u64)ret < sizeof g_scratch ? (u64)ret : sizeof g_scratch, kDontwait, 0, 0);
-      } else if (readable(fd)) {
-        receive_again(fd, flags);
-      }
-      return;
-    case kFdFile: sys(kSysLseek, fd, ret, 1); return;
-    default: return;
-  }
-}
-
-// sendfile: what went out is in the replica's own copy of the file. `from`: the position before the call, -1: the file's own.
-u64 tell_file(Thread* t, u64 cookie, u32 in, i64 from, u64 count) {
-  u64 sent = 0;
-  while (sent < count) {
-    u64 want = count - sent < sizeof g_scratch ? count - sent : sizeof g_scratch;
-    i64 n = sys(kSysPread, in, g_scratch, want, from + (i64)sent);
-    if (n <= 0) break;
-    net_tell(abi::kNetSent, cookie, 0, g_scratch, (u64)n);
-    sent += (u64)n;
-  }
-  (void)t;
-  return sent;
-}
-
-void send_file(Thread* t, const Call& c, i64 ret) {
-  u32 out = (u32)c.args[0], in = (u32)c.args[1];
-  if (ret <= 0) return;
-  // The kernel has written the new offset back by now, and replay has put it there.
-  i64 from = c.args[2] ? *(const i64*)c.args[2] - ret : sys(kSysLseek, in, 0, 1);
-  if (fd_kind(t, out) == kFdTcp) {
-    if (tell_file(t, socket_cookie(out), in, from, (u64)ret) != (u64)ret) storage_differs(t);
-    if (!c.args[2]) sys(kSysLseek, in, ret, 1);
-    return;
-  }
-  if (fd_kind(t, out) == kFdOutside) return;
-  i64 offset = from;
-  must_equal(t, sys(kSendfile, out, in, c.args[2] ? &offset : nullptr, ret), ret);
-}
-
 // ---- sockets ------------------------------------------------------------------------------------------------------------
 u64 name_hash(const u8* p, u64 n) {
   u64 h = 0xcbf29ce484222325;
@@ -286,7 +104,7 @@ void bind_socket(Thread* t, const Call& c) {
     u64 len = c.args[2] < 32 ? c.args[2] : 32;
     return net_tell(abi::kNetBind, socket_cookie(fd), kind == kFdTcp ? 1 : 2, &a, len);
   }
-  if (kind == kFdUnix) {
+  if (kind == kFdUnix || kind == kFdMessages) {
     if (is_error(make(c))) warn(t, "the name cannot be bound on this host", fd);
     abi::Pair& p = control().pair;
     p.unix_names[p.unix_name_count++ % abi::kUnixNames] = name_hash((const u8*)c.args[1], c.args[2]);
@@ -316,7 +134,7 @@ void connect_socket(Thread* t, const Call& c) {
     make(c);  // sets the peer only; nothing is sent
     return;
   }
-  if (kind == kFdUnix) {
+  if (kind == kFdUnix || kind == kFdMessages) {
     // Only to a name that the guest has bound itself: another's server must not see the replica.
     u64 h = name_hash((const u8*)c.args[1], c.args[2]);
     for (u64 name : control().pair.unix_names)
@@ -357,7 +175,7 @@ void accept_socket(Thread* t, const Call& c, i64 ret) {
     }
   }
   place_fd(t, fd, ret);
-  remember_fd(t, (u32)ret, kFdUnix);
+  remember_fd(t, (u32)ret, kFdUnknown);  // a stream, or of messages
 }
 
 void make_two(Thread* t, const Call& c, u32 at, FdKind kind) {
@@ -451,7 +269,7 @@ void shadow_call(Thread* t, const Call& c, i64 ret) {
   if (describe(c.nr).carries_data()) return carry_out(t, c, ret);
   switch (c.nr) {
     case kSysRead: case kReadv: case kRecvfrom: case kRecvmsg: case kRecvmmsg: return bring_in(t, c, ret);
-    case kSendfile: return send_file(t, c, ret);
+    case kSendfile: case kSplice: case kTee: case kVmsplice: return move_again(t, c, ret);
 
     case kSysOpen: case kSysOpenat: case kCreat: case kOpenat2:
       open_file(t, c, ret);
@@ -498,7 +316,7 @@ void shadow_call(Thread* t, const Call& c, i64 ret) {
       return;
 
     case kPipe: case kPipe2: return make_two(t, c, 0, kFdPipe);
-    case kSocketpair: return make_two(t, c, 3, kFdUnix);
+    case kSocketpair: return make_two(t, c, 3, kFdUnknown);
     case kEpollCreate: case kEpollCreate1: case kEventfd: case kEventfd2: case kTimerfdCreate: case kInotifyInit: case kInotifyInit1:
       place_fd(t, make(c), ret);
       return remember_fd(t, (u32)ret, kFdCounter);
@@ -582,7 +400,7 @@ bool shadow_output(Thread* t, const Call& c, i64& ret) {
   if (c.nr == kSendfile && stream) {
     u32 in = (u32)c.args[1];
     i64 from = c.args[2] ? *(const i64*)c.args[2] : sys(kSysLseek, in, 0, 1);
-    u64 sent = tell_file(t, socket_cookie(fd), in, from, c.args[3]);
+    u64 sent = tell_file(socket_cookie(fd), in, from, c.args[3]);
     if (c.args[2]) *(i64*)c.args[2] = from + (i64)sent;
     else sys(kSysLseek, in, sent, 1);
     ret = (i64)sent;

@@ -21,9 +21,10 @@ namespace understudy {
 
 inline bool shadowing() { return control().flags & abi::kFlagShadow; }
 
-void shadow_call(Thread* t, const Call& c, i64 ret);  // after the call's outputs have been filled in
-void shadow_endpoint(const u8* address, u32 len);     // an ENDPOINT event: belongs to the next accept or connect
-void shadow_exec(Thread* t);                          // descriptors that an execve closes
+void shadow_call(Thread* t, const Call& c, i64 ret);           // after the call's outputs have been filled in
+void shadow_part(Thread* t, const Call& c, u64 from, u64 to);  // a PART event: these bytes of what the call carries
+void shadow_endpoint(const u8* address, u32 len);  // an ENDPOINT event: belongs to the next accept or connect
+void shadow_exec(Thread* t);                       // descriptors that an execve closes
 bool shadow_output(Thread* t, const Call& c,
                    i64& ret);    // drain: the output is complete without the kernel; false: not an output
 void shadow_go_live(Thread* t);  // once in each process, when it leaves replay

@@ -12,6 +12,7 @@
 #include "held_signals.h"
 #include "image.h"
 #include "live.h"
+#include "parts.h"
 #include "pids.h"
 #include "process.h"
 #include "report.h"
@@ -366,17 +367,27 @@ bool pending_restarts(Thread* t) {
   return (a.flags & kSaRestart) && describe(t->call.nr).restarts();
 }
 
-void deliver_pending(Thread* t, SignalPlace place) {
+bool signal_is_due(Thread* t) {
   int sig = (int)t->pending_sig;
-  if (!sig) return;
+  if (!sig) return false;
   const SigAction& a = t->process->actions[sig];
   u64 in_force = t->suspended ? t->suspend_mask : t->guest_mask;
-  if (in_force & signal_bit(sig)) return requeue(t);
+  if (in_force & signal_bit(sig)) {
+    requeue(t);
+    return false;
+  }
   if (a.handler == 1 || (a.handler == 0 && ignores_by_default(sig))) {
     t->pending_sig = 0;
     set_kernel_mask(t->guest_mask);
-    return;
+    return false;
   }
+  return true;
+}
+
+void deliver_pending(Thread* t, SignalPlace place) {
+  if (!signal_is_due(t)) return;
+  const int sig = (int)t->pending_sig;
+  const SigAction& a = t->process->actions[sig];
   SigInfo info;
   copy_bytes(&info, &t->pending, sizeof info);
   t->pending_sig = 0;
@@ -409,6 +420,14 @@ void deliver_recorded(Thread* t, Event& e, SignalPlace place) {
   perform_delivery(t, sig, info, place);
 }
 
+// Whether the kernel has sent SIGPIPE beside the error.
+static bool tells_broken_pipe(const Call& c) {
+  constexpr u64 kMsgNosignal = 0x4000;
+  if (c.nr == kSysSendto || c.nr == kSysSendmmsg) return !(c.args[3] & kMsgNosignal);
+  if (c.nr == kSysSendmsg) return !(c.args[2] & kMsgNosignal);
+  return describe(c.nr).carries_data();
+}
+
 // Signals that a call lets in are delivered before it returns: also when the journal ends between the two. Whatever else is pending may
 // come later, and must not come before an output that the primary may have released.
 void deliver_due(Thread* t, i64 ret) {
@@ -418,7 +437,20 @@ void deliver_due(Thread* t, i64 ret) {
                    : c.nr == kSysTkill                                  ? target == (i32)sys(kSysGettid)
                    : c.nr == kSysTgkill || c.nr == kSysRtTgsigqueueinfo ? (i32)c.args[1] == (i32)sys(kSysGettid)
                                                                         : false;
-  if (!to_itself && c.nr != kSysRtSigprocmask && c.nr != kSysRtSigreturn && ret != -kEINTR) return;
+  const bool broken = ret == -kEPIPE && tells_broken_pipe(c);
+  if (!to_itself && c.nr != kSysRtSigprocmask && c.nr != kSysRtSigreturn && ret != -kEINTR && !broken &&
+      !is_cut_short(c, ret))
+    return;
+  if (broken) {
+    // The call was the primary's: here the kernel has sent nothing.
+    wait_live(t);
+    SigInfo info{};
+    info.signo = kSigPipe;
+    info.rest[0] = (u64)sys(kSysGetpid) & 0xffffffff;
+    sys(kSysRtTgsigqueueinfo, sys(kSysGetpid), sys(kSysGettid), kSigPipe, &info);
+    if (t->pending_sig) deliver_pending(t, kAfterCall);
+    return;
+  }
   u64 pending = 0;
   sys(kSysRtSigpending, &pending, 8);
   if (!(pending & ~t->guest_mask & ~kReservedMask)) return;

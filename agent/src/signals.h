@@ -34,6 +34,8 @@ void arm_thread(Thread* t);            // alternate stack and Syscall User Dispa
 void set_kernel_mask(u64 guest_mask);  // record: what the guest blocks, minus what the agent needs
 void block_all_signals();
 
+// record: whether t->pending has to be delivered; if not (the guest blocks or ignores it by now), it is pending no more.
+bool signal_is_due(Thread* t);
 // record: delivers t->pending if the guest takes it now; returns only when there is nothing to deliver.
 void deliver_pending(Thread* t, SignalPlace place);
 // replay: delivers the signal of SIGNAL event `e` (its place already read). Does not return.

@@ -117,6 +117,7 @@ struct Thread {
   u32 keep_scratch;  // replay, restored: `scratch` is what the call's inputs were; the kernel may have overwritten them since
   i64 began_ns;      // record, kFlagCheckpoints: when the call began that may wait for a limited time; 0: another call
   i64 wait_left[2];  // struct timespec, for the call that is made again
+  u64 part_done;     // pairs: bytes that the write that this thread is in has handed over, by the journal (parts.h)
   u64 restoring;     // replay: this thread is one of a checkpoint's that is being made again: its RestoreThread
   SigInfo held[6];   // record: signals of kReservedMask that somebody sent while the guest blocks them; signo 0: none
   Process own_process;

@@ -278,6 +278,18 @@ export interface EndpointEvent {
   rest?: readonly Value[];
 }
 
+/** Primaries only: a write to a pipe or unix socket has handed over a part of its data and waits for room; its own event follows when it is over, unless its thread ends before. */
+export interface PartEvent {
+  type: 'PART';
+  kind: -17;
+  /** Syscall number. */
+  nr: Integer;
+  /** Bytes of the call that have been handed over so far. */
+  done: Integer;
+  /** Elements of a later format. */
+  rest?: readonly Value[];
+}
+
 export type SpecialEvent =
   | SwitchEvent
   | ClockEvent
@@ -294,7 +306,8 @@ export type SpecialEvent =
   | StoreEvent
   | ExitEvent
   | SpawnEvent
-  | EndpointEvent;
+  | EndpointEvent
+  | PartEvent;
 export type JournalEvent = SyscallEvent | SpecialEvent;
 
 export const eventNames: ReadonlyMap<number, SpecialEvent['type']> = new Map([
@@ -314,6 +327,7 @@ export const eventNames: ReadonlyMap<number, SpecialEvent['type']> = new Map([
   [-14, 'EXIT'],
   [-15, 'SPAWN'],
   [-16, 'ENDPOINT'],
+  [-17, 'PART'],
 ]);
 export const eventDocs: ReadonlyMap<SpecialEvent['type'], string> = new Map([
   ['SWITCH', "Another thread has the baton from here on."],
@@ -332,6 +346,7 @@ export const eventDocs: ReadonlyMap<SpecialEvent['type'], string> = new Map([
   ['EXIT', "A thread of the group ended."],
   ['SPAWN', "A thread or process of the group begins."],
   ['ENDPOINT', "Primaries only: the address that the next accept (the peer) or connect (the own one) of this thread has to do with. A hot replica needs it; the guest may not have asked."],
+  ['PART', "Primaries only: a write to a pipe or unix socket has handed over a part of its data and waits for room; its own event follows when it is over, unless its thread ends before."],
 ]);
 
 /** The bytes are msgpack, but not an event of this format. */
@@ -451,6 +466,8 @@ export function eventFrom(value: unknown): JournalEvent {
       return withRest({ type: 'SPAWN', kind: -15, gtid: small(e, 1), process: small(e, 2), tid: uint(e, 3) }, e, 4);
     case -16:
       return withRest({ type: 'ENDPOINT', kind: -16, address: bin(e, 1) }, e, 2);
+    case -17:
+      return withRest({ type: 'PART', kind: -17, nr: uint(e, 1), done: uint(e, 2) }, e, 3);
     default:
       throw new EventFormatError(`unknown event kind ${kind}: the journal was written by a later version`, value);
   }
@@ -504,6 +521,8 @@ export function eventTo(event: JournalEvent): readonly unknown[] {
       return [-15, wire(event.gtid), wire(event.process), wire(event.tid), ...(event.rest ?? [])];
     case 'ENDPOINT':
       return [-16, event.address, ...(event.rest ?? [])];
+    case 'PART':
+      return [-17, wire(event.nr), wire(event.done), ...(event.rest ?? [])];
   }
 }
 

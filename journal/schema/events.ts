@@ -210,6 +210,13 @@ export const eventKinds: readonly EventKind[] = [
     doc: 'Primaries only: the address that the next accept (the peer) or connect (the own one) of this thread has to do with. A hot replica needs it; the guest may not have asked.',
     fields: [bin('address', 'a sockaddr')],
   },
+  {
+    kind: -17,
+    name: 'PART',
+    by: 'agent',
+    doc: 'Primaries only: a write to a pipe or unix socket has handed over a part of its data and waits for room; its own event follows when it is over, unless its thread ends before.',
+    fields: [uint('nr', 'syscall number'), uint('done', 'bytes of the call that have been handed over so far')],
+  },
 ];
 
 /** Elements of a syscall event before its outputs. */
@@ -273,6 +280,7 @@ export const golden: readonly { name: string; value: GoldenValue[] }[] = [
   { name: 'EXIT', value: [-14, 31, 1, 256] },
   { name: 'SPAWN', value: [-15, 2, 1, 4712] },
   { name: 'ENDPOINT', value: [-16, bytes('0200d431c0a80102')] },
+  { name: 'PART', value: [-17, 1, 65536] },
   { name: 'clone, whose agent code keeps integers', value: [56, 9, 4712, 2, -1, 0x7fff00000000n] },
   {
     name: 'an array of sixteen',

@@ -52,6 +52,10 @@ RecordSession::RecordSession(const RecordOptions& options, EmitEvent emit)
                     "cannot create " + error->path + ": " + errno_text(error->error));
 
   if (options.isolation && options.isolation->pid) control.flags |= abi::kFlagPidNamespace;
+  if (options.as_primary) {
+    control.flags |= abi::kFlagPair;
+    control.pair.held = ~0ull;
+  }
   std::string cannot_track;
   if (checkpoint_every_ms_ != 0) {
     control.flags |= abi::kFlagCheckpoints;

@@ -33,8 +33,10 @@ struct RecordOptions {
   uint32_t kick_after_ms;
   bool continue_on_journal_error;
   uint64_t checkpoint_every_ms = 0;  // 0: only when asked
-  bool checkpoint_kernel = false;    // they say what the program has open, too: replicas can be made of them
-  uint32_t checkpoint_keep = 0;      // so many of the newest; 0: all
+  // A primary's journal, which hot replicas can follow; no output waits, for there is no backup.
+  bool as_primary = false;
+  bool checkpoint_kernel = false;  // they say what the program has open, too: replicas can be made of them
+  uint32_t checkpoint_keep = 0;    // so many of the newest; 0: all
   std::optional<Namespaces> isolation;
 };
 

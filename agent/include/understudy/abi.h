@@ -14,7 +14,7 @@
 namespace understudy::abi {
 
 inline constexpr uint32_t kMagic = 0x55445359;  // "UDSY"
-inline constexpr uint32_t kAbiVersion = 14;
+inline constexpr uint32_t kAbiVersion = 15;
 
 // ---- Address layout in every guest process -------------------------------------------------------------
 // One reserved stretch far from where the kernel, glibc, Go, ASan and TSan place things. The agent's ELF file is
