@@ -470,8 +470,16 @@ void deliver_fault(Thread* t) {
     next_event(t, e);
     t->call.nr = 0xffffffff;
     if (e.kind != kEvNone) {
-      if (e.kind != kEvSignal || (u32)e.integer() != kFault)
-        diverge(t, &e, abi::kKindUnknown, "the guest faults where it did not when it was recorded");
+      if (e.kind != kEvSignal || (u32)e.integer() != kFault) {
+        Text text;
+        text.str("the guest faults where it did not when it was recorded: signal ")
+            .dec(sig)
+            .str(" at ")
+            .hex(t->regs.rip);
+        text.str(", code ").dec(info.code).str(", address ").hex(info.rest[0]);
+        text.buf[text.len] = 0;
+        diverge(t, &e, abi::kKindUnknown, text.buf);
+      }
       deliver_recorded(t, e, kFault);
     }
   }

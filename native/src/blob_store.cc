@@ -54,8 +54,12 @@ BlobStore::BlobStore(const std::string& journal_dir, const std::string& cache_di
 }
 
 void BlobStore::declare(uint64_t index, const Sha256& sha) {
+  const std::string sha_hex = hex(sha.data(), sha.size());
+  struct stat blob {};
+  stat(path_of(sha_hex).c_str(), &blob);
   std::lock_guard lock(mutex_);
-  shas_[index] = hex(sha.data(), sha.size());
+  shas_[index] = sha_hex;
+  all_[index] = Capture{index, false, uint64_t(blob.st_size), 0, 0, sha, path_of(sha_hex)};
 }
 
 std::string BlobStore::sha_of(uint64_t index) const {
@@ -211,7 +215,9 @@ int BlobStore::capture(pid_t pid, int fd, Capture* out, bool* journal_failed) {
   out->ino = before.st_ino;
   out->path = path;
   std::lock_guard lock(mutex_);
-  auto [entry, inserted] = indexes_.try_emplace({sha_hex, out->dev, out->ino, out->path}, indexes_.size());
+  // A replica that has gone live goes on behind the numbers that its journal has.
+  const uint64_t next = shas_.empty() ? 0 : shas_.rbegin()->first + 1;
+  auto [entry, inserted] = indexes_.try_emplace({sha_hex, out->dev, out->ino, out->path}, next);
   out->index = entry->second;
   out->is_new = inserted;
   if (inserted) {

@@ -39,7 +39,7 @@ class BlobStore {
   void declare(uint64_t index, const Sha256& sha);
 
   std::string path_of(const std::string& sha_hex) const { return blob_dir_ + "/" + sha_hex; }
-  // What was captured so far, by index. For a checkpoint.
+  // What was captured or declared so far, by index. For a checkpoint. Of what was declared the path is the blob's own.
   std::vector<Capture> all() const;
   // Hash of blob `index` in hexadecimal, or "".
   std::string sha_of(uint64_t index) const;

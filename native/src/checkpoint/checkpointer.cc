@@ -263,9 +263,13 @@ void Checkpointer::find_ended(const std::vector<Member>& members, GroupState* gr
 const Capture* Checkpointer::capture_of(const Mapping& m) const {
   static const std::string kDeleted = " (deleted)";
   const Capture* found = nullptr;
-  for (const Capture& c : captures_) {
-    if (c.ino != m.ino) continue;
-    if (c.path != m.path && c.path != m.path + kDeleted) continue;
+  const size_t slash = m.path.rfind('/');
+  const std::string name = slash == std::string::npos ? "" : m.path.substr(slash + 1);
+  for (size_t i = 0; i < captures_.size(); i++) {
+    const Capture& c = captures_[i];
+    // What a replica maps in a file's place has the hash as its name.
+    const bool blob = !m.shared && name == capture_names_[i];
+    if (!blob && (c.ino != m.ino || (c.path != m.path && c.path != m.path + kDeleted))) continue;
     // Captured with two contents: which of them is mapped here is not known.
     if (found != nullptr && found->sha != c.sha) return nullptr;
     found = &c;
@@ -506,6 +510,10 @@ Taken Checkpointer::take_one(const Standing& standing, bool complete) {
     for (auto& [slot, space] : followed_)
       if (space->tracker != nullptr) space->tracker->restart();
   }
+  // What is captured later is not known as a file this time: the trackers have not looked at it as one.
+  captures_ = blobs_.all();
+  capture_names_.clear();
+  for (const Capture& c : captures_) capture_names_.push_back(hex(c.sha.data(), c.sha.size()));
   StateWriter writer(journal_dir_, base);
   copy_ahead(&writer);
   uint64_t copied = monotonic_ns();
@@ -573,7 +581,7 @@ Taken Checkpointer::take_one(const Standing& standing, bool complete) {
     return taken;
   }
   part(&parts.pages_ns);
-  captures_ = blobs_.all();
+  const std::vector<Capture> captured = blobs_.all();
   shared_.clear();
   for (const Member& member : members) read_agent_data(member, &group);
   if (enclosure_.has_pids()) find_ended(members, &group);
@@ -599,7 +607,7 @@ Taken Checkpointer::take_one(const Standing& standing, bool complete) {
     taken.rounds = std::max(taken.rounds, uint32_t(space->precopy->figures().rounds));
     taken.last_pages += space->precopy->figures().pages_last;
   }
-  for (const Capture& c : captures_)
+  for (const Capture& c : captured)
     group.blobs.push_back({c.index, c.size, c.dev, c.ino, hex(c.sha.data(), c.sha.size()), c.path});
   for (auto& [key, object] : shared_) {
     Space space;

@@ -128,6 +128,7 @@ class Checkpointer {
   void copy(const ProcessMemory& memory, uint64_t address, uint64_t bytes, uint32_t space, uint64_t at, bool skip_zeros,
             StateWriter* writer);
   const Capture* capture_of(const Mapping& m) const;
+  bool is_captured(const TrackedMapping& m) const;
   void read_family(pid_t pid, ProcessState* state) const;
   void find_ended(const std::vector<Member>& members, GroupState* group) const;
   std::string emits_of(pid_t pid) const;
@@ -145,7 +146,8 @@ class Checkpointer {
   std::string agent_sha_;
   std::atomic<bool> cancelled_{false};
   Tracer tracer_;
-  std::vector<Capture> captures_;  // while one is being taken
+  std::vector<Capture> captures_;           // while one is being taken
+  std::vector<std::string> capture_names_;  // their hashes
   std::map<std::string, SharedObject> shared_;
   std::mutex followed_mutex_;  // the map; what is in it is the checkpointing thread's
   std::map<uint32_t, std::shared_ptr<Followed>> followed_;

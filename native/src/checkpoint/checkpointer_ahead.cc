@@ -24,14 +24,27 @@ void Checkpointer::begin_to_follow() {
     try {
       // Shared mappings are copied as objects, whoever writes to them.
       space->tracker = std::make_unique<PageTracker>(
-          space->pid, std::move(space->userfault), [](const TrackedMapping& m) {
-            const bool wanted = !m.shared && (m.start < abi::kAgentBase || m.start >= abi::kAgentEnd);
+          space->pid, std::move(space->userfault), [this](const TrackedMapping& m) {
+            // A file whose contents the journal does not have is copied as a whole, by read_mapping().
+            const bool wanted = !m.shared && (m.start < abi::kAgentBase || m.start >= abi::kAgentEnd) &&
+                                (!m.of_file() || is_captured(m));
             return wanted ? Tracking::kTracked : Tracking::kIgnored;
           });
     } catch (const HostError&) {
       space->userfault.reset();  // all of its memory is copied each time
     }
   }
+}
+
+bool Checkpointer::is_captured(const TrackedMapping& m) const {
+  Mapping as;
+  as.start = m.start;
+  as.end = m.end;
+  as.ino = m.inode;
+  as.path = m.name;
+  static const std::string kDeleted = " (deleted)";
+  if (as.path.ends_with(kDeleted)) as.path.resize(as.path.size() - kDeleted.size());
+  return capture_of(as) != nullptr;
 }
 
 std::shared_ptr<Checkpointer::Followed> Checkpointer::followed(uint32_t slot) {
