@@ -486,6 +486,7 @@ bool Checkpointer::is_there(uint64_t seq, bool complete) const {
 
 bool Checkpointer::stand(const Standing& standing, const std::vector<Member>& members) const {
   std::vector<pid_t> pids;
+  pids.reserve(members.size());
   for (const Member& member : members) pids.push_back(member.pid);
   return standing(pids, pump_.events(), load_acquire(memory_.control().ring.head));
 }

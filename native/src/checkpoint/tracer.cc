@@ -3,6 +3,7 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ptrace.h>
@@ -12,13 +13,24 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <string>
+
+#include "common.h"
 
 namespace understudy::host::checkpoint {
 namespace {
-constexpr int kReapRounds = 5000;
+constexpr int kReapRounds = 5000, kLookRounds = 200;
+constexpr useconds_t kWaitUs = 20;
 constexpr size_t kXsaveMax = 16 << 10;  // AMX included
 // What the kernel leaves in rax of a call that it was interrupted in, before it is decided what becomes of it.
 constexpr int64_t kRestartSys = -512, kRestartNoIntr = -513, kRestartNoHand = -514, kRestartBlock = -516;
+bool is_zombie(pid_t tid) {
+  std::string stat;
+  if (!read_file("/proc/" + std::to_string(tid) + "/stat", &stat)) return true;
+  // "tid (name) state ...": the name may hold anything.
+  const size_t at = stat.rfind(')');
+  return at != std::string::npos && at + 2 < stat.size() && (stat[at + 2] == 'Z' || stat[at + 2] == 'X');
+}
 }  // namespace
 
 Tracer::Tracee* Tracer::find(pid_t tid) {
@@ -36,10 +48,21 @@ int Tracer::attach(pid_t tid) {
 bool Tracer::wait(pid_t tid) {
   Tracee* tracee = find(tid);
   if (tracee == nullptr) return false;
-  while (!tracee->stopped) {
+  for (int round = 0; !tracee->stopped; round++) {
     int status = 0;
-    const pid_t r = waitpid(tid, &status, __WALL);
+    // Not for as long as it takes: the first thread of a process that was killed is to be had only after all others, which are traced, too.
+    const pid_t r = waitpid(tid, &status, __WALL | WNOHANG);
     if (r < 0 && errno == EINTR) continue;
+    if (r == 0 && round % kLookRounds == kLookRounds - 1 && is_zombie(tid)) {
+      killed_.push_back(tid);
+      tracees_.erase(tracees_.begin() + (tracee - tracees_.data()));
+      return false;
+    }
+    if (r == 0) {
+      if (round < kLookRounds) sched_yield();
+      else usleep(kWaitUs);
+      continue;
+    }
     if (r != tid || !WIFSTOPPED(status)) {
       tracees_.erase(tracees_.begin() + (tracee - tracees_.data()));
       return false;

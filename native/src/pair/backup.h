@@ -40,6 +40,13 @@ struct BackupOptions {
       lag_bytes_max = 0;  // what the replica may be behind before the mirror is slowed down; 0: what its ring holds
 };
 
+// What a replica is made of: the state at a mark of the mirror (records.h).
+struct ReceivedState {
+  uint64_t seq = 0, position = 0, bytes = 0;
+  int64_t guest_clock_ns = 0;              // the guest's monotonic time minus the primary's host's
+  std::unique_ptr<ConnectionTable> table;  // of all but the first: table_ is of the last that is complete
+};
+
 class BackupSession : public Session {
  public:
   BackupSession(const BackupOptions& options, EmitEvent emit);
@@ -58,11 +65,6 @@ class BackupSession : public Session {
   void fence(const std::string& reason, bool release);
 
  private:
-  struct State {
-    uint64_t seq = 0, position = 0, bytes = 0;
-    int64_t guest_clock_ns = 0;              // the guest's monotonic time minus the primary's host's
-    std::unique_ptr<ConnectionTable> table;  // of all but the first: table_ is of the last that is complete
-  };
   struct Fed {
     uint64_t position, ring_end;
   };
@@ -75,7 +77,7 @@ class BackupSession : public Session {
   void on_state(const MirrorRecord& record);
   void make_replica(const ReplicaOptions& options);
   void restore();
-  void restore_from(const State& state);
+  void restore_from(const ReceivedState& state);
   void wake_passive();
   void on_complete_state();
   void fold_states(uint64_t seq);
@@ -109,7 +111,7 @@ class BackupSession : public Session {
     std::vector<uint8_t> bytes;
   };
   std::vector<SocketState> sockets_;
-  std::optional<State> coming_, complete_;
+  std::optional<ReceivedState> coming_, complete_;
   UniqueFd state_;
   std::atomic<uint64_t> states_{0}, state_bytes_{0}, state_at_ns_{0};
   std::thread folder_;

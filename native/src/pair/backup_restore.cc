@@ -142,7 +142,7 @@ bool BackupSession::take_pending() {
   return true;
 }
 
-void BackupSession::restore_from(const State& state) {
+void BackupSession::restore_from(const ReceivedState& state) {
   ReplicaOptions options = replica_options_;
   options.from_seq = state.seq;
   make_replica(options);
