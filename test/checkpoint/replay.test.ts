@@ -138,13 +138,13 @@ describe('a replay from a checkpoint', () => {
   });
 
   it('builds upon the one before, keeps as many as it is told, and restores each', { timeout: TIMEOUT_MS }, () => {
-    // 40 MB that stay as they are, 400 kB that change; and children, whose memory is followed too.
+    // 40 MB that stay as they are, 400 kB that change; and children now and then, all of whose memory is new once, and followed too.
     const script = `
 import os, time
 big = bytearray(os.urandom(1 << 20)) * 40
-for i in range(12):
+for i in range(30):
     for at in range(0, len(big), len(big) // 100): big[at] = i
-    if i % 4 == 1 and os.fork() == 0:
+    if i % 10 == 1 and os.fork() == 0:
         big[5] = 77
         time.sleep(0.3)
         os._exit(sum(big[:7]) % 200 if big[5] == 77 else 1)

@@ -8,6 +8,8 @@ import { otherHost, type Host, type Rig } from '../harness/rig.js';
 import { cannot, definition, expectUnharmed, onRig, SERVICE } from './scene.js';
 
 const ROUNDS = Number(process.env['UNDERSTUDY_ROUNDS'] ?? 4);
+/** Three services and their states twice a second: two processors are busy with that. */
+const BUSY = { detection: { heartbeatMs: 10, deadlineMs: 300, leaseMs: 250 } };
 const ROUND_MS = 10_000;
 const PORT = 6379;
 
@@ -98,7 +100,7 @@ describe.skipIf(cannot)('redis with a passive backup', () => {
       await Promise.all(services.map(({ name }) => untilRow(rig, 'b', name, 'primary', 'unprotected')));
       await Promise.all(clients.map((client) => client.answered(200)));
       for (const client of clients) expectUnharmed(await client.stop(), 400);
-    }),
+    }, BUSY),
     60_000,
   );
 });
