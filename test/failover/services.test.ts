@@ -12,7 +12,7 @@ import { WWW_FILES, wwwFile } from '../harness/clients/dialogues.js';
 import { findProgram } from '../harness/find-program.js';
 import { root } from '../harness/paths.js';
 import { until } from '../harness/process.js';
-import { hosts, type Rig } from '../harness/rig.js';
+import { hosts, otherHost, type Host, type Rig } from '../harness/rig.js';
 import { cannot, definition, expectUnharmed, onRig, protect, protectRedis, untilState } from './scene.js';
 
 const READY_MS = 15_000;
@@ -30,6 +30,20 @@ async function whileItRuns(rig: Rig, argv: readonly string[], parts: number): Pr
   const results = JSON.parse(await said.next(OVER_MS)) as Record<string, string>;
   expect(Object.fromEntries(Object.entries(results).filter(([, result]) => result !== 'ok'))).toEqual({});
   expect(Object.keys(results)).toHaveLength(parts);
+}
+
+const BACK = { reinstate: { auto: true, delayMs: 100, unsharedAsIs: true } };
+const MOVES = 3;
+
+/** The guest is killed again and again, each time when it has got a new backup; clients go on through all of that. */
+async function moveThereAndBack(rig: Rig, program: string, between: () => Promise<unknown>): Promise<void> {
+  for (let move = 0, from: Host = 'a'; move < MOVES; move++, from = otherHost(from)) {
+    // The first of its processes: the end of another one would be the guest's own affair.
+    process.kill(Math.min(...rig.pidsOf(from, program)), 'SIGKILL');
+    await untilState(rig, otherHost(from), 'protected', 'primary');
+    await untilState(rig, from, 'protected', 'backup');
+    await between();
+  }
 }
 
 const nginxConf = (place: string): string => `
@@ -56,6 +70,20 @@ http {
   }
 }
 `;
+
+/** The same on both hosts: what nginx serves, and its configuration. */
+function makeSite(rig: Rig): void {
+  for (const host of hosts) {
+    const own = rig.ownDirOf(host);
+    for (const dir of ['temp', 'files', 'files/up']) mkdirSync(join(own, dir));
+    for (let n = 0; n < WWW_FILES; n++) writeFileSync(join(own, 'files', `file-${n}`), wwwFile(n));
+    writeFileSync(
+      join(own, 'files/big'),
+      Buffer.from(Uint8Array.from({ length: 6 << 20 }, (_, i) => (i * 7919) ^ (i >> 8))),
+    );
+    writeFileSync(join(own, 'nginx.conf'), nginxConf(rig.ownDir));
+  }
+}
 
 /** Where Debian has it: each version beside the others, none of them in PATH. */
 const POSTGRES = ((): string | undefined => {
@@ -120,19 +148,42 @@ describe.skipIf(cannot)('on two hosts, the first one dies in the midst of', () =
     }),
   );
 
+  it.skipIf(python === undefined || findProgram('memcached') === undefined)(
+    "memcached's values of a megabyte, there and back",
+    onRig(async (rig) => {
+      const command = ['memcached', '-u', 'root', '-t', '2', '-p', '11211', '-l', '0.0.0.0', '-U', '0', '-I', '2m'];
+      await protect(rig, { ...definition(rig, command, 11211), ...BACK });
+      const argv = [python!, '-B', file('memcached.py'), rig.vip, '11211', '4'];
+      const client = rig.spawn('c', 'streams', argv, 'pipes');
+      const said = new Lines('the client', client);
+      expect(await said.next(READY_MS)).toBe('ready');
+      await moveThereAndBack(rig, 'memcached', () => sleep(200));
+      client.stdin!.write('struck\n');
+      const results = JSON.parse(await said.next(OVER_MS)) as Record<string, string>;
+      expect(Object.values(results)).toEqual(['ok', 'ok', 'ok', 'ok']);
+    }),
+    60_000,
+  );
+
+  it.skipIf(findProgram('nginx') === undefined)(
+    "requests to nginx's four workers, there and back",
+    onRig(async (rig) => {
+      makeSite(rig);
+      const command = [findProgram('nginx')!, '-c', join(rig.ownDir, 'nginx.conf'), '-e', 'stderr'];
+      const storage = [{ path: rig.ownDir, class: 'unshared' }];
+      await protect(rig, { ...definition(rig, command, 8080, { storage }), ...BACK });
+      const client = await Client.start(rig, { port: 8080, dialogue: 'http', connections: 8, pauseMs: 5 });
+      await client.answered(100);
+      await moveThereAndBack(rig, 'nginx', () => client.answered(100));
+      expectUnharmed(await client.stop(), 400);
+    }),
+    60_000,
+  );
+
   it.skipIf(python === undefined || findProgram('nginx') === undefined)(
     "long downloads and uploads of nginx's four workers, with small requests beside",
     onRig(async (rig) => {
-      for (const host of hosts) {
-        const own = rig.ownDirOf(host);
-        for (const dir of ['temp', 'files', 'files/up']) mkdirSync(join(own, dir));
-        for (let n = 0; n < WWW_FILES; n++) writeFileSync(join(own, 'files', `file-${n}`), wwwFile(n));
-        writeFileSync(
-          join(own, 'files/big'),
-          Buffer.from(Uint8Array.from({ length: 6 << 20 }, (_, i) => (i * 7919) ^ (i >> 8))),
-        );
-        writeFileSync(join(own, 'nginx.conf'), nginxConf(rig.ownDir));
-      }
+      makeSite(rig);
       const command = [findProgram('nginx')!, '-c', join(rig.ownDir, 'nginx.conf'), '-e', 'stderr'];
       await protect(rig, definition(rig, command, 8080, { storage: [{ path: rig.ownDir, class: 'unshared' }] }));
       const client = await Client.start(rig, { port: 8080, dialogue: 'http', connections: 8, pauseMs: 5 });

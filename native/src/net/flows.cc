@@ -130,6 +130,11 @@ void Flows::adopt(const SocketState& socket, uint64_t position) {
   enter(flow);
 }
 
+void Flows::keep_to_queue(bool yes) {
+  const std::lock_guard lock(mutex_);
+  queue_only_ = yes;
+}
+
 void Flows::turn_to_queue() {
   bool any = false;
   {
@@ -181,7 +186,7 @@ void Flows::look(std::vector<std::vector<uint8_t>>* notes) {
       flow->owed_since_ns = 0;
       // The first packet of ours has shown that they leave where the filter sees them.
       const bool caught_up = flow->read >= flow->mirrored && now - flow->queued_since_ns > kQueuedNs;
-      if (load(entry->bypass) == 0 && load(entry->out_valid) != 0 && caught_up) put(entry->bypass, 1);
+      if (!queue_only_ && load(entry->bypass) == 0 && load(entry->out_valid) != 0 && caught_up) put(entry->bypass, 1);
     }
     const uint64_t held = std::max(flow->read, flow->mirrored_held);
     const bool both_ends = flow->remote_fin && held >= *flow->remote_fin && load(entry->owed) == 0;
@@ -262,7 +267,8 @@ void Flows::raise(Flow& flow) {
   if (flow.remote_fin && held >= *flow.remote_fin && flow.remote_fin_position <= received_) held = *flow.remote_fin + 1;
   const uint32_t number = *flow.base + uint32_t(held);
   if (int32_t(number - load(entry->held)) > 0) put(entry->held, number);
-  if (load(entry->bypass) == 0 && load(entry->out_valid) != 0 && flow.queued_since_ns == 0) put(entry->bypass, 1);
+  if (!queue_only_ && load(entry->bypass) == 0 && load(entry->out_valid) != 0 && flow.queued_since_ns == 0)
+    put(entry->bypass, 1);
   if (load(entry->owed) != 0) acknowledge(flow);
 }
 

@@ -50,6 +50,9 @@ class Flows {
   // Connections that exist already when a backup is added, of a guest that is paused. Their sockets are in the mirror up to `position`;
   // what the guest has told up to `ring_offset` happened before. Nothing is acknowledged from here on that the backup has not.
   void adopt(const std::vector<SocketState>& sockets, uint64_t position, uint64_t ring_offset);
+  // As long as it is asked for, no packet goes past the queue. A backup that does not execute the journal as it comes does not learn from it
+  // what the guest has read: what it saw of the packets would lie behind gaps.
+  void keep_to_queue(bool yes);
   // From here on packets of all connections go through the queue, until each has caught up again. For another look at their sockets, which
   // nothing may come into meanwhile: Gate::hold() after this. Returns when what was on its way past the queue has arrived.
   void turn_to_queue();
@@ -114,7 +117,7 @@ class Flows {
   std::deque<Pending> pending_;
   uint64_t received_ = 0, ring_held_ = 0;
   uint64_t next_tick_ns_ = 0;
-  bool opened_ = false, closed_ = false;
+  bool opened_ = false, closed_ = false, queue_only_ = false;
   Stats stats_{};
 };
 

@@ -25,7 +25,7 @@ Keeper::~Keeper() { stop(); }
 
 void Keeper::begin(const MirrorConfig& mirror) {
   protection_ = std::make_shared<Protection>(
-      ProtectionOptions{mirror, options_.gate, options_.durable, options_.rpo_ms, options_.rpo_bytes}, memory_,
+      ProtectionOptions{mirror, options_.gate, options_.durable, options_.rpo_ms, options_.rpo_bytes, false}, memory_,
       enclosure_, emit_, true);
 }
 
@@ -68,7 +68,8 @@ void Keeper::attach(const AttachOptions& wanted) {
   }
   // It is about to find that what it works for is lost, or open.
   if (before.joinable()) before.join();
-  ProtectionOptions options{wanted.mirror, options_.gate, options_.durable, options_.rpo_ms, options_.rpo_bytes};
+  ProtectionOptions options{wanted.mirror,   options_.gate,      options_.durable,
+                            options_.rpo_ms, options_.rpo_bytes, wanted.state_every_ms != 0};
   if (options.gate)
     options.gate->forward_to = wanted.forward_to ? *wanted.forward_to : Address::parse(wanted.mirror.address);
   const std::lock_guard lock(mutex_);

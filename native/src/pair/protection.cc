@@ -22,6 +22,7 @@ Protection::Protection(const ProtectionOptions& options, MemoryFile& memory, con
       emit_(std::move(emit)),
       gate_config_(options.gate),
       durable_(options.durable),
+      passive_(options.passive),
       rpo_ns_(options.rpo_ms * 1000000),
       rpo_bytes_(options.rpo_bytes),
       waits_(waits) {
@@ -104,6 +105,7 @@ void Protection::begin_flows(const GateConfig& config) {
     emit_(message(abi::kWarning, std::string("each packet waits for the backup: ") + error.what()));
     return;
   }
+  flows_->keep_to_queue(!waits_);
   standing_flows_ = flows_.get();
   store_release(memory_.control().pair.flows, 1u);
 }
@@ -311,6 +313,7 @@ void Protection::protect() {
   abi::Control& control = memory_.control();
   if (watch_ != nullptr) watch_->deaths_are_recorded(false);
   if (gate_ != nullptr) gate_->keep_lease(false);
+  if (Flows* flows = standing_flows_; flows != nullptr && !passive_) flows->keep_to_queue(false);
   __atomic_store_n(&control.pair.held, held_.load(), __ATOMIC_SEQ_CST);
   raise_held(held_);  // it may have risen between the two
   const std::lock_guard sent_lock(sent_mutex_);

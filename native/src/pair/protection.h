@@ -35,6 +35,7 @@ struct ProtectionOptions {
   bool durable = false;  // outputs wait for the backup's disk, not for its memory only
   // RPO > 0: outputs go on while no more than this is on its way. Both 0: nothing may be lost.
   uint64_t rpo_ms = 0, rpo_bytes = 0;
+  bool passive = false;  // the backup executes nothing before it takes over
 };
 
 class Protection {
@@ -103,7 +104,7 @@ class Protection {
   const Enclosure& enclosure_;
   EmitEvent emit_;
   const std::optional<GateConfig> gate_config_;
-  const bool durable_;
+  const bool durable_, passive_;
   const uint64_t rpo_ns_, rpo_bytes_;
   std::unique_ptr<GuestWatch> watch_;
   std::unique_ptr<MirrorSender> sender_;
