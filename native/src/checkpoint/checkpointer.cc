@@ -22,6 +22,7 @@ namespace {
 constexpr uint64_t kPauseTimeoutNs = 500'000'000, kGiveUpNs = 5'000'000'000;
 // How long new processes are copied ahead before the rest of them is copied while everybody waits; how soon it is tried again otherwise.
 constexpr uint64_t kNewAheadNs = 3'000'000'000;
+constexpr int kNewsMax = 3;
 constexpr unsigned kRetryUs = 300;
 // A busy guest may not be held for long: what it has written to since it was copied has to be copied while it is held.
 constexpr uint64_t kAheadAgainNs = 30'000'000;
@@ -297,6 +298,27 @@ void Checkpointer::copy(const ProcessMemory& memory, uint64_t address, uint64_t 
   }
 }
 
+void Checkpointer::copy_late(const ProcessMemory& memory, const Mapping& m, uint32_t space) {
+  Late& late = late_.emplace_back(Late{space, m.start, (m.end - m.start) / kPageBytes, {}});
+  for (uint64_t at = m.start; at < m.end;) {
+    const uint64_t want = std::min<uint64_t>(m.end - at, buffer_.size());
+    const uint64_t got = memory.read(at, buffer_.data(), want) & ~(kPageBytes - 1);
+    if (got == 0) return;  // behind the end of the file
+    for (uint64_t page = 0; page < got; page += kPageBytes)
+      if (!is_zero(&buffer_[page]))
+        late.data.emplace_back(at + page, std::vector<uint8_t>(&buffer_[page], &buffer_[page] + kPageBytes));
+    at += got;
+  }
+}
+
+void Checkpointer::write_late(StateWriter* writer) {
+  for (const Late& late : late_) {
+    writer->drop(late.space, late.begin, late.pages);
+    for (const auto& [address, page] : late.data) writer->pages(late.space, address, page.data(), 1);
+  }
+  late_.clear();
+}
+
 // The whole file: what the group does not map now, it may map later, and finds there what was written through a mapping.
 bool Checkpointer::read_file_of(const Mapping& m, const Capture& known, pid_t pid, SharedObject* object,
                                 StateWriter* writer) {
@@ -405,6 +427,10 @@ Region Checkpointer::read_mapping(const Mapping& m, uint32_t space, bool copied,
   const Capture* known = file ? capture_of(m) : nullptr;
   region.extra = known != nullptr ? encode_region_kind(abi::kRestoreBlob, known->index)
                                   : encode_region_kind(abi::kRestoreAnonymous, 0);
+  if (file && known == nullptr && copied) {
+    copy_late(memory, m, space);
+    return region;
+  }
   if (file && known == nullptr) {
     copy(memory, m.start, m.end - m.start, space, m.start, true, writer);
     return region;
@@ -512,12 +538,14 @@ Taken Checkpointer::take_one(const Standing& standing, bool complete) {
       if (space->tracker != nullptr) space->tracker->restart();
   }
   // What is captured later is not known as a file this time: the trackers have not looked at it as one.
+  late_.clear();
   captures_ = blobs_.all();
   capture_names_.clear();
   for (const Capture& c : captures_) capture_names_.push_back(hex(c.sha.data(), c.sha.size()));
   StateWriter writer(journal_dir_, base);
   copy_ahead(&writer);
   uint64_t copied = monotonic_ns();
+  int news = 0;
   Manifest manifest;
   GroupState group;
   std::vector<Member> members;
@@ -533,7 +561,8 @@ Taken Checkpointer::take_one(const Standing& standing, bool complete) {
   // Copying ahead takes seconds where there are gigabytes: that is not the group's fault.
   const uint64_t tried_since = monotonic_ns();
   for (;;) {
-    const bool in_time = monotonic_ns() - tried_since < kNewAheadNs;
+    // A guest that has new processes all the time would never come to a checkpoint.
+    const bool in_time = news < kNewsMax && monotonic_ns() - tried_since < kNewAheadNs;
     bool is_new = false;
     if (standstill.begin()) {
       lap = monotonic_ns();
@@ -550,7 +579,10 @@ Taken Checkpointer::take_one(const Standing& standing, bool complete) {
       parts.given_up_ns = std::max(parts.given_up_ns, standstill.lasted_ns());
       // What the trackers have told of once they do not tell again.
       write_last_rounds(members);
-      if (is_new) copy_new_ahead(members, &writer);
+      if (is_new) {
+        news++;
+        copy_new_ahead(members, &writer);
+      }
       members.clear();
       group = {};
     }
@@ -602,6 +634,7 @@ Taken Checkpointer::take_one(const Standing& standing, bool complete) {
   standstill.end();
   part(&parts.resume_ns);
   write_last_rounds(members);
+  write_late(&writer);
   for (const Member& member : members) {
     const std::shared_ptr<Followed> space = followed(member.slot);
     if (space == nullptr || space->precopy == nullptr) continue;

@@ -125,6 +125,8 @@ class Checkpointer {
   void read_shared(const Mapping& m, const ProcessMemory& memory, StateWriter* writer);
   bool read_file_of(const Mapping& m, const Capture& known, pid_t pid, SharedObject* object, StateWriter* writer);
   bool read_mapped_file(const Mapping& m, pid_t pid, SharedObject* object, StateWriter* writer);
+  void copy_late(const ProcessMemory& memory, const Mapping& m, uint32_t space);
+  void write_late(StateWriter* writer);
   void copy(const ProcessMemory& memory, uint64_t address, uint64_t bytes, uint32_t space, uint64_t at, bool skip_zeros,
             StateWriter* writer);
   const Capture* capture_of(const Mapping& m) const;
@@ -146,6 +148,13 @@ class Checkpointer {
   std::string agent_sha_;
   std::atomic<bool> cancelled_{false};
   Tracer tracer_;
+  // What was copied while the group stood still, of spaces that are followed: it is newer than their last rounds, which are written later.
+  struct Late {
+    uint32_t space;
+    uint64_t begin, pages;
+    std::vector<std::pair<uint64_t, std::vector<uint8_t>>> data;  // by address; what is not there is zero
+  };
+  std::vector<Late> late_;
   std::vector<Capture> captures_;           // while one is being taken
   std::vector<std::string> capture_names_;  // their hashes
   std::map<std::string, SharedObject> shared_;

@@ -197,11 +197,12 @@ void Keeper::send_one(Protection& protection, bool first) {
   // What the backup has been given is of no use to this host but for the next one to build upon.
   if (!sent_path_.empty() && sent_path_ != taken.path) unlink(sent_path_.c_str());
   sent_path_ = taken.path;
-  emit_({{"type", "checkpointed"},
-         {"seq", taken.seq},
-         {"pauseMs", double(taken.pause_ns) / 1e6},
-         {"tookMs", double(taken.took_ns) / 1e6},
-         {"pageBytes", taken.page_bytes}});
+  if (first) {
+    char text[160];
+    snprintf(text, sizeof text, "the new backup's state is taken: %.1f MB; the guest stood still for %.1f ms",
+             double(taken.page_bytes) / 1e6, double(taken.pause_ns) / 1e6);
+    emit_(message(abi::kInfo, text));
+  }
   // Those that come later are sent when they come.
   for (const Capture& capture : first ? group_->blobs.all() : std::vector<Capture>{})
     to->blob(group_->blobs.path_of(hex(capture.sha.data(), capture.sha.size())), capture.sha);
@@ -312,7 +313,8 @@ void Keeper::discard() {
     const std::lock_guard lock(mutex_);
     last = std::exchange(protection_, nullptr);
   }
-  if (!options_.gate) return;
+  if (!options_.gate || !group_)
+    return;  // what never ran has left nothing, and the address may be another session's by now
   try {
     end_stale_connections(options_.gate->service, options_.gate->vip);
   } catch (const HostError& error) { emit_(message(abi::kError, error.what())); }
