@@ -11,11 +11,10 @@
 
 #include <condition_variable>
 #include <filesystem>
-#include <fstream>
 #include <map>
-#include <sstream>
 
 #include "net_lab.h"
+#include "pair_fixture.h"
 #include "pair/backup.h"
 #include "pair/primary.h"
 
@@ -28,13 +27,6 @@ namespace {
 struct Paths {
   std::string agent, stub, init, dir, out;
 };
-
-std::string read_text(const std::string& path) {
-  std::ifstream in(path);
-  std::stringstream out;
-  out << in.rdbuf();
-  return out.str();
-}
 
 // What a session has said so far.
 class Log {
@@ -83,12 +75,6 @@ class Log {
   int status_ = -1;
 };
 
-Namespaces isolation_of(const Paths& paths) {
-  Namespaces out;
-  out.init_path = paths.init;
-  return out;
-}
-
 const Lab::Addresses kAddresses{"10.87.0.3", "10.87.0.1", "10.87.0.2", 24};
 // By epoch.
 const char* host_of(uint64_t epoch) { return epoch == 1 ? "a" : epoch == 2 ? "b" : "c"; }
@@ -122,7 +108,7 @@ PrimaryOptions primary_options(const Paths& paths, const std::vector<std::string
   record.segment_bytes = 64 << 20;
   record.epoch = 1;
   record.kick_after_ms = 2;
-  record.isolation = isolation_of(paths);
+  record.isolation = isolation_of(paths.init);
   return options;
 }
 
@@ -138,7 +124,7 @@ BackupOptions backup_options(const Paths& paths, uint64_t epoch, bool passive) {
   replica.segment_bytes = 64 << 20;
   replica.epoch = epoch;
   replica.kick_after_ms = 2;
-  replica.isolation = isolation_of(paths);
+  replica.isolation = isolation_of(paths.init);
   fs::create_directories(replica.scratch_dir);
   options.mirror = mirror_of(epoch, 0);
   options.from_checkpoint = true;

@@ -13,9 +13,9 @@
 #include <filesystem>
 #include <fstream>
 #include <mutex>
-#include <sstream>
 
 #include "msgpack.h"
+#include "pair_fixture.h"
 #include "pair/replica.h"
 #include "session.h"
 
@@ -25,22 +25,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::string read_text(const std::string& path) {
-  std::ifstream in(path);
-  std::stringstream out;
-  out << in.rdbuf();
-  return out.str();
-}
-
 struct Event {
   std::vector<uint8_t> bytes;
 };
-
-Namespaces isolation(const std::string& init) {
-  Namespaces out;
-  out.init_path = init;
-  return out;
-}
 
 }  // namespace
 
@@ -70,7 +57,7 @@ int main(int argc, char** argv) {
   record.segment_bytes = 64 << 20;
   record.epoch = 1;
   record.kick_after_ms = 2;
-  record.isolation = isolation(init);
+  record.isolation = isolation_of(init);
   record.as_primary = true;
   std::mutex mutex;
   std::condition_variable changed;
@@ -161,7 +148,7 @@ int main(int argc, char** argv) {
     options.segment_bytes = 64 << 20;
     options.epoch = 1;
     options.kick_after_ms = 2;
-    options.isolation = isolation(init);
+    options.isolation = isolation_of(init);
     options.output_path = journal + "/output";
     bool over = false;
     int end_status = -1;

@@ -27,6 +27,7 @@
 #include <sstream>
 
 #include "msgpack.h"
+#include "pair_fixture.h"
 #include "pair/replica.h"
 #include "session.h"
 
@@ -44,13 +45,6 @@ void failed(const std::string& text) {
   failures++;
   printf("FAILED: %s\n", text.c_str());
   fflush(stdout);
-}
-
-std::string read_text(const std::string& path) {
-  std::ifstream in(path);
-  std::stringstream out;
-  out << in.rdbuf();
-  return out.str();
 }
 
 // ---- comparing ------------------------------------------------------------------------------------------------------------
@@ -369,12 +363,6 @@ struct Recorded {
   }
 };
 
-Namespaces isolation_of(const Paths& paths) {
-  Namespaces out;
-  out.init_path = paths.init;
-  return out;
-}
-
 // `every_ms` 0: one checkpoint, when the guest has said that it is ready.
 Recorded record_guest(const Paths& paths, std::vector<std::string> command, int every_ms) {
   RecordOptions record{};
@@ -388,7 +376,7 @@ Recorded record_guest(const Paths& paths, std::vector<std::string> command, int 
   record.segment_bytes = 64 << 20;
   record.epoch = 1;
   record.kick_after_ms = 2;
-  record.isolation = isolation_of(paths);
+  record.isolation = isolation_of(paths.init);
   record.checkpoint_kernel = true;
   record.checkpoint_every_ms = uint64_t(every_ms);
   Watcher w;
@@ -477,7 +465,7 @@ void follow(const Paths& paths, const Recorded& recorded, int number, uint64_t s
   options.segment_bytes = 64 << 20;
   options.epoch = 1;
   options.kick_after_ms = 2;
-  options.isolation = isolation_of(paths);
+  options.isolation = isolation_of(paths.init);
   options.output_path = journal + "/output";
   options.from_seq = seq;
   Watcher w;

@@ -2,14 +2,12 @@
 #include "net/flows.h"
 
 #include <algorithm>
-#include <thread>
 
 namespace understudy::host {
 namespace {
 constexpr uint64_t kMs = 1'000'000;
 constexpr uint64_t kLateNs = 20 * kMs;  // well below the 200 ms after which a client repeats what was not acknowledged
 constexpr uint64_t kQueuedNs = 300 * kMs;  // at least, once through the queue
-constexpr uint64_t kPassNs = kMs / 5;
 constexpr uint64_t kBusyTickNs = 10 * kMs, kIdleTickNs = 50 * kMs;
 // How often the backup hears what a client has acknowledged; the more it has not heard of, the more output it keeps.
 constexpr uint64_t kNoteNs = 50 * kMs;
@@ -30,8 +28,9 @@ uint64_t position_of(const abi::NetMessage& message, const uint8_t* payload) {
 }
 }  // namespace
 
-Flows::Flows(const GateConfig& config, uint8_t* net_area, Hooks hooks)
+Flows::Flows(const GateConfig& config, uint8_t* net_area, Hooks hooks, bool queue_only)
     : vip_(config.vip),
+      queue_only_(queue_only),
       hooks_(std::move(hooks)),
       filter_(config),
       sender_(config.vip.family),
@@ -128,28 +127,6 @@ void Flows::adopt(const SocketState& socket, uint64_t position) {
   by_cookie_[socket.cookie] = flow;
   pending_.push_back({position, flow, flow->mirrored});
   enter(flow);
-}
-
-void Flows::keep_to_queue(bool yes) {
-  const std::lock_guard lock(mutex_);
-  queue_only_ = yes;
-}
-
-void Flows::turn_to_queue() {
-  bool any = false;
-  {
-    const std::lock_guard lock(mutex_);
-    if (opened_ || closed_) return;
-    const uint64_t now = monotonic_ns();
-    for (const auto& [key, flow] : flows_) {
-      if (flow->entry == nullptr || load(flow->entry->bypass) == 0) continue;
-      put(flow->entry->bypass, 0);
-      flow->queued_since_ns = now - kQueuedNs;  // it has not been late: it may come back as soon as it has caught up
-      any = true;
-    }
-  }
-  // A packet that a processor has let by already is in its socket well within this.
-  if (any) std::this_thread::sleep_for(std::chrono::nanoseconds(kPassNs));
 }
 
 void Flows::tick() {

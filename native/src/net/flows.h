@@ -42,20 +42,16 @@ class Flows {
     std::function<void()> want_tick;
     std::function<void(abi::MessageLevel, const std::string&)> report;
   };
-  // net_area: as NetRingReader. Throws HostError NET where it cannot be done; the gate does without.
-  Flows(const GateConfig& config, uint8_t* net_area, Hooks hooks);
+  // net_area: as NetRingReader. queue_only: no packet goes past the queue. A backup that does not execute the journal as it comes does not
+  // learn from it what the guest has read: what it saw of the packets would lie behind gaps. Throws HostError NET where it cannot be done;
+  // the gate does without.
+  Flows(const GateConfig& config, uint8_t* net_area, Hooks hooks, bool queue_only = false);
 
   // A packet that has come through the queue, and the mirror's position behind it.
   void packet(Direction direction, const TcpPacket& packet, uint64_t position);
   // Connections that exist already when a backup is added, of a guest that is paused. Their sockets are in the mirror up to `position`;
   // what the guest has told up to `ring_offset` happened before. Nothing is acknowledged from here on that the backup has not.
   void adopt(const std::vector<SocketState>& sockets, uint64_t position, uint64_t ring_offset);
-  // As long as it is asked for, no packet goes past the queue. A backup that does not execute the journal as it comes does not learn from it
-  // what the guest has read: what it saw of the packets would lie behind gaps.
-  void keep_to_queue(bool yes);
-  // From here on packets of all connections go through the queue, until each has caught up again. For another look at their sockets, which
-  // nothing may come into meanwhile: Gate::hold() after this. Returns when what was on its way past the queue has arrived.
-  void turn_to_queue();
   void tick();
   // Events up to this offset of the ring are in the mirror up to this position.
   void sent(uint64_t position, uint64_t ring_end);
@@ -106,6 +102,7 @@ class Flows {
   std::optional<std::vector<uint8_t>> note_to_backup(Flow& flow, uint64_t now_ns);
 
   const Address vip_;
+  const bool queue_only_;
   Hooks hooks_;
   FlowFilter filter_;
   RawSender sender_;
@@ -117,7 +114,7 @@ class Flows {
   std::deque<Pending> pending_;
   uint64_t received_ = 0, ring_held_ = 0;
   uint64_t next_tick_ns_ = 0;
-  bool opened_ = false, closed_ = false, queue_only_ = false;
+  bool opened_ = false, closed_ = false;
   Stats stats_{};
 };
 

@@ -21,7 +21,6 @@ constexpr int kFirstByteWaits = 100;  // then there is no client that waits for 
 constexpr uint64_t kFirstByteWaitNs = 50'000'000;
 constexpr uint64_t kSameClockNs = 1'000'000;
 constexpr useconds_t kDivertUs = 100'000;
-constexpr uint64_t kTableBytesMax = 512ull << 20;  // of all connections; each has its own bound besides
 
 std::string detail_of(const std::string& stage, const TakeoverResult& result) {
   auto count = [](uint64_t n, const char* what) { return std::to_string(n) + " " + what + (n == 1 ? "" : "s"); };
@@ -46,7 +45,8 @@ BackupSession::BackupSession(const BackupOptions& options, EmitEvent emit)
       passive_(options.passive),
       lag_bytes_max_(options.lag_bytes_max),
       network_(options.network),
-      replica_options_(options.replica) {
+      replica_options_(options.replica),
+      ready_(!options.from_checkpoint) {
   if (network_) {
     auto report = [this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); };
     // Before there are connections: it may get a backup itself.
@@ -61,7 +61,6 @@ BackupSession::BackupSession(const BackupOptions& options, EmitEvent emit)
         "PAIR", EINVAL, "",
         "a passive backup begins with a state, and keeps the journal in memory: outputCommit: durable is not for it");
   if (options.from_checkpoint) {
-    ready_ = false;
     prepare_journal_dir(replica_options_.journal_dir);
   } else {
     make_replica(replica_options_);
@@ -245,7 +244,13 @@ void BackupSession::on_packet(const MirrorRecord& record) {
     coming_->table->packet(Direction(direction), {record.data + kHead, record.size - kHead});
   // What the guest has not read yet is bounded by the primary's own receive buffers; output that the client does not acknowledge
   // by its send buffers. More than this is a replica that does not follow.
-  while (table_->buffered_bytes() > kTableBytesMax && !replica_over_) usleep(kLagPollUs);
+  while (table_->buffered_bytes() > kTableBytesMax && !replica_over_) {
+    // What would take them out is to be made of records that come behind this one.
+    if (!ready_)
+      return fail_replica(
+          {{"detail", "the clients have sent more than fits into memory while the state came"}, {"seq", record.seq}});
+    usleep(kLagPollUs);
+  }
 }
 
 void BackupSession::on_blob(const MirrorRecord& record) {

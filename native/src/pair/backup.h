@@ -40,6 +40,8 @@ struct BackupOptions {
       lag_bytes_max = 0;  // what the replica may be behind before the mirror is slowed down; 0: what its ring holds
 };
 
+inline constexpr uint64_t kTableBytesMax = 512ull << 20;  // of all connections
+
 // What a replica is made of: the state at a mark of the mirror (records.h).
 struct ReceivedState {
   uint64_t seq = 0, position = 0, bytes = 0;
@@ -119,7 +121,7 @@ class BackupSession : public Session {
   std::mutex pending_mutex_;
   std::deque<Pending> pending_;
   std::atomic<uint64_t> pending_bytes_{0};
-  std::atomic<bool> ready_{true};
+  std::atomic<bool> ready_;
   std::thread restorer_;
   std::unique_ptr<ConnectionTable> table_;
   std::unique_ptr<NetRingReader> net_reader_;

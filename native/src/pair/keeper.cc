@@ -9,9 +9,15 @@
 namespace understudy::host {
 namespace {
 constexpr uint32_t kConnectMs = 10'000, kLookMs = 20;
-constexpr int kRefusals =
-    20;  // of moments at which connections wait to be accepted; a guest that accepts none gets its backup, too
+// Of moments at which connections wait to be accepted; a guest that accepts none gets its backup, too.
+constexpr int kRefusals = 20;
 constexpr uint64_t kProgressNs = 250'000'000;
+
+Pump::Tap tap_of(Protection* to) {
+  return [to](uint64_t first_seq, uint64_t count, const uint8_t* events, size_t len, uint64_t end) {
+    to->tap(first_seq, count, events, len, end);
+  };
+}
 }  // namespace
 
 Keeper::Keeper(KeeperOptions options, MemoryFile& memory, const Enclosure& enclosure, EmitEvent emit)
@@ -29,13 +35,7 @@ void Keeper::begin(const MirrorConfig& mirror) {
       enclosure_, emit_, true);
 }
 
-Pump::Tap Keeper::tap() {
-  Protection* to = protection_.get();
-  if (to == nullptr) return {};
-  return [to](uint64_t first_seq, uint64_t count, const uint8_t* events, size_t len, uint64_t end) {
-    to->tap(first_seq, count, events, len, end);
-  };
-}
+Pump::Tap Keeper::tap() { return protection_ == nullptr ? Pump::Tap{} : tap_of(protection_.get()); }
 
 void Keeper::adopt(RunningGroup group) {
   const std::lock_guard lock(mutex_);
@@ -181,10 +181,7 @@ void Keeper::send_one(Protection& protection, bool first) {
           return false;
         }
         snapshot = std::move(*marked);
-        if (!first) return true;
-        Protection* tapped = to;
-        group_->pump.retap([tapped](uint64_t first_seq, uint64_t count, const uint8_t* events, size_t len,
-                                    uint64_t end) { tapped->tap(first_seq, count, events, len, end); });
+        if (first) group_->pump.retap(tap_of(to));
         return true;
       },
       first);

@@ -100,12 +100,11 @@ void Protection::begin_flows(const GateConfig& config) {
   };
   hooks.report = [this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); };
   try {
-    flows_ = std::make_unique<Flows>(config, memory_.net(), std::move(hooks));
+    flows_ = std::make_unique<Flows>(config, memory_.net(), std::move(hooks), passive_);
   } catch (const HostError& error) {
     emit_(message(abi::kWarning, std::string("each packet waits for the backup: ") + error.what()));
     return;
   }
-  flows_->keep_to_queue(!waits_);
   standing_flows_ = flows_.get();
   store_release(memory_.control().pair.flows, 1u);
 }
@@ -194,6 +193,7 @@ void Protection::on_watermarks(const Watermarks& marks) {
   }
   // Packets are not what is on disk: a connection does not outlive both hosts.
   if (Gate* gate = standing_gate_) gate->release(marks.received);
+  if (said_protected_ || !waits_) return;
   const std::lock_guard lock(sent_mutex_);
   say_protected_locked();
 }
@@ -230,7 +230,6 @@ std::optional<ConnectionSnapshot> Protection::mark(const std::vector<pid_t>& pid
     record_mark({}, seq, ring_offset);
     return snapshot;
   }
-  if (Flows* flows = standing_flows_; flows != nullptr && adopted_) flows->turn_to_queue();
   const auto none_passes = gate_->hold();
   snapshot = take_snapshot(pids, {.vip = gate_config_->vip, .gated = {}, .in_flight = {}});
   const auto waits = [](const SocketState& s) { return s.kind == SocketState::kWaiting; };
@@ -313,7 +312,6 @@ void Protection::protect() {
   abi::Control& control = memory_.control();
   if (watch_ != nullptr) watch_->deaths_are_recorded(false);
   if (gate_ != nullptr) gate_->keep_lease(false);
-  if (Flows* flows = standing_flows_; flows != nullptr && !passive_) flows->keep_to_queue(false);
   __atomic_store_n(&control.pair.held, held_.load(), __ATOMIC_SEQ_CST);
   raise_held(held_);  // it may have risen between the two
   const std::lock_guard sent_lock(sent_mutex_);

@@ -120,10 +120,10 @@ class Protection {
   // Under sent_mutex_, and of a group that ran before: positions of the mark, of the journal's last record, and of what the backup has to
   // have executed to be called synchronised; the ring offset that it has to hold to be called a backup.
   uint64_t mark_position_ = 0, journal_position_ = 0, synchronised_at_ = 0, protected_at_ = 0;
-  bool said_synchronised_ = false, said_protected_ = false;
+  bool said_synchronised_ = false;
   bool adopted_ = false;  // connections that there were before the gate
   std::mutex fence_mutex_;
-  std::atomic<bool> waits_, opened_{false}, fenced_{false};
+  std::atomic<bool> waits_, opened_{false}, fenced_{false}, said_protected_{false};
   std::atomic<uint64_t> held_{0};
   std::mutex lost_mutex_;
   std::condition_variable lost_changed_;
