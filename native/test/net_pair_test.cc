@@ -93,6 +93,7 @@ struct MirrorHead {
                      .flush = {},
                      .fin_allowed = [&](const TcpPacket&) { return watch.end_is_meant(); },
                      .report = report});
+  gate.install();
   if (write(ready, &server, sizeof server) != sizeof server) die("primary: ready");
   for (;;) {
     uint64_t done;

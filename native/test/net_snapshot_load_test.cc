@@ -324,6 +324,7 @@ class Pair {
                     .fin_allowed = {},
                     .report = report});
       standing_gate_ = gate_.get();
+      gate_->install();
       if (with_flows_) {
         Flows::Hooks hooks;
         hooks.mirror_packet = [mirror](std::span<const uint8_t> packet) { return mirror(Direction::kIn, packet); };

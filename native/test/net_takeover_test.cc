@@ -323,6 +323,7 @@ class OtherHost {
       auto* gate = new Gate(leased_gate(w, lease_ms), idle_hooks([](abi::MessageLevel, const std::string& text) {
                               printf("%s\n", text.c_str());
                             }));
+      gate->install();
       live(*gate, [&] {
         const char byte = 1;
         if (write(words[1], &byte, 1) != 1) _exit(1);
@@ -345,6 +346,7 @@ class OtherHost {
 void frozen_host_falls_silent(bool v6) {
   World w({.v6 = v6});
   OtherHost host(w, 40, [](Gate& gate, const OtherHost::Ready& ready) {
+    gate.keep_lease(false);
     ready();
     for (;;) {
       gate.extend_lease_until(monotonic_ns() + 40'000'000);
@@ -403,6 +405,7 @@ void lease_ends_at_once() {
   w.lab.in("a", [&] {
     w.gate.reset();
     w.gate = std::make_unique<Gate>(leased_gate(w, 1000), idle_hooks(report));
+    w.gate->install();
   });
   CHECK(vip_answers(w));
   w.gate->drop_lease();

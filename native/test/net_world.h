@@ -186,6 +186,7 @@ class World {
                           .fin_allowed = {},
                           .report = report});
     standing_gate = gate.get();
+    gate->install();
     if (with_flows) begin_flows(config);
     standing = true;
   }

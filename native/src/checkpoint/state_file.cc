@@ -29,7 +29,7 @@ static_assert(sizeof(StateHeader) == 48 + 4 * 24);
 
 namespace {
 
-constexpr uint64_t kWritebackBytes = 16 << 20;
+constexpr uint64_t kWritebackBytes = 4 << 20;
 
 constexpr char kMagic[8] = {'U', 'D', 'S', 'Y', 'C', 'K', 'P', '1'};
 enum PartIndex { kManifestPart, kRunsPart, kChecksumsPart, kSectionsPart, kParts };

@@ -32,23 +32,16 @@ Gate::Gate(GateConfig config, GateHooks hooks) : config_(std::move(config)), hoo
   // Every packet waits for this thread, and what it has not read when the process dies is lost. Without the privilege it is as others are.
   const sched_param urgent{kRealTimePriority};
   pthread_setschedparam(thread_.native_handle(), SCHED_FIFO, &urgent);
-  try {
-    // Whoever made the gate is the primary now.
-    if (config_.lease_ms != 0) {
-      open_fence();
-      lease_ = std::make_unique<Lease>(fence_table(config_.service), config_.vip, config_.lease_ms, hooks_.report);
-      lease_->keep(true);
-    }
-    install_queue_rules(config_);
-  } catch (...) {
-    lease_.reset();
-    try {
-      clean_leftovers(config_.service);
-    } catch (const HostError& error) { hooks_.report(abi::kError, error.what()); }
-    eventfd_write(stop_.get(), 1);
-    thread_.join();
-    throw;
+}
+
+void Gate::install() {
+  // Whoever made the gate is the primary now.
+  if (config_.lease_ms != 0) {
+    open_fence();
+    lease_ = std::make_unique<Lease>(fence_table(config_.service), config_.vip, config_.lease_ms, hooks_.report);
+    lease_->keep(true);
   }
+  install_queue_rules(config_);
 }
 
 Gate::~Gate() {

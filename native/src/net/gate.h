@@ -49,12 +49,16 @@ struct GateStats {
 
 class Gate {
  public:
-  // Installs rules and starts. Throws HostError NET; then nothing is left behind.
+  // Takes the queues; nothing comes into them yet. Throws HostError NET.
   Gate(GateConfig config, GateHooks hooks);
   // Removes the rules, then drops what still waits (release(~0) first lets it go on instead).
   ~Gate();
   Gate(const Gate&) = delete;
   Gate& operator=(const Gate&) = delete;
+
+  // Installs the rules, which takes programs and tens of milliseconds: packets come from the first of them on, and whoever calls release()
+  // must be able to by then. Throws HostError NET; the destructor removes what there is.
+  void install();
 
   // The backup holds everything up to here. May be called by any thread; an older position than before has no effect.
   void release(uint64_t position);

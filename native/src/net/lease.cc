@@ -12,6 +12,9 @@ namespace {
 // Four chances to extend a lease before it ends: a thread that comes late by a whole period is no reason to fall silent.
 constexpr uint32_t kPeriodsPerLease = 4;
 constexpr int kRealTimePriority = 20;
+// The timeout while it is kept for ever. Each change of any rules holds up all others, for tens of milliseconds; a short lease would run out
+// behind the programs that put up a gate, and clients would wait for what was dropped to be sent again.
+constexpr uint32_t kStandingMs = 2000;
 }  // namespace
 
 Lease::Lease(std::string table, const Address& vip, uint32_t lease_ms, Report report)
@@ -31,8 +34,8 @@ Lease::~Lease() {
 }
 
 void Lease::keep(bool keep) {
-  until_ns_.store(keep ? kForEver : 0, std::memory_order_release);
-  if (!keep) return;
+  // An element with the standing timeout may be there: shortened now, not when it would have run out.
+  until_ns_.store(keep ? kForEver : monotonic_ns() + (uint64_t(lease_ms_) + 1) * 1000000, std::memory_order_release);
   const std::lock_guard lock(mutex_);
   refresh_locked();
 }
@@ -57,7 +60,8 @@ void Lease::drop() {
 void Lease::refresh_locked() {
   const uint64_t until = until_ns_.load(std::memory_order_acquire), now = understudy::host::monotonic_ns();
   if (until <= now) return;
-  const uint32_t left_ms = uint32_t(std::min<uint64_t>((until - now) / 1000000, lease_ms_));
+  const uint32_t most_ms = until == kForEver ? std::max(kStandingMs, lease_ms_) : lease_ms_;
+  const uint32_t left_ms = uint32_t(std::min<uint64_t>((until - now) / 1000000, most_ms));
   if (left_ms == 0) return;
   const std::span<const uint8_t> key{vip_.bytes.data(), vip_.size()};
   const SetElement elements[2] = {{NFPROTO_INET, table_.c_str(), "lease", key, left_ms},

@@ -5,7 +5,8 @@
 // stay silent when it comes back, until somebody extends the lease rightfully.
 //
 // Invariants:
-//  - The set's element has a timeout of lease_ms in the kernel; nothing in user space has to run for it to end.
+//  - The set's element has a timeout in the kernel; nothing in user space has to run for it to end. It is lease_ms at most, but for a
+//    lease that is kept for ever, which is of a host that nobody would replace: that has seconds.
 //  - Only a deadline that lies in the future becomes an element.
 //
 // Must not: extend a lease on its own account.
@@ -29,7 +30,8 @@ class Lease {
   Lease(std::string table, const Address& vip, uint32_t lease_ms, Report report);
   ~Lease();  // leaves the lease to run out
 
-  // true: keep it for as long as this process runs; output is possible when this returns. false: let it run out.
+  // true: keep it for as long as this process runs; output is possible when this returns. false: let it run out, within lease_ms of
+  // when this returns.
   void keep(bool keep);
   // Keep it until then (CLOCK_MONOTONIC). Waits for nothing: it is called by the thread that sends the heartbeats, and the kernel may
   // take tens of milliseconds for a change of its rules.

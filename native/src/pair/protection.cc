@@ -44,7 +44,8 @@ void Protection::make_sender(const MirrorConfig& config, uint64_t lease_ns) {
   hooks.on_watermarks = [this](const Watermarks& marks) { on_watermarks(marks); };
   hooks.on_answered = [this, lease_ns](uint64_t sent_ns) {
     Gate* gate = standing_gate_;
-    if (gate != nullptr && !opened_ && !fenced_) gate->extend_lease_until(sent_ns + lease_ns);
+    // Not before there is somebody who would take over: until then it is kept for ever (make_gate).
+    if (gate != nullptr && waits_ && !opened_ && !fenced_) gate->extend_lease_until(sent_ns + lease_ns);
   };
   hooks.on_lost = [this](const MirrorLoss& loss) {
     {
@@ -85,9 +86,10 @@ void Protection::make_gate(const GateConfig& config) {
   hooks.fin_allowed = [this](const TcpPacket&) { return watch_->end_is_meant(); };
   hooks.report = [this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); };
   gate_ = std::make_unique<Gate>(config, std::move(hooks));
-  standing_gate_ = gate_.get();
-  begin_flows(config);
+  standing_gate_ = gate_.get();  // from the first rule on, packets wait for what on_watermarks releases
+  gate_->install();
   gate_->keep_lease(!waits_);
+  begin_flows(config);
 }
 
 // Without them every packet waits for the backup in the gate's queue: slower, and as safe.
