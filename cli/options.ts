@@ -51,7 +51,7 @@ export const RECORD_OPTIONS: readonly OptionSpec[] = [
   },
   {
     flags: '--checkpoint-keep <n>',
-    description: 'of those, keep the newest n, and up to n more (default: all)',
+    description: 'of those, keep the newest n, and older ones for a while (default: all)',
     parse: parsePositive,
   },
   { flags: '--isolate', description: 'in namespaces of its own: pids, mounts, IPC, host name (needs root)' },

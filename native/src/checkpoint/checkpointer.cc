@@ -15,6 +15,7 @@
 #include "descriptor_plan.h"
 #include "sha256.h"
 #include "state_chain.h"
+#include "state_dir.h"
 
 namespace understudy::host::checkpoint {
 namespace {
@@ -490,12 +491,17 @@ Taken Checkpointer::take(const Standing& standing, bool complete) {
   }
 }
 
-// Not each time: the oldest that stays is made complete, which copies all of it.
+// Not each time: the oldest that stays is made complete, which copies all of it. That is worth it when as much goes, or a restore would have
+// too many files to read.
 void Checkpointer::release_old(uint64_t seq) {
   if (keep_ != 0) {
     const std::vector<uint64_t> seqs = list_checkpoints(journal_dir_);
     if (seqs.size() < 2 * size_t(keep_)) return;
-    release_before(journal_dir_, seqs[seqs.size() - keep_]);
+    const size_t going = seqs.size() - keep_;
+    uint64_t whole = 0, since = 0;  // the oldest is complete: what it was built upon has been released
+    for (size_t i = 0; i <= going; i++) (i == 0 ? whole : since) += bytes_on_disk(state_path(journal_dir_, seqs[i]));
+    if (since < whole && going < kIncrementsMax) return;
+    release_before(journal_dir_, seqs[going]);
     increments_ = std::min(increments_, keep_);
   } else if (increments_ >= kIncrementsMax) {
     fold(journal_dir_, seq);
@@ -542,7 +548,8 @@ Taken Checkpointer::take_one(const Standing& standing, bool complete) {
   captures_ = blobs_.all();
   capture_names_.clear();
   for (const Capture& c : captures_) capture_names_.push_back(hex(c.sha.data(), c.sha.size()));
-  StateWriter writer(journal_dir_, base);
+  // A state for a backup goes to the backup, and is of no use after a crash of this host.
+  StateWriter writer(journal_dir_, base, standing ? Endurance::kProcess : Endurance::kMachine);
   copy_ahead(&writer);
   uint64_t copied = monotonic_ns();
   int news = 0;

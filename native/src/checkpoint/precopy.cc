@@ -32,7 +32,6 @@ void Precopy::copy_to_disk(const Scan& scan) {
       [&](uint64_t address, const uint8_t* data, uint64_t pages) { writer_.pages(space_, address, data, pages); },
       // Unmapped meanwhile, most likely: the next scan says so. Until then nothing is known of it.
       [&](const Range& range) { writer_.drop(space_, range.start, range.pages()); });
-  writer_.begin_writeback();
 }
 
 void Precopy::copy_to_memory(Round* round) {

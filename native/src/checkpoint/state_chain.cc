@@ -12,7 +12,7 @@
 namespace understudy::host::checkpoint {
 namespace {
 
-constexpr uint64_t kFoldPages = 256;
+constexpr uint64_t kFoldPages = 64;  // as in page_copier.cc
 
 std::vector<std::unique_ptr<StateFile>> open_chain(const std::string& journal_dir, uint64_t seq) {
   std::vector<std::unique_ptr<StateFile>> files;
@@ -163,7 +163,6 @@ class Folder {
           done += here;
         }
       }
-      writer.begin_writeback();
     }
     Manifest manifest = chain.manifest();
     manifest.base.reset();

@@ -76,6 +76,11 @@ int sync_folder(const std::string& dir) {
   return folder && fsync(folder.get()) == 0 ? 0 : errno;
 }
 
+uint64_t bytes_on_disk(const std::string& path) {
+  struct stat st {};
+  return stat(path.c_str(), &st) == 0 ? uint64_t(st.st_blocks) * 512 : 0;
+}
+
 UniqueFd lock_folder(const std::string& dir) {
   // The folder itself: a lock file would be one more thing in it.
   UniqueFd folder(open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

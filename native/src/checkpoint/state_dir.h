@@ -20,6 +20,8 @@ UniqueFd make_temporary(const std::string& dir, std::string* path, int* error);
 void sweep_interrupted(const std::string& dir);
 // fsync of the folder itself: 0 or an errno.
 int sync_folder(const std::string& dir);
+// What a file takes there, without its holes. 0 if there is none.
+uint64_t bytes_on_disk(const std::string& path);
 // Keeps others from folding and removing while it is held. Throws HostError CHECKPOINT_WRITE.
 UniqueFd lock_folder(const std::string& dir);
 

@@ -41,6 +41,7 @@ constexpr uint64_t kPartBytesMax = 1ull << 32;
 // mapping instead of three.
 constexpr uint64_t kHolePagesMax = 32;
 constexpr uint64_t kReadPages = 256;
+constexpr uint64_t kGatheredBytes = 256 << 10;
 
 // The quick way out is what makes this cheap: almost every page that is not zero differs within its first bytes.
 bool is_zero(const uint8_t* page) {
@@ -113,8 +114,8 @@ std::string Damage::text() const {
 
 // ---- Writing -----------------------------------------------------------------------------------------------------------
 
-StateWriter::StateWriter(const std::string& journal_dir, std::optional<CheckpointRef> base)
-    : dir_(checkpoint_dir(journal_dir)), base_(base) {
+StateWriter::StateWriter(const std::string& journal_dir, std::optional<CheckpointRef> base, Endurance endurance)
+    : dir_(checkpoint_dir(journal_dir)), base_(base), endurance_(endurance) {
   if (int error = make_dirs(dir_); error != 0) fail(error, "make the folder");
   sweep_interrupted(dir_);
   int error = 0;
@@ -178,6 +179,7 @@ void StateWriter::pages(uint32_t space, uint64_t address, const void* data, uint
       append_pages(&map, s.page, from, s.count);
       continue;
     }
+    if (s.slot + s.count > gathered_slot_) write_gathered();
     write(from, s.count * kPageBytes, StateFile::offset_of(s.slot));
     page_checksums(from, s.count, &checksums_[s.slot]);
   }
@@ -203,14 +205,35 @@ void StateWriter::append_pages(PageMap* map, uint64_t page, const uint8_t* data,
     for (uint64_t j = i; j < end;) {
       uint64_t solid = 0;
       while (j + solid < end && !is_zero(data + (j + solid) * kPageBytes)) solid++;
-      write(data + j * kPageBytes, solid * kPageBytes, StateFile::offset_of(slot + j - i));
-      page_checksums(data + j * kPageBytes, solid, &checksums_[slot + j - i]);
+      append_slots(slot + j - i, data + j * kPageBytes, solid);
       j += solid;
       while (j < end && is_zero(data + j * kPageBytes)) j++;
     }
     map->assign(page + i, pages, {Place::kSlot, 0, slot});
     i = end;
   }
+}
+
+void StateWriter::append_slots(uint64_t slot, const uint8_t* data, uint64_t count) {
+  const uint64_t bytes = count * kPageBytes;
+  if (slot != gathered_slot_ + gathered_.size() / kPageBytes || gathered_.size() + bytes > kGatheredBytes)
+    write_gathered();
+  if (bytes >= kGatheredBytes) {
+    write(data, bytes, StateFile::offset_of(slot));
+    page_checksums(data, count, &checksums_[slot]);
+    return begin_writeback(StateFile::offset_of(slot + count));
+  }
+  if (gathered_.empty()) gathered_slot_ = slot;
+  gathered_.insert(gathered_.end(), data, data + bytes);
+}
+
+void StateWriter::write_gathered() {
+  if (gathered_.empty()) return;
+  write(gathered_.data(), gathered_.size(), StateFile::offset_of(gathered_slot_));
+  const uint64_t count = gathered_.size() / kPageBytes;
+  page_checksums(gathered_.data(), count, &checksums_[gathered_slot_]);
+  gathered_.clear();
+  begin_writeback(StateFile::offset_of(gathered_slot_ + count));
 }
 
 void StateWriter::zeros(uint32_t space, uint64_t address, uint64_t count) {
@@ -221,10 +244,10 @@ void StateWriter::drop(uint32_t space, uint64_t address, uint64_t count) {
   map_of(space).assign(address / kPageBytes, count, {Place::kVoid});
 }
 
-void StateWriter::begin_writeback() {
-  const uint64_t end = StateFile::offset_of(slots());
+// So that commit() has less to wait for.
+void StateWriter::begin_writeback(uint64_t end) {
   // A disk that is busy would hold up what little there is: that is written when it is committed.
-  if (!file_ || end < written_back_ + kWritebackBytes) return;
+  if (endurance_ == Endurance::kProcess || end < written_back_ + kWritebackBytes) return;
   // Failures show at commit(), which waits for the same pages.
   sync_file_range(file_.get(), off_t(written_back_), off_t(end - written_back_), SYNC_FILE_RANGE_WRITE);
   written_back_ = end;
@@ -252,6 +275,7 @@ CheckpointRef StateWriter::commit(Manifest manifest) {
 }
 
 CheckpointRef StateWriter::commit_as(Manifest manifest, bool replace) {
+  write_gathered();
   manifest.version = kManifestVersion;
   std::vector<SpacePages> pages;
   for (const auto& [space, map] : maps_) pages.push_back({space, map.runs()});
@@ -280,7 +304,8 @@ CheckpointRef StateWriter::commit_as(Manifest manifest, bool replace) {
   const uint32_t crc = crc32c(0, page, kPageBytes - sizeof(uint32_t));
   memcpy(page + kPageBytes - sizeof crc, &crc, sizeof crc);
   write(page, kPageBytes, 0);
-  if (fsync(file_.get()) != 0) fail(errno, "bring the data to the disk");
+  const bool to_disk = endurance_ == Endurance::kMachine;
+  if (to_disk && fsync(file_.get()) != 0) fail(errno, "bring the data to the disk");
   const std::string path = dir_ + "/" + state_name(manifest.self.seq);
   if (renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, path.c_str(), replace ? 0 : RENAME_NOREPLACE) != 0) {
     const int error = errno;
@@ -292,7 +317,7 @@ CheckpointRef StateWriter::commit_as(Manifest manifest, bool replace) {
   temporary_.clear();
   file_.reset();
   // Without this a crash of the machine could leave the data without its name.
-  if (int error = sync_folder(dir_); error != 0) fail(error, "bring the file's name to the disk");
+  if (int error = to_disk ? sync_folder(dir_) : 0; error != 0) fail(error, "bring the file's name to the disk");
   return manifest.self;
 }
 

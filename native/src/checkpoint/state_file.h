@@ -50,11 +50,15 @@ struct DamageError : HostError {
   Damage damage;
 };
 
+// What a file that was committed outlives: the process that wrote it, or the machine.
+enum class Endurance { kProcess, kMachine };
+
 class StateWriter {
  public:
   // Makes the folder if need be, and removes what interrupted writers left. Throws HostError CHECKPOINT_WRITE, as all others here.
   // With a base the file holds only what has changed since.
-  explicit StateWriter(const std::string& journal_dir, std::optional<CheckpointRef> base = std::nullopt);
+  explicit StateWriter(const std::string& journal_dir, std::optional<CheckpointRef> base = std::nullopt,
+                       Endurance endurance = Endurance::kMachine);
   // Not committed: the file is removed.
   ~StateWriter();
   StateWriter(const StateWriter&) = delete;
@@ -70,10 +74,7 @@ class StateWriter {
 
   // So far: of page data, in the file.
   uint64_t page_bytes() const { return slots() * kPageBytes; }
-  // Begins to bring what was written to the disk, so that commit() has less to wait for.
-  void begin_writeback();
-
-  // Makes it a checkpoint: on the disk, all of it, when this returns. `manifest` needs no version, id, base, time and host: these are
+  // Makes it a checkpoint: on the disk, all of it, when this returns (Endurance::kMachine). `manifest` needs no version, id, base, time and host: these are
   // filled in. Throws CHECKPOINT_EXISTS when there is one of this seq.
   CheckpointRef commit(Manifest manifest);
 
@@ -85,15 +86,23 @@ class StateWriter {
   PageMap& map_of(uint32_t space);
   void write(const void* data, size_t len, uint64_t offset);
   void append_pages(PageMap* map, uint64_t page, const uint8_t* data, uint64_t count);
+  void append_slots(uint64_t slot, const uint8_t* data, uint64_t count);
+  void write_gathered();
+  void begin_writeback(uint64_t end);
   void remove_file();
   [[noreturn]] void fail(int error, const std::string& doing);
 
   const std::string dir_;
   const std::optional<CheckpointRef> base_;
+  const Endurance endurance_;
   std::string temporary_;
   UniqueFd file_;
   std::vector<std::pair<uint32_t, PageMap>> maps_;
   std::vector<uint32_t> checksums_;  // of slots
+  // The last slots, which are not in the file yet: what a guest has written to is here a page and there a page, and a call of the kernel
+  // for each one costs more than the copy.
+  std::vector<uint8_t> gathered_;
+  uint64_t gathered_slot_ = 0;
   uint64_t written_back_ = 0;
 };
 
