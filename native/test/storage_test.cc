@@ -156,7 +156,8 @@ void compare(const std::string& a, const std::string& b, uint64_t seed) {
   };
   list(a, &left);
   list(b, &right);
-  for (const auto& [path, st] : right) EXPECT(left.count(path) == 1, "seed %zu: %s is too much", size_t(seed), path.c_str());
+  for (const auto& [path, st] : right)
+    EXPECT(left.count(path) == 1, "seed %zu: %s is too much", size_t(seed), path.c_str());
   std::map<ino_t, ino_t> same;
   for (const auto& [path, l] : left) {
     const auto found = right.find(path);
@@ -260,7 +261,8 @@ void reads_mapped_files_again() {
   };
   usleep(100'000);
   source.look(count, mapped_for_writing({getpid()}));
-  struct stat before {}, after {};
+  struct stat before {
+  }, after{};
   EXPECT(stat(path.c_str(), &before) == 0, "%s", strerror(errno));
   p[1] = 'b';
   EXPECT(stat(path.c_str(), &after) == 0, "%s", strerror(errno));

@@ -36,11 +36,11 @@ struct Entry {
 
 struct Record {
   RecordKind kind{};
-  uint64_t roots = 0;        // Begin
-  Entry entry;               // Entry; Gone: root and path
-  uint64_t offset = 0;       // Data
-  std::string_view bytes;    // Data: into what was decoded
-  bool last = false;         // End
+  uint64_t roots = 0;      // Begin
+  Entry entry;             // Entry; Gone: root and path
+  uint64_t offset = 0;     // Data
+  std::string_view bytes;  // Data: into what was decoded
+  bool last = false;       // End
 };
 
 inline constexpr uint64_t kBlockBytes = 64 << 10;  // most of a Data record

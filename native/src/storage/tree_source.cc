@@ -97,7 +97,8 @@ FileSet mapped_for_writing(const std::vector<pid_t>& pids) {
   return found;
 }
 
-TreeSource::TreeSource(std::vector<SourceRoot> roots, Report report) : report_(std::move(report)), buffer_(kBlockBytes) {
+TreeSource::TreeSource(std::vector<SourceRoot> roots, Report report)
+    : report_(std::move(report)), buffer_(kBlockBytes) {
   for (SourceRoot& root : roots) roots_.push_back({std::move(root), 0, {}, {}});
 }
 
@@ -179,7 +180,8 @@ void TreeSource::visit(Root& root, int dir, const std::string& name, const std::
   if (S_ISDIR(st.st_mode)) {
     if (st.st_dev != root.device) {
       if (root.not_entered.insert(path).second)
-        report_(text_of(root, path) + " is another file system, and not brought to the new backup; it can be named as storage of its own");
+        report_(text_of(root, path) +
+                " is another file system, and not brought to the new backup; it can be named as storage of its own");
       return;
     }
     const UniqueFd fd(openat(dir, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));

@@ -17,11 +17,11 @@ namespace {
 
 [[noreturn]] void fail(const char* doing, const std::string& what) {
   const int error = errno;
-  throw HostError("STORAGE", error, what,
-                  std::string("cannot ") + doing + " " + what + ": " + errno_text(error) +
-                      (error == ENOSPC || error == EDQUOT
-                           ? "; the old copy stays until the new one is whole, so both need room"
-                           : ""));
+  throw HostError(
+      "STORAGE", error, what,
+      std::string("cannot ") + doing + " " + what + ": " + errno_text(error) +
+          (error == ENOSPC || error == EDQUOT ? "; the old copy stays until the new one is whole, so both need room"
+                                              : ""));
 }
 [[noreturn]] void refuse(const std::string& what) {
   throw HostError("STORAGE", EBADMSG, "", "the mirror carries records of storage that do not fit together: " + what);
@@ -171,7 +171,8 @@ TreeTarget::Place TreeTarget::place_of(const Root& root, const std::string& path
   const size_t slash = path.rfind('/');
   const std::string parent = slash == std::string::npos ? "." : path.substr(0, slash);
   UniqueFd dir = open_below(root.coming.get(), parent, O_RDONLY | O_DIRECTORY);
-  if (!dir && !(may_lack && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))) fail("open", root.dir + "/" + parent);
+  if (!dir && !(may_lack && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)))
+    fail("open", root.dir + "/" + parent);
   return {std::move(dir), slash == std::string::npos ? path : path.substr(slash + 1)};
 }
 
