@@ -6,6 +6,7 @@
 #include "image.h"
 #include "process.h"
 #include "report.h"
+#include "shadow.h"
 #include "signals.h"
 #include "store.h"
 
@@ -34,7 +35,16 @@ void must(Thread* t, i64 result, i64 wanted) {
             "the replay cannot change memory as it was recorded (address taken, or not enough memory)");
 }
 
-void map_shared_or_private(Thread* t, u64 at, u64 len, u64 prot, u64 flags, i64 blob, u64 offset) {
+// A file in /dev/shm is memory that processes find by its name. A replica has it, too: were there a copy for those who map it while it
+// follows, who opens it by its name after the takeover would have other memory than they.
+bool is_named_memory(i32 fd) {
+  // struct stat, whose first word is the device.
+  u64 of_file[18] = {}, of_folder[18] = {};
+  return shadowing() && !sys(kSysFstat, fd, of_file) && !sys(4 /* stat */, "/dev/shm", of_folder) &&
+         of_file[0] == of_folder[0];
+}
+
+void map_shared_or_private(Thread* t, u64 at, u64 len, u64 prot, u64 flags, i64 blob, u64 offset, i32 file) {
   flags = (flags & ~(u64)(kMapFixedNoreplace | kHugetlb | 0xfc000000)) | kMapFixed;
   if (blob < 0) {
     u64 type = (flags & kMapTypeMask) == kDroppable ? kMapPrivate
@@ -44,11 +54,11 @@ void map_shared_or_private(Thread* t, u64 at, u64 len, u64 prot, u64 flags, i64 
     must(t, sys(kSysMmap, at, len, prot, flags, -1, 0), (i64)at);
     return;
   }
-  bool shared = (flags & kMapTypeMask) != kMapPrivate;
-  i32 fd = shared ? open_scratch((u64)blob) : open_blob((u64)blob);
+  bool shared = (flags & kMapTypeMask) != kMapPrivate, named = shared && is_named_memory(file);
+  i32 fd = named ? file : shared ? open_scratch((u64)blob) : open_blob((u64)blob);
   must(t, sys(kSysMmap, at, len, prot, shared ? (flags & ~(u64)kMapTypeMask) | kMapShared : flags, fd, offset),
        (i64)at);
-  sys(kSysClose, fd);
+  if (!named) sys(kSysClose, fd);
 }
 }  // namespace
 
@@ -77,7 +87,7 @@ i64 call_mmap(Thread* t) {
   Settled s;
   expect_call(t, s);
   if (is_error(s.ret)) return s.ret;
-  map_shared_or_private(t, (u64)s.ret, len, prot, flags, s.extras ? s.extra[0] : -1, a[5]);
+  map_shared_or_private(t, (u64)s.ret, len, prot, flags, s.extras ? s.extra[0] : -1, a[5], (i32)a[4]);
   Event e;
   peek_event(t, e);
   if (e.kind == kEvPatch) patch_text_again(t, e);

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -50,8 +51,11 @@ std::thread start_thread(const char* name, std::function<void()> body) {
   sigset_t all, old;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, &old);
-  std::thread thread(std::move(body));
-  pthread_setname_np(thread.native_handle(), name);
+  // By itself: for another thread the C library opens a file of /proc without O_CLOEXEC, which a guest that is started meanwhile would have.
+  std::thread thread([name = std::string(name), body = std::move(body)] {
+    prctl(PR_SET_NAME, name.c_str());
+    body();
+  });
   pthread_sigmask(SIG_SETMASK, &old, nullptr);
   return thread;
 }

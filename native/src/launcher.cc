@@ -160,6 +160,7 @@ void Launcher::launch() {
     enclosure_.open(*namespaces_, memory_.fd());
     spawn_options_.enclosure = &enclosure_;
   }
+  if (between_) between_();
   pid_t pid = spawn(spawn_options_);
   if (spawn_options_.traced) {
     // Without PTRACE_O_TRACEEXEC a traced exec ends in a plain SIGTRAP that is delivered on return to user mode, which is where

@@ -32,7 +32,10 @@ class Launcher {
 
   // Starts the root process; in record mode with the agent mapped in and running. With namespaces, those and their first process
   // before. Throws HostError LAUNCH.
-  pid_t start(const SpawnOptions& options, const std::optional<Namespaces>& namespaces) {
+  // `between`, on the launcher's thread: the namespaces are there, and no process of the guest's is. It may throw HostError.
+  pid_t start(const SpawnOptions& options, const std::optional<Namespaces>& namespaces,
+              std::function<void()> between = {}) {
+    between_ = std::move(between);
     begin_start(options, namespaces);
     return finish_start();
   }
@@ -67,6 +70,7 @@ class Launcher {
   Enclosure& enclosure_;
   Report report_;
   SpawnOptions spawn_options_;
+  std::function<void()> between_;
   std::optional<Namespaces> namespaces_;
   std::optional<HostError> spawn_error_;
 

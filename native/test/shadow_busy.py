@@ -6,7 +6,7 @@
 #
 # With a folder $OWN, which is its own on each host and goes along with it, it also keeps files there: appended to, written in place, made,
 # renamed and removed. At its end all of them must say what has been written.
-import os, select, signal, socket, subprocess, sys, threading, time
+import mmap, os, select, signal, socket, subprocess, sys, threading, time
 
 out = os.open(os.environ['OUT'], os.O_WRONLY | os.O_CREAT, 0o600)
 at = 0
@@ -26,6 +26,19 @@ name = '\0' + os.environ['OUT']  # of this test alone
 server = socket.socket(socket.AF_UNIX)
 server.bind(name)
 server.listen(4)
+
+# Memory that processes find by its name: those that are born later, too.
+shm_name = '/dev/shm/busy-%s' % os.path.basename(os.path.dirname(os.environ['OUT']))
+shm = os.open(shm_name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+os.ftruncate(shm, 8192)
+named = mmap.mmap(shm, 8192)
+os.close(shm)
+def add_to_named():
+    fd = os.open(shm_name, os.O_RDWR)
+    other = mmap.mmap(fd, 8192)
+    other[5000:5008] = (int.from_bytes(other[5000:5008], 'little') + 1).to_bytes(8, 'little')
+    other.close()
+    os.close(fd)
 
 def serve():
     for i in range(40):
@@ -104,6 +117,7 @@ for i in range(300):
         r, w = os.pipe()
         pid = os.fork()
         if pid == 0:
+            add_to_named()
             os.write(w, b'from the child')
             os._exit(i // 50)
         say(os.read(r, 100), os.waitpid(pid, 0)[1])
@@ -129,5 +143,6 @@ try:
     while True: os.eventfd_read(event); count += 1
 except BlockingIOError: pass
 say('files', look_at_files() if own else b'as written\n')
+say('named', int.from_bytes(named[5000:5008], 'little'))
 say('end', total, count, len(got))
 sys.exit(9)

@@ -35,11 +35,25 @@ async function whileItRuns(rig: Rig, argv: readonly string[], parts: number): Pr
 const BACK = { reinstate: { auto: true, delayMs: 100 } };
 const MOVES = 3;
 
-/** The guest is killed again and again, each time when it has got a new backup; clients go on through all of that. */
-async function moveThereAndBack(rig: Rig, program: string, between: () => Promise<unknown>): Promise<void> {
+/** The first of its processes: the end of another one would be the guest's own affair. */
+const killGuest =
+  (program: string) =>
+  (rig: Rig, from: Host): void =>
+    void process.kill(Math.min(...rig.pidsOf(from, program)), 'SIGKILL');
+
+async function killDaemon(rig: Rig, from: Host): Promise<void> {
+  rig.signalAll(from, 'SIGKILL');
+  await rig.startDaemon(from);
+}
+
+/** It dies again and again, each time when it has got a new backup; clients go on through all of that. */
+async function moveThereAndBack(
+  rig: Rig,
+  kill: (rig: Rig, from: Host) => void | Promise<void>,
+  between: () => Promise<unknown>,
+): Promise<void> {
   for (let move = 0, from: Host = 'a'; move < MOVES; move++, from = otherHost(from)) {
-    // The first of its processes: the end of another one would be the guest's own affair.
-    process.kill(Math.min(...rig.pidsOf(from, program)), 'SIGKILL');
+    await kill(rig, from);
     await untilState(rig, otherHost(from), 'protected', 'primary');
     await untilState(rig, from, 'protected', 'backup');
     await between();
@@ -157,7 +171,7 @@ describe.skipIf(cannot)('on two hosts, the first one dies in the midst of', () =
       const client = rig.spawn('c', 'streams', argv, 'pipes');
       const said = new Lines('the client', client);
       expect(await said.next(READY_MS)).toBe('ready');
-      await moveThereAndBack(rig, 'memcached', () => sleep(200));
+      await moveThereAndBack(rig, killGuest('memcached'), () => sleep(200));
       client.stdin!.write('struck\n');
       const results = JSON.parse(await said.next(OVER_MS)) as Record<string, string>;
       expect(Object.values(results)).toEqual(['ok', 'ok', 'ok', 'ok']);
@@ -174,7 +188,7 @@ describe.skipIf(cannot)('on two hosts, the first one dies in the midst of', () =
       await protect(rig, { ...definition(rig, command, 8080, { storage }), ...BACK });
       const client = await Client.start(rig, { port: 8080, dialogue: 'http', connections: 8, pauseMs: 5 });
       await client.answered(100);
-      await moveThereAndBack(rig, 'nginx', () => client.answered(100));
+      await moveThereAndBack(rig, killGuest('nginx'), () => client.answered(100));
       expectUnharmed(await client.stop(), 400);
     }),
     60_000,
@@ -223,9 +237,10 @@ describe.skipIf(cannot)('on two hosts, the first one dies in the midst of', () =
     onRig(async (rig) => {
       const postgres = await startPostgres(rig, BACK);
       // What the other host has from before must not be taken for what the primary has written since.
-      postgres.begin(14);
+      postgres.begin(Number(process.env['PGT'] ?? 14));
       await sleep(500);
-      await moveThereAndBack(rig, 'postgres', () => sleep(200));
+      // Its other processes would notice the death of the first one, and tell their clients.
+      await moveThereAndBack(rig, killDaemon, () => sleep(200));
       await postgres.check();
       for (const host of hosts) {
         const place = rig.ownDirOf(host);
@@ -276,8 +291,13 @@ async function startPostgres(rig: Rig, more: object): Promise<Postgres> {
   const storage = [{ path: rig.ownDir, class: 'unshared' }];
   await protect(rig, { ...definition(rig, command, 5432, { user: 'postgres', storage }), ...more });
   const to = ['-h', rig.vip, '-U', 'postgres'];
-  const ask = (sql: string): string => rig.run('c', ['psql', ...to, '-Atc', sql, 'postgres']).out.trim();
-  await until('PostgreSQL to answer', () => (ask('select 1') === '1' ? true : undefined));
+  const psql = (sql: string) => rig.run('c', ['psql', ...to, '-Atc', sql, 'postgres']);
+  const ask = (sql: string): string => {
+    const { status, out, err } = psql(sql);
+    if (status !== 0) throw new Error(`psql ended with ${status}: ${err}`);
+    return out.trim();
+  };
+  await until('PostgreSQL to answer', () => (psql('select 1').status === 0 ? true : undefined));
   expect(rig.run('c', ['pgbench', ...to, '-i', '-q', 'postgres']).status).toBe(0);
   return {
     begin: (seconds) =>

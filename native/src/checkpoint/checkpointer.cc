@@ -30,6 +30,7 @@ constexpr uint64_t kAheadAgainNs = 30'000'000;
 constexpr size_t kBufferBytes = 4 << 20;
 // A restore opens all files that a checkpoint builds upon, and the newest pages of each are spread over them.
 constexpr uint32_t kIncrementsMax = 16;
+constexpr char kSharedMemoryFiles[] = "/dev/shm/";
 constexpr uint64_t kUserPages = 1ull << 35;
 // Where the agent's signal handlers run in a thread's block (agent/src/thread.h).
 constexpr uint64_t kHandlerStack = 64 << 10, kHandlerStackBytes = 48 << 10;
@@ -321,12 +322,17 @@ void Checkpointer::write_late(StateWriter* writer) {
 }
 
 // The whole file: what the group does not map now, it may map later, and finds there what was written through a mapping.
-bool Checkpointer::read_file_of(const Mapping& m, const Capture& known, pid_t pid, SharedObject* object,
+bool Checkpointer::read_file_of(const Mapping& m, uint64_t dev, uint64_t ino, pid_t pid, SharedObject* object,
                                 StateWriter* writer) {
   UniqueFd file(open(("/proc/" + std::to_string(pid) + "/root" + m.path).c_str(), O_RDONLY | O_CLOEXEC));
   struct stat st {};
-  if (m.deleted || !file || fstat(file.get(), &st) != 0 || st.st_ino != known.ino || st.st_dev != known.dev)
-    return false;
+  if (m.deleted || !file || fstat(file.get(), &st) != 0 || st.st_ino != ino || st.st_dev != dev) return false;
+  if (m.path.starts_with(kSharedMemoryFiles)) {
+    object->state.path = m.path;
+    object->state.mode = st.st_mode;
+    object->state.uid = st.st_uid;
+    object->state.gid = st.st_gid;
+  }
   object->state.bytes = uint64_t(st.st_size);
   for (uint64_t at = 0; at < object->state.bytes;) {
     const ssize_t n = pread(file.get(), buffer_.data(), buffer_.size(), off_t(at));
@@ -365,6 +371,25 @@ bool Checkpointer::read_mapped_file(const Mapping& m, pid_t pid, SharedObject* o
   return errno == ENXIO;
 }
 
+// Files of the guest's own /dev/shm that nobody has mapped at the moment.
+void Checkpointer::read_named_memory(pid_t pid, StateWriter* writer) {
+  std::error_code error;
+  for (const auto& file : std::filesystem::directory_iterator(enclosure_.root() + kSharedMemoryFiles, error)) {
+    struct stat st {};
+    if (lstat(file.path().c_str(), &st) != 0 || !S_ISREG(st.st_mode)) continue;
+    const std::string key = "shared " + std::to_string(st.st_dev) + " " + std::to_string(st.st_ino);
+    auto [entry, inserted] = shared_.try_emplace(key);
+    if (!inserted) continue;
+    SharedObject& object = entry->second;
+    object.space = space_of(key);
+    writer->drop(object.space, 0, kUserPages);
+    Mapping as;
+    as.path = object.name = kSharedMemoryFiles + file.path().filename().string();
+    object.state.space = object.space;
+    if (!read_file_of(as, st.st_dev, st.st_ino, pid, &object, writer)) shared_.erase(entry);
+  }
+}
+
 void Checkpointer::read_shared(const Mapping& m, const ProcessMemory& memory, StateWriter* writer) {
   const std::string key = "shared " + std::to_string(m.dev) + " " + std::to_string(m.ino);
   auto [entry, inserted] = shared_.try_emplace(key);
@@ -379,7 +404,7 @@ void Checkpointer::read_shared(const Mapping& m, const ProcessMemory& memory, St
       object.state.dev = known->dev;
       object.state.ino = known->ino;
       // Deleted, or a memory file: by way of the mapping.
-      if (read_file_of(m, *known, memory.pid(), &object, writer) ||
+      if (read_file_of(m, known->dev, known->ino, memory.pid(), &object, writer) ||
           (m.deleted && read_mapped_file(m, memory.pid(), &object, writer)))
         object.read.emplace_back(0, ~0ull);
     } else if (m.path.rfind("/SYSV", 0) == 0) {
@@ -387,7 +412,9 @@ void Checkpointer::read_shared(const Mapping& m, const ProcessMemory& memory, St
       object.state.ino = m.ino;
     } else if (m.path.rfind("/memfd:", 0) == 0) {
       if (read_mapped_file(m, memory.pid(), &object, writer)) object.read.emplace_back(0, ~0ull);
-    } else if (m.path.rfind("/dev/", 0) == 0 && !m.named("/dev/zero") && m.path.rfind("/dev/shm/", 0) != 0) {
+    } else if (m.path.starts_with(kSharedMemoryFiles)) {
+      if (read_file_of(m, m.dev, m.ino, memory.pid(), &object, writer)) object.read.emplace_back(0, ~0ull);
+    } else if (m.path.rfind("/dev/", 0) == 0 && !m.named("/dev/zero")) {
       unsupported("process " + std::to_string(memory.pid()) + " has mapped " + m.path);
     }
   }
@@ -632,6 +659,7 @@ Taken Checkpointer::take_one(const Recipient* recipient, bool complete) {
   if (enclosure_.has_pids()) find_ended(members, &group);
   part(&parts.agent_ns);
   for (Member& member : members) read_process(member, &group, &manifest, &writer);
+  if (standard_ && !enclosure_.root().empty()) read_named_memory(members.front().pid, &writer);
   part(&parts.mappings_ns);
   std::optional<KernelObjects> kernel;
   if (standard_) kernel = read_kernel(members);
@@ -661,7 +689,7 @@ Taken Checkpointer::take_one(const Recipient* recipient, bool complete) {
     space.kind = Space::kShared;
     space.name = object.name;
     space.regions.push_back(
-        {0, page_up(std::max(object.end, object.state.bytes)), PROT_READ | PROT_WRITE, MAP_SHARED, 0, object.name, ""});
+        {0, page_up(std::max<uint64_t>({object.end, object.state.bytes, 1})), PROT_READ | PROT_WRITE, MAP_SHARED, 0, object.name, ""});
     manifest.spaces.push_back(std::move(space));
     group.shared.push_back(object.state);
   }

@@ -128,8 +128,9 @@ class Checkpointer {
   void read_agent_data(const Member& member, GroupState* group);
   void read_process(Member& member, GroupState* group, Manifest* manifest, StateWriter* writer);
   Region read_mapping(const Mapping& m, uint32_t space, bool copied, const ProcessMemory& memory, StateWriter* writer);
+  void read_named_memory(pid_t pid, StateWriter* writer);
   void read_shared(const Mapping& m, const ProcessMemory& memory, StateWriter* writer);
-  bool read_file_of(const Mapping& m, const Capture& known, pid_t pid, SharedObject* object, StateWriter* writer);
+  bool read_file_of(const Mapping& m, uint64_t dev, uint64_t ino, pid_t pid, SharedObject* object, StateWriter* writer);
   bool read_mapped_file(const Mapping& m, pid_t pid, SharedObject* object, StateWriter* writer);
   void copy_late(const ProcessMemory& memory, const Mapping& m, uint32_t space);
   void write_late(StateWriter* writer);

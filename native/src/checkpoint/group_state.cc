@@ -91,8 +91,16 @@ std::vector<Section> encode_group(const GroupState& g) {
         .string(b.path);
   shared.array(g.shared.size());
   for (const SharedState& s : g.shared)
-    shared.array(5).unsigned_int(s.space).unsigned_int(s.kind).unsigned_int(s.dev).unsigned_int(s.ino).unsigned_int(
-        s.bytes);
+    shared.array(9)
+        .unsigned_int(s.space)
+        .unsigned_int(s.kind)
+        .unsigned_int(s.dev)
+        .unsigned_int(s.ino)
+        .unsigned_int(s.bytes)
+        .binary(s.path)
+        .unsigned_int(s.mode)
+        .unsigned_int(s.uid)
+        .unsigned_int(s.gid);
   return {{kGroup, group.take()},   {kProcesses, processes.take()}, {kThreads, threads.take()},
           {kBlocks, blocks.take()}, {kBlobs, blobs.take()},         {kShared, shared.take()}};
 }
@@ -171,13 +179,17 @@ std::string decode_group(const std::vector<Section>& sections, GroupState* out) 
          b.sha = r.bytes();
          b.path = r.bytes();
        });
-  ok = ok && rows(kShared, 5, [&](Rows& r) {
+  ok = ok && rows(kShared, 9, [&](Rows& r) {
          SharedState& s = g.shared.emplace_back();
          s.space = uint32_t(r.number());
          s.kind = uint32_t(r.number());
          s.dev = r.number();
          s.ino = r.number();
          s.bytes = r.number();
+         s.path = r.bytes();
+         s.mode = uint32_t(r.number());
+         s.uid = uint32_t(r.number());
+         s.gid = uint32_t(r.number());
        });
   if (!ok) return "a section about processes, threads or files is malformed";
   auto has_process = [&](uint32_t slot) {

@@ -56,6 +56,9 @@ struct SharedState {
   uint32_t space = 0, kind = 0;
   uint64_t dev = 0, ino = 0;  // of a file, as the journal's FILE events have them; ino: of a SysV segment its id
   uint64_t bytes = 0;
+  // Of a file in the guest's own /dev/shm: other processes find it by its name. Empty otherwise.
+  std::string path;
+  uint32_t mode = 0, uid = 0, gid = 0;
 };
 
 struct GroupState {

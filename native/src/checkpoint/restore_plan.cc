@@ -127,6 +127,28 @@ void Restore::write_shared(const std::string& scratch_dir) const {
   }
 }
 
+void Restore::place_named(const std::string& root, const std::string& scratch_dir) const {
+  if (root.empty()) return;  // the host's own folder: others have files there
+  for (const SharedState& object : group_.shared) {
+    if (object.path.empty()) continue;
+    const std::string name = object.kind == SharedState::kFile ? "file-" + hex16(object.dev) + hex16(object.ino)
+                                                               : "shared-" + std::to_string(object.space);
+    const std::string copy = scratch_file(scratch_dir, name), path = root + object.path;
+    const UniqueFd from(open(copy.c_str(), O_RDONLY | O_CLOEXEC));
+    const UniqueFd to(open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (!from || !to || ftruncate(to.get(), off_t(object.bytes)) != 0) cannot_write(path);
+    std::vector<uint8_t> buffer(1 << 20);
+    for (off_t at = 0; (at = lseek(from.get(), at, SEEK_DATA)) >= 0;) {
+      const ssize_t n = pread(from.get(), buffer.data(), buffer.size(), at);
+      if (n <= 0 || pwrite(to.get(), buffer.data(), size_t(n), at) != n) cannot_write(path);
+      at += n;
+    }
+    if (fchown(to.get(), object.uid, object.gid) != 0 || fchmod(to.get(), object.mode & 07777) != 0) cannot_write(path);
+    // What maps it finds it in the scratch directory, and whoever opens it by its name is to see the same memory.
+    if (unlink(copy.c_str()) != 0 || symlink(object.path.c_str(), copy.c_str()) != 0) cannot_write(copy);
+  }
+}
+
 DescriptorPlan Restore::plan_kernel(const abi::Control& control, PlanBytes* out) const {
   if (!kernel_)
     throw HostError("CHECKPOINT_UNSUPPORTED", ENOTSUP, chain_.file(0).path(),

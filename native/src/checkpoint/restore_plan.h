@@ -38,6 +38,8 @@ class Restore {
   // `scratch_dir`: as the host finds it. With `binds` the replay has a mount namespace, and what lies elsewhere is bound into it.
   void prepare(MemoryFile& memory, BlobStore& blobs, const std::string& agent_path, const std::string& scratch_dir,
                std::vector<Bind>* binds);
+  // When the replica's namespaces are there, and nobody is in them: what processes find by name in /dev/shm. `root`: of Enclosure.
+  void place_named(const std::string& root, const std::string& scratch_dir) const;
 
  private:
   void check(const MemoryFile& memory, const std::string& agent_path, const std::string& blob_dir) const;

@@ -73,7 +73,8 @@ void BackupSession::on_state(const MirrorRecord& record) {
   if (!state_) {
     mkdir(checkpoint::checkpoint_dir(replica_options_.journal_dir).c_str(), 0755);
     state_ = UniqueFd(open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0640));
-    if (state_ && ftruncate(state_.get(), off_t(place[0])) != 0) state_.reset();
+    // The guest's user reads it; the journal's directory above is closed to others.
+    if (state_ && (fchmod(state_.get(), 0644) != 0 || ftruncate(state_.get(), off_t(place[0])) != 0)) state_.reset();
   }
   if (!state_ || pwrite(state_.get(), record.data + sizeof place, size, off_t(place[1])) != ssize_t(size))
     return fail_replica({{"detail", "cannot write " + path + ": " + errno_text(errno)}, {"seq", record.seq}});

@@ -103,7 +103,10 @@ Replica::Replica(const ReplicaOptions& options, Hooks hooks)
   spawn.guest_fd = control.guest_fd;
   spawn.own_session = true;
   spawn.output_fd = output_.get();
-  pid_ = launcher_->start(spawn, bound);
+  pid_ = launcher_->start(spawn, bound, [&] {
+    if (restore_ != nullptr && isolation && isolation->mount)
+      restore_->place_named(enclosure_.root(), scratch_dir + "/open");
+  });
   warden_->watch_root(pid_);
 }
 
