@@ -169,11 +169,22 @@ std::unique_ptr<T> start_on(Lab& lab, uint64_t epoch, const std::function<std::u
   return out;
 }
 
+// As a user's would be, only slower: a copy. What it does it writes down.
+std::string snapshot_program(const Paths& paths) {
+  const std::string program = paths.dir + "/snapshot";
+  std::ofstream(program) << "#!/bin/sh -e\ncd " + paths.dir +
+                                "\necho $1 >> snapshots\ncase $1 in\n"
+                                "create) mkdir taken; cp -a \"$2/.\" taken; echo $PWD/taken;;\n"
+                                "remove) test $2 = $PWD/taken; rm -r taken;;\nesac\n";
+  fs::permissions(program, fs::perms::owner_all);
+  return program;
+}
+
 template <class Running>
 std::string attach(Lab& lab, const Paths& paths, Running& running, Log& log, BackupSession& backup, uint64_t epoch,
                    uint64_t state_every_ms) {
   std::vector<StorageRoot> storage;
-  if (state_every_ms == 0) storage.push_back({own_dir(paths, epoch - 1), ""});
+  if (state_every_ms == 0) storage.push_back({own_dir(paths, epoch - 1), epoch == 3 ? snapshot_program(paths) : ""});
   lab.in(host_of(epoch - 1), [&] {
     running.attach_backup({mirror_of(epoch, backup.port()), std::nullopt, storage, state_every_ms});
   });
@@ -189,6 +200,7 @@ std::string run(Lab& lab, const Paths& paths, const std::vector<std::string>& co
   const uint64_t every_ms = passive ? 100 : 0;
   for (const char* dir : {"/journal-1", "/journal-2", "/journal-3", "/own-1", "/own-2", "/own-3"})
     fs::remove_all(paths.dir + dir);
+  fs::remove(paths.dir + "/snapshots");
   Log first_log("first"), second_log("second"), third_log("third");
   auto start_backup = [&](uint64_t epoch, Log& log) {
     return start_on<BackupSession>(
@@ -218,6 +230,8 @@ std::string run(Lab& lab, const Paths& paths, const std::vector<std::string>& co
     if (!log->wait("ended", 20)) return "a session does not end";
   if (third_log.status() != expected_status) return "another status";
   if (read_text(paths.out) != expected) return "another result";
+  if (!passive && (read_text(paths.dir + "/snapshots") != "create\nremove\n" || fs::exists(paths.dir + "/taken")))
+    return "the snapshot was not made once, or not removed";
   return "";
 }
 

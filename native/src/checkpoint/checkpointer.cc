@@ -688,8 +688,8 @@ Taken Checkpointer::take_one(const Recipient* recipient, bool complete) {
     space.id = object.space;
     space.kind = Space::kShared;
     space.name = object.name;
-    space.regions.push_back(
-        {0, page_up(std::max<uint64_t>({object.end, object.state.bytes, 1})), PROT_READ | PROT_WRITE, MAP_SHARED, 0, object.name, ""});
+    space.regions.push_back({0, page_up(std::max<uint64_t>({object.end, object.state.bytes, 1})),
+                             PROT_READ | PROT_WRITE, MAP_SHARED, 0, object.name, ""});
     manifest.spaces.push_back(std::move(space));
     group.shared.push_back(object.state);
   }
