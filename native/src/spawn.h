@@ -28,7 +28,8 @@ struct SpawnOptions {
   bool traced = false;       // PTRACE_TRACEME: the child stops with SIGTRAP before the new image's first instruction
   bool own_session = false;  // setsid, standard input from /dev/null, no other descriptor inherited (replay, pairs)
   bool own_limits = true;    // the limit of descriptors as the host found it, not as Node raised it
-  int output_fd = -1;        // standard output and error; -1: inherited
+  bool only_standard = false;  // of descriptors, no other is inherited than the standard ones
+  int output_fd = -1;          // standard output and error; -1: inherited
   const Enclosure* enclosure = nullptr;  // open: the child is born inside; argv[0] and cwd are paths of inside
   std::optional<User> user;
   // The program as the host finds it, which need not be there inside. Empty: argv[0] is looked up.
