@@ -75,7 +75,14 @@ export async function checkpointRestore(journal: string, options: Options): Prom
   restoring.stop();
   for (const [name, handler] of handlers) process.off(name, handler);
   if (result.outcome === 'failed' && result.problem !== undefined) throw result.problem;
-  if (json) errJson({ ...result, type: 'summary', exitCode: result.exitCode ?? null, signal: result.signal ?? null, problem: result.problem ?? null });
+  if (json)
+    errJson({
+      ...result,
+      type: 'summary',
+      exitCode: result.exitCode ?? null,
+      signal: result.signal ?? null,
+      problem: result.problem ?? null,
+    });
   else if (options.summary !== false || result.problem !== undefined) summary(result);
   if (result.problem !== undefined) return result.problem.exitCode;
   if (started.live !== true) return 128 + (started.endedBy ?? SIGTERM);
@@ -94,5 +101,5 @@ function summary(result: LiveResult): void {
     if (hint !== undefined) err(`  ${hint}\n`);
     err(dim(`  [${code}, exit code ${exitCode}; ${docs}]\n`));
   }
-  err(`  understudy replay --from last ${shellWord(result.journalDir)}\n`);
+  err(`  understudy replay ${shellWord(result.journalDir)}\n`);
 }
