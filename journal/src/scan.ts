@@ -128,7 +128,7 @@ export class JournalScan {
 }
 
 /** A journal need not reach back to the program's first instruction, if it has the checkpoint behind which it begins. */
-function beginOf(journalDir: string): number {
+export function beginOf(journalDir: string): number {
   if (!existsSync(segmentPath(journalDir, 1))) return 0;
   const reader = openSegment(journalDir, 1);
   try {
