@@ -202,6 +202,11 @@ AsyncReason classify_trap(Thread* t, int sig, const SigInfo* info, u64 rip) {
 }
 
 void go_on_in_code(Thread* t) {
+  if (US_UNLIKELY(recording())) {
+    // Restored from a checkpoint behind which the journal ends before its turn came: what is in the ring is not for it to follow.
+    if (t->draining) wait_live(t);
+    agent_return(t);
+  }
   Event e;
   if (US_UNLIKELY(!await_return(t, e))) {
     // The journal ends with the interruption: whoever made it was to go on next.
