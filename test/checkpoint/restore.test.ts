@@ -229,13 +229,13 @@ describe.skipIf(!isRoot)('a checkpoint that is restored', () => {
     const dir = dirOf('moments');
     const journal = join(dir, 'J');
     const script = `
-import hashlib, threading
+import hashlib, os, threading
 state, lock = [b''] * 3, threading.Lock()
 def compute(n):
     for i in range(4000):
         own = hashlib.sha256(state[n] + bytes([n])).digest()
         with lock: state[n] = own
-        if i % 500 == 499: print(n, i, flush=True)
+        if i % 500 == 499: os.write(1, b'%d %d\\n' % (n, i))
 threads = [threading.Thread(target=compute, args=(n,)) for n in range(3)]
 for t in threads: t.start()
 for t in threads: t.join()

@@ -598,6 +598,9 @@ class Planner {
     abi::RestoreTimers& out = out_.processes[a.pid].timers;
     for (size_t i = 0; i < 3 && a.intervals.size() == 12; i++)
       memcpy(&out.interval[i], &a.intervals[i * 4], sizeof out.interval[i]);
+    // The kernel winds up ITIMER_REAL when its signal is delivered: one that waits to be has nothing left, and would not go on.
+    if (out.interval[0].value[0] == 0 && out.interval[0].value[1] == 0)
+      memcpy(out.interval[0].value, out.interval[0].interval, sizeof out.interval[0].value);
     size_t at = 0;
     for (const PosixTimer& t : a.timers) {
       if (at == std::size(out.posix))
