@@ -256,7 +256,9 @@ Examples:
 function addCheckpoint(program: Command): void {
   const checkpoint = program
     .command('checkpoint')
-    .description('take, look at, check and remove checkpoints of a recording, from which a replay can begin, or the program go on')
+    .description(
+      'take, look at, check and remove checkpoints of a recording, from which a replay can begin, or the program go on',
+    )
     .addHelpText(
       'after',
       `

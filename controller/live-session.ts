@@ -154,7 +154,9 @@ function startOf(
   } catch (error) {
     removeScratchDir(scratchDir);
     abandonJournalDir(journalDir, created);
-    throw error instanceof CheckpointError ? failure(error.code, error.message, journal.path) : toUnderstudyError(error);
+    throw error instanceof CheckpointError
+      ? failure(error.code, error.message, journal.path)
+      : toUnderstudyError(error);
   }
 
   const meta: JournalMeta = {

@@ -147,7 +147,10 @@ export async function unpack(
   try {
     for await (const entry of extract) {
       const name = entry.header.name;
-      const match = /^([^/]+)\/(meta\.json|segments\/[0-9]{8}\.seg|checkpoints\/[0-9]{20}\.state|blobs\/([0-9a-f]{64}))$/.exec(name);
+      const match =
+        /^([^/]+)\/(meta\.json|segments\/[0-9]{8}\.seg|checkpoints\/[0-9]{20}\.state|blobs\/([0-9a-f]{64}))$/.exec(
+          name,
+        );
       if (match === null || entry.header.type !== 'file' || match[1] === '..' || match[1] === '.') {
         throw new Error(`it holds '${name}', which no journal has`);
       }

@@ -10,7 +10,15 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { errnoOf, messageOf, UnderstudyError } from './errors.js';
-import { CHECKPOINT_DIR, checkpointName, SEGMENT_DIR, SEGMENT_HEADER_BYTES, SEGMENT_NAME, segmentFile, segmentPath } from './layout.js';
+import {
+  CHECKPOINT_DIR,
+  checkpointName,
+  SEGMENT_DIR,
+  SEGMENT_HEADER_BYTES,
+  SEGMENT_NAME,
+  segmentFile,
+  segmentPath,
+} from './layout.js';
 import { SegmentReader, type Batch, type Flaw } from './segment-reader.js';
 
 export interface JournalFlaw {

@@ -52,7 +52,8 @@ LiveSession::LiveSession(const LiveOptions& options, EmitEvent emit)
   hooks.diverged = [this](Plain::Object event) {
     std::string detail = "it failed without a word";
     for (const auto& [field, value] : event)
-      if (const auto* text = std::get_if<std::string>(&value.value); field == "detail" && text != nullptr) detail = *text;
+      if (const auto* text = std::get_if<std::string>(&value.value); field == "detail" && text != nullptr)
+        detail = *text;
     tell_failure("CHECKPOINT_UNSUPPORTED", detail);
   };
   hooks.journal_failed = [this](const PumpFailure& failure) {
@@ -169,21 +170,20 @@ void LiveSession::finish() {
   if (live) replica_->finish_journal();
   const Replica::Journal journal = live ? replica_->journal() : Replica::Journal{};
   const auto root = live ? replica_->root_end() : std::nullopt;
-  Plain::Object event{
-      {"type", "ended"},
-      {"status", status_.load()},
-      {"outcome", failed_          ? live ? "fault" : "failed"
-                  : journal_error_ ? "journalError"
-                  : killed_        ? "killed"
-                                   : "ended"},
-      {"events", live ? journal.events - from_seq_ : 0},
-      {"bytes", journal.bytes},
-      {"journalBytes", journal.journal_bytes},
-      {"segments", journal.segments},
-      {"wallMs", double(monotonic_ns() - started_ns_) / 1e6},
-      {"cpu", Plain::Object{{"userMs", root ? milliseconds(root->usage.ru_utime) : 0.0},
-                            {"systemMs", root ? milliseconds(root->usage.ru_stime) : 0.0}}},
-      {"counters", counters(replica_->memory().control())}};
+  Plain::Object event{{"type", "ended"},
+                      {"status", status_.load()},
+                      {"outcome", failed_          ? live ? "fault" : "failed"
+                                  : journal_error_ ? "journalError"
+                                  : killed_        ? "killed"
+                                                   : "ended"},
+                      {"events", live ? journal.events - from_seq_ : 0},
+                      {"bytes", journal.bytes},
+                      {"journalBytes", journal.journal_bytes},
+                      {"segments", journal.segments},
+                      {"wallMs", double(monotonic_ns() - started_ns_) / 1e6},
+                      {"cpu", Plain::Object{{"userMs", root ? milliseconds(root->usage.ru_utime) : 0.0},
+                                            {"systemMs", root ? milliseconds(root->usage.ru_stime) : 0.0}}},
+                      {"counters", counters(replica_->memory().control())}};
   std::unique_ptr<Replica> gone;
   {
     const std::lock_guard lock(standing_mutex_);

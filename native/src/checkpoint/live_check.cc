@@ -46,8 +46,7 @@ class Check {
   }
   std::string place_of(size_t i) const {
     for (const Descriptor& d : o_.descriptors)
-      if (d.file == i)
-        return " (descriptor " + std::to_string(d.fd) + " of process " + std::to_string(d.pid) + ")";
+      if (d.file == i) return " (descriptor " + std::to_string(d.fd) + " of process " + std::to_string(d.pid) + ")";
     return "";
   }
 
@@ -57,7 +56,8 @@ class Check {
                        : !o_.segments.empty() ? "shared memory"
                                               : nullptr;
     if (what != nullptr)
-      refuse(std::string("the program has System V ") + what + ", which are not made again; `understudy replay --from` "
+      refuse(std::string("the program has System V ") + what +
+             ", which are not made again; `understudy replay --from` "
              "shows what it did");
   }
 
@@ -154,10 +154,11 @@ void bring(const std::string& from, const std::string& to) {
 
 std::vector<std::string> check_live(const Restore& restore) {
   if ((restore.group().flags & abi::kFlagPidNamespace) == 0)
-    refuse("it was recorded without --isolate, and the numbers of its processes are those of the whole machine, which cannot "
-           "be given again; record with --isolate");
-  if (!restore.kernel())
-    refuse("it does not say what the program had open; it was taken by an older version");
+    refuse(
+        "it was recorded without --isolate, and the numbers of its processes are those of the whole machine, which "
+        "cannot "
+        "be given again; record with --isolate");
+  if (!restore.kernel()) refuse("it does not say what the program had open; it was taken by an older version");
   return Check(restore).run();
 }
 

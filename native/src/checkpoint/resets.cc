@@ -14,7 +14,6 @@
 namespace understudy::host::checkpoint {
 namespace {
 
-
 constexpr uint32_t kSynSent = 2, kClosed = 7, kListening = 10;  // TCP_SYN_SENT, TCP_CLOSE, TCP_LISTEN
 constexpr int kLoopbackMs = 1000;
 
@@ -88,9 +87,8 @@ class Resetter {
       error = errno;
     if (error == 0) {
       pollfd made{target.listener.get(), POLLIN, 0};
-      const UniqueFd other(poll(&made, 1, kLoopbackMs) == 1
-                               ? accept4(target.listener.get(), nullptr, nullptr, SOCK_CLOEXEC)
-                               : -1);
+      const UniqueFd other(
+          poll(&made, 1, kLoopbackMs) == 1 ? accept4(target.listener.get(), nullptr, nullptr, SOCK_CLOEXEC) : -1);
       const linger at_once{1, 0};
       if (!other || setsockopt(other.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) != 0) error = ETIMEDOUT;
     }
@@ -128,7 +126,8 @@ int try_port(const InetSocket& s) {
   // As the program had it, as far as that decides who may have the address.
   for (const SocketOption& option : s.options)
     setsockopt(probe.get(), option.level, option.name, option.value.data(), socklen_t(option.value.size()));
-  if (bind(probe.get(), reinterpret_cast<const sockaddr*>(s.local.data()), socklen_t(s.local.size())) != 0) return errno;
+  if (bind(probe.get(), reinterpret_cast<const sockaddr*>(s.local.data()), socklen_t(s.local.size())) != 0)
+    return errno;
   if (!datagram && s.state == kListening && listen(probe.get(), 1) != 0) return errno;
   return 0;
 }
@@ -161,7 +160,8 @@ RestoredSockets restore_sockets(const KernelObjects& objects,
     }
     const std::string why = resetter.reset(socket.get(), s.family);
     if (why.empty()) out.reset++;
-    else out.lost.push_back("the connection of " + whose + " is gone, and the program finds it closed, not reset: " + why);
+    else
+      out.lost.push_back("the connection of " + whose + " is gone, and the program finds it closed, not reset: " + why);
   }
   return out;
 }
