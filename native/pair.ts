@@ -39,6 +39,13 @@ export interface NativeNetwork {
 export interface NativeAttachment extends NativeMirror {
   /** The backup is passive: it gets what has changed as a new state, so often. Absent: it gets one, and follows the journal. */
   checkpointEveryMs?: number;
+  /** What of its files the guest takes along, in the order of the backup's `storage`. */
+  storage: readonly NativeOwnStorage[];
+}
+
+export interface NativeOwnStorage {
+  dir: string;
+  snapshot?: string;
 }
 
 /** What a passive backup has: its last complete state, and the journal from there on. */
@@ -84,6 +91,8 @@ export interface NativeBackupOptions extends Common {
   lagBytesMax: number;
   /** The mirror brings the state of a group that runs before its journal. */
   fromCheckpoint: boolean;
+  /** Where the primary's files of the same place take the place of what is there. */
+  storage: readonly NativeOwnStorage[];
   /** Only with `fromCheckpoint`: stores states and journal, keeps what follows from the last complete state, and executes nothing before takeOver(). */
   passive: boolean;
 }

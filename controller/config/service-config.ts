@@ -24,13 +24,13 @@ export interface ServiceConfig {
   hosts: ServiceHost[];
   vip?: { address: string; prefix: number; interface: string };
   ports: { tcp: number[]; udp: number[] };
-  storage: { path: string; class: 'unshared' | 'shared' | 'captured'; source?: string }[];
+  storage: { path: string; class: 'unshared' | 'shared' | 'captured'; source?: string; snapshot?: string }[];
   rpo: { ms: number; bytes: number };
   outputCommit: 'received' | 'durable';
   inputGate: 'acknowledgement' | 'packet';
   lag: { events: number; bytes: number };
   onBackupLoss: 'continue' | 'stop';
-  /** `unsharedAsIs`: a new backup goes on with the files that its host has, whatever the primary has written since. */
+  /** `unsharedAsIs`: a new backup goes on with the files that its host has; otherwise it gets the primary's. */
   reinstate: { auto: boolean; delayMs: number; backoffMaxMs: number; unsharedAsIs: boolean };
   stopGraceMs: number;
   namespaces: { pid: boolean; mount: boolean; ipc: boolean; uts: boolean };
@@ -74,8 +74,11 @@ export function serviceConfig(source: ConfigSource): ServiceConfig {
     source.add(['ports'], "'vip' is missing: ports are protected at an address that can move to the other host");
   }
   const seen = new Set<string>();
-  (given.storage ?? []).forEach(({ path }, i) => {
+  (given.storage ?? []).forEach(({ path, class: kind, snapshot }, i) => {
     if (seen.has(path)) source.add(['storage', i, 'path'], `'${path}' is named twice`);
+    if (snapshot !== undefined && kind !== 'unshared') {
+      source.add(['storage', i, 'snapshot'], "'snapshot' is for storage of class 'unshared': nothing else is copied");
+    }
     seen.add(path);
   });
   const rpo = { ms: 0, bytes: 0, ...given.rpo };

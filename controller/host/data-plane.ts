@@ -31,6 +31,13 @@ export interface StorageRule {
   source?: string;
 }
 
+/** A directory of the guest's own on this host, which a new backup gets, or has to make place for. */
+export interface OwnStorage {
+  dir: string;
+  /** A program that makes a snapshot of it while the guest stands still; absent: it is read then. */
+  snapshot?: string;
+}
+
 export interface ServiceSpec {
   service: string;
   argv: readonly string[];
@@ -45,6 +52,8 @@ export interface ServiceSpec {
   tcpPorts: readonly number[];
   udpPorts: readonly number[];
   storage: readonly StorageRule[];
+  /** What is brought to a new backup, in the same order on all hosts. */
+  ownStorage: readonly OwnStorage[];
   namespaces: { pid: boolean; mount: boolean; ipc: boolean; uts: boolean };
   /** Both 0: no output before its events are held. */
   rpo: { ms: number; bytes: number };

@@ -261,7 +261,11 @@ function attaching(
     attachBackup: ({ address, port, epoch }) => {
       mapped(() =>
         native.attachBackup(
-          { ...mirrorOf({ ...options, epoch }, { address, port }), ...options.passive },
+          {
+            ...mirrorOf({ ...options, epoch }, { address, port }),
+            ...options.passive,
+            storage: options.ownStorage,
+          },
           forwardTo(options, address),
         ),
       );
@@ -297,6 +301,7 @@ function backupPlane(
         mirror: mirrorOf(options, options.listen),
         lagBytesMax: options.lagMax.bytes,
         fromCheckpoint: options.fromCheckpoint,
+        storage: options.ownStorage,
         passive: options.passive !== undefined,
       },
       (event) => {

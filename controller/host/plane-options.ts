@@ -8,6 +8,7 @@ import type { HostConfig } from '../config/host-config.js';
 import type { ServiceConfig } from '../config/service-config.js';
 import type { PairKeys } from '../wire/key.js';
 import type { PlaneOptions } from './data-plane.js';
+import { ownStorage } from './own-storage.js';
 import { lookUpUser } from './users.js';
 
 /** Journals of earlier starts that are kept beside the current one, for looking into. */
@@ -37,6 +38,7 @@ export function planeOptions({ config, host, keys, dir }: PlaneSources, epoch: n
     tcpPorts: config.ports.tcp,
     udpPorts: config.ports.udp,
     storage: config.storage,
+    ownStorage: ownStorage(config),
     namespaces: config.namespaces,
     rpo: config.rpo,
     outputCommit: config.outputCommit,

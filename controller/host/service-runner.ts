@@ -36,6 +36,7 @@ import {
   type PrimaryPlaneEvent,
   type TimelineStage,
 } from './data-plane.js';
+import { unsharedObstacle } from './own-storage.js';
 import { outputPathOf, planeOptions, type PlaneSources } from './plane-options.js';
 import type { HostStore, Timeline } from './store.js';
 
@@ -63,13 +64,6 @@ export interface RunnerDeps {
 }
 
 type Plane = { kind: 'primary'; plane: PrimaryPlane } | { kind: 'backup'; plane: BackupPlane };
-
-/** A replica writes to its own copy; one that begins later has missed what was written before, and nothing would notice. */
-function unsharedStorage({ storage, reinstate }: ServiceConfig): string | null {
-  const rule = reinstate.unsharedAsIs ? undefined : storage.find((one) => one.class === 'unshared');
-  if (rule === undefined) return null;
-  return `${rule.path} is unshared storage, and what was written to it is not brought to another host ('reinstate.unsharedAsIs' says that its copy will do)`;
-}
 
 export class ServiceRunner {
   private state: PairState;
@@ -111,7 +105,7 @@ export class ServiceRunner {
         ),
         reinstate: {
           ...config.reinstate,
-          impossible: unsharedStorage(config),
+          impossible: unsharedObstacle(config),
           candidates: [...config.hosts]
             .sort((x, y) => y.priority - x.priority)
             .map(({ name }) => name)

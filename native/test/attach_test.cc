@@ -11,6 +11,7 @@
 
 #include <condition_variable>
 #include <filesystem>
+#include <fstream>
 #include <map>
 
 #include "net_lab.h"
@@ -25,7 +26,7 @@ namespace fs = std::filesystem;
 namespace {
 
 struct Paths {
-  std::string agent, stub, init, dir, out;
+  std::string agent, stub, init, dir, out, own;
 };
 
 // What a session has said so far.
@@ -82,6 +83,16 @@ const std::string& address_of(uint64_t epoch) {
   return epoch == 1 ? kAddresses.a : epoch == 2 ? kAddresses.b : kAddresses.client;
 }
 
+// Passive backups have none: they write nothing.
+std::string own_dir(const Paths& paths, uint64_t epoch) { return paths.dir + "/own-" + std::to_string(epoch); }
+Namespaces isolation_with(const Paths& paths, uint64_t epoch, bool own) {
+  Namespaces isolation = isolation_of(paths.init);
+  if (!own) return isolation;
+  fs::create_directories(own_dir(paths, epoch));
+  isolation.binds.push_back({own_dir(paths, epoch), paths.own});
+  return isolation;
+}
+
 MirrorConfig mirror_of(uint64_t epoch, uint16_t port) {
   MirrorConfig config;
   config.provider = "tcp";
@@ -95,7 +106,7 @@ MirrorConfig mirror_of(uint64_t epoch, uint16_t port) {
   return config;
 }
 
-PrimaryOptions primary_options(const Paths& paths, const std::vector<std::string>& command) {
+PrimaryOptions primary_options(const Paths& paths, const std::vector<std::string>& command, bool own) {
   PrimaryOptions options{};
   RecordOptions& record = options.record;
   record.argv = command;
@@ -108,7 +119,8 @@ PrimaryOptions primary_options(const Paths& paths, const std::vector<std::string
   record.segment_bytes = 64 << 20;
   record.epoch = 1;
   record.kick_after_ms = 2;
-  record.isolation = isolation_of(paths.init);
+  if (own) record.env.push_back("OWN=" + paths.own);
+  record.isolation = isolation_with(paths, 1, own);
   return options;
 }
 
@@ -124,7 +136,12 @@ BackupOptions backup_options(const Paths& paths, uint64_t epoch, bool passive) {
   replica.segment_bytes = 64 << 20;
   replica.epoch = epoch;
   replica.kick_after_ms = 2;
-  replica.isolation = isolation_of(paths.init);
+  replica.isolation = isolation_with(paths, epoch, !passive);
+  // What lies there from before is not to be there afterwards.
+  if (!passive) {
+    options.storage = {own_dir(paths, epoch)};
+    std::ofstream(own_dir(paths, epoch) + "/old") << "of another time";
+  }
   fs::create_directories(replica.scratch_dir);
   options.mirror = mirror_of(epoch, 0);
   options.from_checkpoint = true;
@@ -134,7 +151,7 @@ BackupOptions backup_options(const Paths& paths, uint64_t epoch, bool passive) {
 
 // What it does alone.
 std::string expected_of(const Paths& paths, const std::vector<std::string>& command, int* status) {
-  PrimaryOptions options = primary_options(paths, command);
+  PrimaryOptions options = primary_options(paths, command, false);
   options.record.journal_dir = paths.dir + "/journal-alone";
   Log log("alone");
   PrimarySession session(options, log.emit());
@@ -153,10 +170,12 @@ std::unique_ptr<T> start_on(Lab& lab, uint64_t epoch, const std::function<std::u
 }
 
 template <class Running>
-std::string attach(Lab& lab, Running& running, Log& log, BackupSession& backup, uint64_t epoch,
+std::string attach(Lab& lab, const Paths& paths, Running& running, Log& log, BackupSession& backup, uint64_t epoch,
                    uint64_t state_every_ms) {
+  std::vector<StorageRoot> storage;
+  if (state_every_ms == 0) storage.push_back({own_dir(paths, epoch - 1), ""});
   lab.in(host_of(epoch - 1), [&] {
-    running.attach_backup({mirror_of(epoch, backup.port()), std::nullopt, state_every_ms});
+    running.attach_backup({mirror_of(epoch, backup.port()), std::nullopt, storage, state_every_ms});
   });
   if (!log.wait("synchronised", 30)) return "the backup of epoch " + std::to_string(epoch) + " does not follow";
   running.protect();
@@ -168,17 +187,19 @@ std::string run(Lab& lab, const Paths& paths, const std::vector<std::string>& co
                 const std::string& expected, int expected_status, bool passive) {
   fs::remove(paths.out);
   const uint64_t every_ms = passive ? 100 : 0;
-  for (const char* dir : {"/journal-1", "/journal-2", "/journal-3"}) fs::remove_all(paths.dir + dir);
+  for (const char* dir : {"/journal-1", "/journal-2", "/journal-3", "/own-1", "/own-2", "/own-3"})
+    fs::remove_all(paths.dir + dir);
   Log first_log("first"), second_log("second"), third_log("third");
   auto start_backup = [&](uint64_t epoch, Log& log) {
     return start_on<BackupSession>(
         lab, epoch, [&] { return std::make_unique<BackupSession>(backup_options(paths, epoch, passive), log.emit()); });
   };
-  const auto first = start_on<PrimarySession>(
-      lab, 1, [&] { return std::make_unique<PrimarySession>(primary_options(paths, command), first_log.emit()); });
+  const auto first = start_on<PrimarySession>(lab, 1, [&] {
+    return std::make_unique<PrimarySession>(primary_options(paths, command, !passive), first_log.emit());
+  });
   usleep(useconds_t(wait_ms) * 1000);
   const auto second = start_backup(2, second_log);
-  if (std::string why = attach(lab, *first, first_log, *second, 2, every_ms); !why.empty()) return why;
+  if (std::string why = attach(lab, paths, *first, first_log, *second, 2, every_ms); !why.empty()) return why;
   usleep(passive ? 700'000 : 20'000);
   kill(first->pid(), SIGKILL);
   if (!first_log.wait("guestLost", 10) || !second_log.wait("release", 10)) return "the first guest was not lost";
@@ -186,7 +207,7 @@ std::string run(Lab& lab, const Paths& paths, const std::vector<std::string>& co
   if (!second_log.wait("live", 20)) return "the second does not go live";
   usleep(useconds_t(wait_ms) * 1000);
   const auto third = start_backup(3, third_log);
-  if (std::string why = attach(lab, *second, second_log, *third, 3, every_ms); !why.empty()) return why;
+  if (std::string why = attach(lab, paths, *second, second_log, *third, 3, every_ms); !why.empty()) return why;
   kill(second->pid(), SIGKILL);
   if (!second_log.wait("guestLost", 10) || !third_log.wait("release", 10)) return "the second guest was not lost";
   lab.in(host_of(3), [&] { third->take_over(3); });
@@ -210,8 +231,10 @@ int main(int argc, char** argv) {
   }
   setvbuf(stdout, nullptr, _IOLBF, 0);
   char name[] = "/tmp/understudy-attach-test-XXXXXX";
-  Paths paths{argv[1], argv[2], argv[3], mkdtemp(name), ""};
+  Paths paths{argv[1], argv[2], argv[3], mkdtemp(name), "", ""};
   paths.out = paths.dir + "/out";
+  paths.own = paths.dir + "/own";
+  fs::create_directories(paths.own);
   setenv("OUT", paths.out.c_str(), 1);
   const int rounds = atoi(argv[4]);
   const std::vector<std::string> command(argv + 5, argv + argc);

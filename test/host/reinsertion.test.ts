@@ -128,11 +128,11 @@ describe('reinsertion', () => {
     await untilProtected(name, 'b', 'a');
   });
 
-  it('there is none for files that the other host does not have, unless they need not be there', async () => {
-    const unshared = `storage: [{ path: ${pair.dir}, class: unshared }]`;
+  it('there is none for directories that cannot be the service’s own, unless they need not be brought', async () => {
+    const unshared = 'storage: [{ path: /var/lib, class: unshared }]';
     const name = await running(`${unshared}\n${AUTO}`);
     await takenOver(name);
-    const why = /is unshared storage, and what was written to it is not brought to another host/;
+    const why = /\/var\/lib is unshared storage, and too much to be the service's own/;
     await expect(pair.ask('b', 'service.reinstate', { service: name })).rejects.toMatchObject({
       code: 'E_SERVICE_STATE',
       message: expect.stringMatching(why) as string,

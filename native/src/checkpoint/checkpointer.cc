@@ -471,7 +471,7 @@ void Checkpointer::read_process(Member& member, GroupState* group, Manifest* man
   manifest->spaces.push_back(std::move(space));
 }
 
-Taken Checkpointer::take(const Standing& standing, bool complete) {
+Taken Checkpointer::take(const Recipient* recipient, bool complete) {
   begin_to_follow();
   auto each = [&](auto f) {
     std::lock_guard lock(followed_mutex_);
@@ -482,10 +482,10 @@ Taken Checkpointer::take(const Standing& standing, bool complete) {
     }
   };
   try {
-    Taken taken = take_one(standing, complete);
+    Taken taken = take_one(recipient, complete);
     if (taken.existed) each([](Followed& space) { space.tracker->rewind(); });
     else each([](Followed& space) { space.tracker->saved(); });
-    if (!taken.existed && !standing) release_old(taken.seq);
+    if (!taken.existed && recipient == nullptr) release_old(taken.seq);
     return taken;
   } catch (...) {
     each([](Followed& space) { space.tracker->rewind(); });
@@ -518,14 +518,14 @@ bool Checkpointer::is_there(uint64_t seq, bool complete) const {
   return access(path.c_str(), F_OK) == 0;
 }
 
-bool Checkpointer::stand(const Standing& standing, const std::vector<Member>& members) const {
+bool Checkpointer::stand(const Recipient& recipient, const std::vector<Member>& members) const {
   std::vector<pid_t> pids;
   pids.reserve(members.size());
   for (const Member& member : members) pids.push_back(member.pid);
-  return standing(pids, pump_.events(), load_acquire(memory_.control().ring.head));
+  return recipient.standing(pids, pump_.events(), load_acquire(memory_.control().ring.head));
 }
 
-Taken Checkpointer::take_one(const Standing& standing, bool complete) {
+Taken Checkpointer::take_one(const Recipient* recipient, bool complete) {
   abi::Control& control = memory_.control();
   const uint64_t began = monotonic_ns();
   __atomic_fetch_or(&control.flags, uint32_t(abi::kFlagCheckpoints), __ATOMIC_SEQ_CST);
@@ -551,8 +551,12 @@ Taken Checkpointer::take_one(const Standing& standing, bool complete) {
   capture_names_.clear();
   for (const Capture& c : captures_) capture_names_.push_back(hex(c.sha.data(), c.sha.size()));
   // A state for a backup goes to the backup, and is of no use after a crash of this host.
-  StateWriter writer(journal_dir_, base, standing ? Endurance::kProcess : Endurance::kMachine);
+  StateWriter writer(journal_dir_, base, recipient != nullptr ? Endurance::kProcess : Endurance::kMachine);
   copy_ahead(&writer);
+  if (recipient != nullptr) {
+    recipient->soon();
+    copy_again();
+  }
   uint64_t copied = monotonic_ns();
   int news = 0;
   Manifest manifest;
@@ -582,7 +586,8 @@ Taken Checkpointer::take_one(const Standing& standing, bool complete) {
         part(&parts.threads_ns);
         pump_.drain();
         part(&parts.journal_ns);
-        if (last_rounds(members) && (!standing || is_there(pump_.events(), complete) || stand(standing, members)))
+        if (last_rounds(members) &&
+            (recipient == nullptr || is_there(pump_.events(), complete) || stand(*recipient, members)))
           break;
       }
       standstill.end();

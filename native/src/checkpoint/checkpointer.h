@@ -66,14 +66,20 @@ class Checkpointer {
   }
   // A new address space, whose writes can be followed from now on. Any thread.
   void track(uint32_t slot, pid_t pid, UniqueFd userfault);
-  // With `standing` it is for somebody else, who gets its file: it is written also if there is one of this position, and older ones are left
-  // alone. It is called while the group stands still at the checkpoint, with its processes as the host sees them, the journal's last event
-  // and the ring offset behind it. False: not at this moment, a later one will do. It may throw. `complete`: it builds on no other.
+  // With a recipient it is for somebody else, who gets its file: it is written also if there is one of this position, and older ones are left
+  // alone. `complete`: it builds on no other.
   // Always from the same thread while the group is the same. Throws HostError: CHECKPOINT_BUSY when the group cannot be stopped at a position that can be restored,
   // CHECKPOINT_UNSUPPORTED when it has something that cannot, CHECKPOINT_WRITE.
   // CHECKPOINT_ENDED: cancel() was called.
-  using Standing = std::function<bool(const std::vector<pid_t>& pids, uint64_t seq, uint64_t ring_offset)>;
-  Taken take(const Standing& standing = {}, bool complete = false);
+  // Both may throw.
+  struct Recipient {
+    // Most has been copied: soon the group stands still. May take its time.
+    std::function<void()> soon;
+    // It stands still at the checkpoint: its processes as the host sees them, the journal's last event and the ring offset behind it.
+    // False: not at this moment, a later one will do.
+    std::function<bool(const std::vector<pid_t>& pids, uint64_t seq, uint64_t ring_offset)> standing;
+  };
+  Taken take(const Recipient* recipient = nullptr, bool complete = false);
   // The group has ended, or is about to be, or nobody wants one any more: take() returns soon, until allow(). Any thread.
   void cancel() { cancelled_ = true; }
   void allow() { cancelled_ = false; }
@@ -109,9 +115,9 @@ class Checkpointer {
   // Null: not this address space. It stays while it is used, also when its process has another one by then.
   std::shared_ptr<Followed> followed(uint32_t slot);
   void begin_to_follow();
-  Taken take_one(const Standing& standing, bool complete);
+  Taken take_one(const Recipient* recipient, bool complete);
   bool is_there(uint64_t seq, bool complete) const;
-  bool stand(const Standing& standing, const std::vector<Member>& members) const;
+  bool stand(const Recipient& recipient, const std::vector<Member>& members) const;
   void release_old(uint64_t seq);
   // Between pause() and resume(): what is there. False: not now.
   bool find_members(std::vector<Member>* members) const;

@@ -36,6 +36,20 @@ MirrorConfig get_mirror(const Napi::Object& o) {
   return config;
 }
 
+// [{ dir, snapshot? }]; absent: none.
+std::vector<StorageRoot> get_storage(const Napi::Object& o) {
+  std::vector<StorageRoot> out;
+  if (!has(o, "storage")) return out;
+  if (!o.Get("storage").IsArray()) throw Napi::TypeError::New(o.Env(), "storage must be an array");
+  const auto array = o.Get("storage").As<Napi::Array>();
+  for (uint32_t i = 0; i < array.Length(); i++) {
+    if (!array.Get(i).IsObject()) throw Napi::TypeError::New(o.Env(), "storage must be an array of objects");
+    const auto root = array.Get(i).As<Napi::Object>();
+    out.push_back({get_string(root, "dir"), has(root, "snapshot") ? get_string(root, "snapshot") : ""});
+  }
+  return out;
+}
+
 std::vector<uint16_t> get_ports(const Napi::Object& o, const char* name) {
   Napi::Value value = o.Get(name);
   if (!value.IsArray()) throw Napi::TypeError::New(o.Env(), std::string(name) + " must be an array of ports");
@@ -71,7 +85,7 @@ void add_running(Napi::Object& handle, const std::shared_ptr<S>& session) {
                  throw Napi::TypeError::New(call.Env(), "attachBackup needs a mirror");
                try {
                  const Napi::Object o = call[0].As<Napi::Object>();
-                 AttachOptions options{get_mirror(o), std::nullopt, 0};
+                 AttachOptions options{get_mirror(o), std::nullopt, get_storage(o), 0};
                  if (call.Length() > 1 && call[1].IsString())
                    options.forward_to = Address::parse(call[1].As<Napi::String>().Utf8Value());
                  if (has(o, "checkpointEveryMs")) options.state_every_ms = get_count(o, "checkpointEveryMs");
@@ -148,6 +162,7 @@ Napi::Value start_backup(const Napi::CallbackInfo& info) {
     out.lag_bytes_max = get_count(o, "lagBytesMax");
     out.passive = has(o, "passive") && o.Get("passive").ToBoolean();
     out.from_checkpoint = has(o, "fromCheckpoint") && o.Get("fromCheckpoint").ToBoolean();
+    for (StorageRoot& root : get_storage(o)) out.storage.push_back(std::move(root.dir));
     if (has(o, "network")) out.network = get_gate(get_object(o, "network"));
     return out;
   });

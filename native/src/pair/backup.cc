@@ -44,6 +44,7 @@ BackupSession::BackupSession(const BackupOptions& options, EmitEvent emit)
       durable_(options.durable),
       passive_(options.passive),
       lag_bytes_max_(options.lag_bytes_max),
+      storage_dirs_(options.storage),
       network_(options.network),
       replica_options_(options.replica),
       ready_(!options.from_checkpoint) {
@@ -161,6 +162,7 @@ void BackupSession::on_record(const MirrorRecord& record) {
     case PairRecord::Socket: return on_socket(record);
     case PairRecord::Mark: return on_mark(record);
     case PairRecord::State: return on_state(record);
+    case PairRecord::Storage: return on_storage(record);
     case PairRecord::Release:
       released_ = true;
       receiver_->stop_acknowledging("the primary has released the service");

@@ -26,6 +26,7 @@
 #include "pair/records.h"
 #include "pair/replica.h"
 #include "session.h"
+#include "storage/tree_target.h"
 
 namespace understudy::host {
 
@@ -33,9 +34,10 @@ struct BackupOptions {
   ReplicaOptions replica;
   MirrorConfig mirror;
   std::optional<GateConfig> network;
-  bool from_checkpoint = false;  // the mirror begins with the state of a group that runs
-  bool passive = false;          // with from_checkpoint, and not durable
-  bool durable = false;          // sync what is written, and say so
+  bool from_checkpoint = false;      // the mirror begins with the state of a group that runs
+  bool passive = false;              // with from_checkpoint, and not durable
+  std::vector<std::string> storage;  // the guest's own directories here, where the primary brings what is in its own
+  bool durable = false;              // sync what is written, and say so
   uint64_t
       lag_bytes_max = 0;  // what the replica may be behind before the mirror is slowed down; 0: what its ring holds
 };
@@ -77,6 +79,7 @@ class BackupSession : public Session {
   void on_socket(const MirrorRecord& record);
   void on_mark(const MirrorRecord& record);
   void on_state(const MirrorRecord& record);
+  void on_storage(const MirrorRecord& record);
   void make_replica(const ReplicaOptions& options);
   void restore();
   void restore_from(const ReceivedState& state);
@@ -100,6 +103,7 @@ class BackupSession : public Session {
   EmitEvent emit_;
   const bool durable_, passive_;
   const uint64_t lag_bytes_max_;
+  const std::vector<std::string> storage_dirs_;
   const std::optional<GateConfig> network_;
   ReplicaOptions replica_options_;
   std::unique_ptr<Replica> replica_;  // from_checkpoint: when ready_ is set
@@ -115,6 +119,7 @@ class BackupSession : public Session {
   std::vector<SocketState> sockets_;
   std::optional<ReceivedState> coming_, complete_;
   UniqueFd state_;
+  std::unique_ptr<storage::TreeTarget> storage_;
   std::atomic<uint64_t> states_{0}, state_bytes_{0}, state_at_ns_{0};
   std::thread folder_;
   std::atomic<bool> folding_{false};

@@ -51,6 +51,18 @@ void BackupSession::on_mark(const MirrorRecord& record) {
   sockets_ = {};
 }
 
+void BackupSession::on_storage(const MirrorRecord& record) {
+  if (replica_over_) return;
+  try {
+    if (ready_ || complete_)
+      throw HostError("STORAGE", EBADMSG, "", "the mirror carries storage for a replica that works on it already");
+    if (storage_ == nullptr)
+      storage_ = std::make_unique<storage::TreeTarget>(
+          storage_dirs_, [this](const std::string& text) { emit_(message(abi::kWarning, text)); });
+    storage_->take({reinterpret_cast<const char*>(record.data), record.size});
+  } catch (const HostError& error) { fail_replica({{"detail", std::string(error.what())}, {"seq", record.seq}}); }
+}
+
 void BackupSession::on_state(const MirrorRecord& record) {
   uint64_t place[2];
   const uint64_t size = record.size < sizeof place ? 0 : record.size - sizeof place;
@@ -149,6 +161,7 @@ bool BackupSession::take_pending() {
 void BackupSession::restore_from(const ReceivedState& state) {
   ReplicaOptions options = replica_options_;
   options.from_seq = state.seq;
+  if (storage_ != nullptr) storage_->put_in_place();
   make_replica(options);
   for (int i = 0; !replica_->is_restored(); i++) {
     if (replica_over_ || closing_) throw HostError("PAIR", ESRCH, "", "the replica has ended while it was restored");
@@ -159,6 +172,7 @@ void BackupSession::restore_from(const ReceivedState& state) {
   }
   if (table_ != nullptr) table_->map_cookies([this](uint64_t cookie) { return replica_->shadow_cookie(cookie); });
   begin_guest_messages();
+  if (storage_ != nullptr) storage_->forget_before();
   // It is in memory, and its guest's next backup gets a state of its own.
   for (uint64_t seq : checkpoint::list_checkpoints(options.journal_dir))
     unlink(checkpoint::state_path(options.journal_dir, seq).c_str());

@@ -77,7 +77,7 @@ void Keeper::attach(const AttachOptions& wanted) {
   attaching_ = true;
   given_up_ = false;
   checkpointer_->allow();
-  attacher_ = start_thread("us-attach", [this, options, every = wanted.state_every_ms] { run_attach(options, every); });
+  attacher_ = start_thread("us-attach", [this, options, wanted] { run_attach(options, wanted); });
 }
 
 // The one before lets go of the pump, and of the rules and queues that the new one's gate has the same names for.
@@ -98,21 +98,21 @@ void Keeper::replace(std::shared_ptr<Protection> by) {
   protection_ = std::move(by);
 }
 
-void Keeper::run_attach(const ProtectionOptions& options, uint64_t state_every_ms) {
+void Keeper::run_attach(const ProtectionOptions& options, const AttachOptions& wanted) {
   std::string failed;
   std::shared_ptr<Protection> to;
   try {
     replace(nullptr);
     to = std::make_shared<Protection>(options, memory_, enclosure_, emit_, false);
     replace(to);
-    attach_one(to, &failed);
+    attach_one(to, wanted.storage, &failed);
   } catch (const std::exception& error) { failed = error.what(); }
   bool given_up;
   {
     const std::lock_guard lock(mutex_);
     given_up = given_up_ || stopped_;
   }
-  if (failed.empty() && !given_up && state_every_ms != 0) send_more(*to, state_every_ms);
+  if (failed.empty() && !given_up && wanted.state_every_ms != 0) send_more(*to, wanted.state_every_ms);
   if (failed.empty() && !given_up) {
     // It is on its way: from here on it is lost, or protects.
     for (std::string lost; failed.empty();) {
@@ -134,57 +134,84 @@ void Keeper::run_attach(const ProtectionOptions& options, uint64_t state_every_m
   if (!failed.empty() && !given_up) emit_({{"type", "attachFailed"}, {"reason", failed}});
 }
 
-void Keeper::attach_one(const std::shared_ptr<Protection>& to, std::string* failed) {
+void Keeper::attach_one(const std::shared_ptr<Protection>& to, const std::vector<StorageRoot>& storage,
+                        std::string* failed) {
   if (auto why = to->wait_connected(kConnectMs)) {
     *failed = *why;
     return;
   }
   emit_({{"type", "attached"}});
+  // Before anybody's packets take the longer way.
+  const std::unique_ptr<StorageTransfer> transfer = transfer_to(*to, storage);
+  if (transfer != nullptr) transfer->copy_ahead();
+  if (is_over(*to)) return;
   to->begin_gate();
-  send_one(*to, true);
+  send_one(*to, transfer.get(), true);
+}
+
+// Nobody waits for the state any more. A loss is told elsewhere.
+bool Keeper::is_over(const Protection& to) {
+  const std::lock_guard lock(mutex_);
+  return given_up_ || stopped_ || to.is_open() || to.fenced() || to.is_lost();
+}
+
+std::unique_ptr<StorageTransfer> Keeper::transfer_to(Protection& to, const std::vector<StorageRoot>& storage) {
+  if (storage.empty()) return nullptr;
+  return std::make_unique<StorageTransfer>(
+      storage, [this, &to](const std::string& record) { return !is_over(to) && to.storage(record); }, progress(),
+      emit_);
+}
+
+// Tells how much of the state has been sent: the first and the last time, and often enough between.
+std::function<void(uint64_t, uint64_t)> Keeper::progress() {
+  return [this, said_ns = uint64_t{0}](uint64_t bytes, uint64_t total) mutable {
+    const uint64_t now = monotonic_ns();
+    if (bytes != total && now - said_ns < kProgressNs) return;
+    said_ns = now;
+    emit_({{"type", "stateSent"}, {"bytes", bytes}, {"total", total}});
+  };
 }
 
 void Keeper::send_more(Protection& to, uint64_t every_ms) {
-  const auto over = [&] { return given_up_ || stopped_ || to.is_open() || to.fenced() || to.is_lost(); };
   for (;;) {
-    {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(every_ms);
+    while (!is_over(to) && std::chrono::steady_clock::now() < until) {
       std::unique_lock lock(mutex_);
-      const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(every_ms);
-      // A loss is not told here.
-      while (!over() && std::chrono::steady_clock::now() < until)
-        changed_.wait_until(lock,
-                            std::min(until, std::chrono::steady_clock::now() + std::chrono::milliseconds(kLookMs)));
-      if (over()) return;
+      changed_.wait_until(lock, std::min(until, std::chrono::steady_clock::now() + std::chrono::milliseconds(kLookMs)));
     }
+    if (is_over(to)) return;
     try {
-      send_one(to, false);
+      send_one(to, nullptr, false);
     } catch (const HostError& error) {
-      const std::lock_guard lock(mutex_);
-      if (over()) return;
+      if (is_over(to)) return;
       // It has the one before, and the journal since.
       emit_(message(abi::kWarning, std::string("no new state for the backup this time: ") + error.what()));
     }
   }
 }
 
-void Keeper::send_one(Protection& protection, bool first) {
+void Keeper::send_one(Protection& protection, StorageTransfer* storage, bool first) {
   Protection* to = &protection;
   ConnectionSnapshot snapshot;
   uint64_t offset = 0;
   int refusals = 0;
-  const checkpoint::Taken taken = checkpointer_->take(
-      [&](const std::vector<pid_t>& pids, uint64_t seq, uint64_t ring_offset) {
-        offset = ring_offset;
-        auto marked = to->mark(pids, seq, ring_offset, refusals < kRefusals);
-        if (!marked) {
-          refusals++;
-          return false;
-        }
-        snapshot = std::move(*marked);
-        if (first) group_->pump.retap(tap_of(to));
-        return true;
-      },
-      first);
+  checkpoint::Checkpointer::Recipient recipient;
+  recipient.soon = [&] {
+    if (storage != nullptr) storage->copy_soon();
+  };
+  recipient.standing = [&](const std::vector<pid_t>& pids, uint64_t seq, uint64_t ring_offset) {
+    offset = ring_offset;
+    auto marked = to->mark(pids, seq, ring_offset, refusals < kRefusals);
+    if (!marked) {
+      refusals++;
+      return false;
+    }
+    snapshot = std::move(*marked);
+    if (first) group_->pump.retap(tap_of(to));
+    if (storage != nullptr) storage->at_standstill(pids);
+    return true;
+  };
+  const checkpoint::Taken taken = checkpointer_->take(&recipient, first);
   snapshot = {};
   if (taken.existed) {  // nothing has happened since
     const std::lock_guard lock(mutex_);
@@ -203,14 +230,9 @@ void Keeper::send_one(Protection& protection, bool first) {
   // Those that come later are sent when they come.
   for (const Capture& capture : first ? group_->blobs.all() : std::vector<Capture>{})
     to->blob(group_->blobs.path_of(hex(capture.sha.data(), capture.sha.size())), capture.sha);
-  uint64_t said_ns = 0;
-  const bool whole = to->send_state(taken.path, taken.seq, [&](uint64_t bytes, uint64_t total) {
-    if (!first) return;
-    const uint64_t now = monotonic_ns();
-    if (bytes != total && now - said_ns < kProgressNs) return;
-    said_ns = now;
-    emit_({{"type", "stateSent"}, {"bytes", bytes}, {"total", total}});
-  });
+  if (storage != nullptr) storage->finish();
+  const bool whole = to->send_state(taken.path, taken.seq,
+                                    first ? progress() : std::function<void(uint64_t, uint64_t)>());
   const std::lock_guard lock(mutex_);
   if (!whole) return;
   states_ = first ? 1 : states_ + 1;

@@ -1,7 +1,7 @@
 // Keeps a group's Protection: the one that it has from its start, one that is attached while it runs, or none. Also the one after that: a
 // group that has lost its backup gets another.
 //
-// What attaching does, on a thread of its own: connects; puts up the gate; takes a checkpoint, in whose standstill the journal, the packets
+// What attaching does, on a thread of its own: connects; puts up the gate; copies the guest's own files, as far as it takes them along; takes a checkpoint, in whose standstill the journal, the packets
 // and the state of all connections begin to go to the new backup; sends the checkpoint. "synchronised" follows when the backup has
 // restored it and executed the journal since. Until protect() outputs wait for nobody, and a backup that is lost is given up again.
 //
@@ -20,6 +20,7 @@
 #include "checkpoint/checkpointer.h"
 #include "pair/protection.h"
 #include "pair/running_group.h"
+#include "pair/storage_transfer.h"
 
 namespace understudy::host {
 
@@ -34,7 +35,8 @@ struct AttachOptions {
   MirrorConfig mirror;
   // Where clients' packets are sent on to when it has taken over (GateConfig); none: to the mirror's address.
   std::optional<Address> forward_to;
-  uint64_t state_every_ms = 0;  // to a passive backup; 0: it executes, and one state is enough
+  std::vector<StorageRoot> storage;  // what of its own files the guest takes along
+  uint64_t state_every_ms = 0;       // to a passive backup; 0: it executes, and one state is enough
 };
 
 class Keeper {
@@ -74,9 +76,12 @@ class Keeper {
 
  private:
   std::shared_ptr<Protection> current();
-  void run_attach(const ProtectionOptions& options, uint64_t state_every_ms);
-  void attach_one(const std::shared_ptr<Protection>& to, std::string* failed);
-  void send_one(Protection& to, bool first);
+  void run_attach(const ProtectionOptions& options, const AttachOptions& wanted);
+  void attach_one(const std::shared_ptr<Protection>& to, const std::vector<StorageRoot>& storage, std::string* failed);
+  bool is_over(const Protection& to);
+  std::function<void(uint64_t, uint64_t)> progress();
+  std::unique_ptr<StorageTransfer> transfer_to(Protection& to, const std::vector<StorageRoot>& storage);
+  void send_one(Protection& to, StorageTransfer* storage, bool first);
   void send_more(Protection& to, uint64_t every_ms);
   void replace(std::shared_ptr<Protection> by);
 

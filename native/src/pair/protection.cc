@@ -288,11 +288,23 @@ bool Protection::send_state(const std::string& path, uint64_t seq,
     const iovec parts[2] = {{const_cast<uint64_t*>(place), sizeof place}, {piece.data(), want}};
     if (sender_->append(uint32_t(PairRecord::State), seq, parts, 2, true) == 0) return false;
     offset += want;
-    progress(offset, size);
-    // Packets and journal share the mirror with this, and clients wait for the packets.
-    while (sender_->unconsumed() > kStateAhead && !sender_->lost()) usleep(kStatePauseUs);
+    if (progress) progress(offset, size);
+    let_others_pass();
   }
   return true;
+}
+
+bool Protection::storage(const std::string& record) {
+  if (opened_) return false;
+  const iovec part{const_cast<char*>(record.data()), record.size()};
+  if (sender_->append(uint32_t(PairRecord::Storage), 0, &part, 1, true) == 0) return false;
+  let_others_pass();
+  return true;
+}
+
+// Packets and journal share the mirror with what is sent in bulk, and clients wait for the packets.
+void Protection::let_others_pass() {
+  while (sender_->unconsumed() > kStateAhead && !sender_->lost()) usleep(kStatePauseUs);
 }
 
 void Protection::say_synchronised_locked(uint64_t applied) {

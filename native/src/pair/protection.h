@@ -61,9 +61,11 @@ class Protection {
   // new backup would not know enough. pids: as this host sees them. Throws HostError NET. The result is to be destroyed when the group goes on.
   [[nodiscard]] std::optional<ConnectionSnapshot> mark(const std::vector<pid_t>& pids, uint64_t seq,
                                                        uint64_t ring_offset, bool may_refuse);
-  // The checkpoint that was taken at the mark, and at its end whether all of it could be sent. `progress` is told of bytes of the whole.
+  // The checkpoint that was taken at the mark, and at its end whether all of it could be sent. `progress`, which may be empty, is told of bytes of the whole.
   // Throws HostError.
   bool send_state(const std::string& path, uint64_t seq, const std::function<void(uint64_t, uint64_t)>& progress);
+  // A record of storage (storage/tree_records.h). False: the backup is lost.
+  bool storage(const std::string& record);
   // "synchronised" was emitted: from now on outputs wait for the backup.
   void protect();
   bool waits() const { return waits_; }
@@ -92,6 +94,7 @@ class Protection {
   void make_sender(const MirrorConfig& config, uint64_t lease_ns);
   void make_gate(const GateConfig& config);
   uint64_t record_mark(const std::vector<SocketState>& sockets, uint64_t seq, uint64_t ring_offset);
+  void let_others_pass();
   void say_synchronised_locked(uint64_t applied);
   void say_protected_locked();
   void begin_flows(const GateConfig& config);

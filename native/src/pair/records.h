@@ -21,6 +21,8 @@ enum class PairRecord : uint32_t {
   // A part of the checkpoint of the mark's seq: u64 size of the whole, u64 offset, bytes; what is left out is zero. The last part is never
   // left out, and everything that the checkpoint needs (Blob) is before it.
   State = 7,
+  // What the guest has written to its own storage, as it is at the mark (storage/tree_records.h): some before the mark, all before State.
+  Storage = 8,
 };
 
 inline constexpr uint64_t kBlobPiece = 256 << 10, kStatePiece = 256 << 10;
