@@ -49,7 +49,7 @@ LiveSession::LiveSession(const LiveOptions& options, EmitEvent emit)
   replica.from_seq = from_seq_;
   Replica::Hooks hooks;
   hooks.message = report;
-  hooks.diverged = [this](Plain::Object event) {
+  hooks.diverged = [this](const Plain::Object& event) {
     std::string detail = "it failed without a word";
     for (const auto& [field, value] : event)
       if (const auto* text = std::get_if<std::string>(&value.value); field == "detail" && text != nullptr)

@@ -161,7 +161,10 @@ RestoredSockets restore_sockets(const KernelObjects& objects,
     const std::string why = resetter.reset(socket.get(), s.family);
     if (why.empty()) out.reset++;
     else
-      out.lost.push_back("the connection of " + whose + " is gone, and the program finds it closed, not reset: " + why);
+      out.lost.push_back(std::string("the connection of ")
+                             .append(whose)
+                             .append(" is gone, and is found closed, not reset: ")
+                             .append(why));
   }
   return out;
 }
