@@ -6,7 +6,7 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 
 import { freePort } from '../coordinator/free-port.js';
 import { checkpointFiles } from '../harness/cycle.js';
@@ -24,8 +24,15 @@ interface Running {
   status: Promise<number>;
 }
 
+// A failed test leaves its program; without its recorder it ends too.
+const started: ChildProcess[] = [];
+afterEach(() => {
+  for (const child of started.splice(0)) child.kill('SIGKILL');
+});
+
 function start(argv: readonly string[], cwd: string): Running {
   const child = spawn(argv[0]!, argv.slice(1), { cwd, stdio: ['pipe', 'pipe', 'pipe'], env: process.env });
+  started.push(child);
   let out = '';
   let err = '';
   child.stdout.on('data', (piece: Buffer) => (out += piece.toString()));
