@@ -25,7 +25,7 @@ constexpr uint64_t kPauseTimeoutNs = 500'000'000, kGiveUpNs = 5'000'000'000;
 constexpr uint64_t kNewAheadNs = 3'000'000'000;
 constexpr int kNewsMax = 3;
 // How long a description for replicas is tried for where a checkpoint without one is better than none.
-constexpr uint64_t kSettleNs = 500'000'000;
+constexpr uint64_t kSettleNs = 1'000'000'000;
 constexpr unsigned kRetryUs = 300;
 // A busy guest may not be held for long: what it has written to since it was copied has to be copied while it is held.
 constexpr uint64_t kAheadAgainNs = 30'000'000;
