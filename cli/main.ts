@@ -256,7 +256,9 @@ Examples:
 function addCheckpoint(program: Command): void {
   const checkpoint = program
     .command('checkpoint')
-    .description('take, look at, check and remove checkpoints of a recording, from which a replay can begin')
+    .description(
+      'take, look at, check and remove checkpoints of a recording, from which a replay can begin, or the program go on',
+    )
     .addHelpText(
       'after',
       `
@@ -267,6 +269,7 @@ Examples:
   understudy checkpoint ls J
   understudy checkpoint verify J            every byte of all of them
   understudy checkpoint rm J --before last
+  understudy checkpoint restore J           the program goes on from the newest
   understudy replay --from last J`,
     );
 
@@ -311,6 +314,35 @@ Examples:
     .action(async (journal: string, name: string | undefined, options: GlobalOptions) => {
       const { checkpointVerify } = await import('./commands/checkpoint-files.js');
       process.exitCode = checkpointVerify(journal, name, options);
+    });
+
+  checkpoint
+    .command('restore')
+    .description('let the program go on from one, as the real thing, and record it (needs root)')
+    .argument('<journal>', 'recorded with --isolate')
+    .option('--from <checkpoint>', "which: 'last', its file, or the newest one before this event", 'last')
+    .option('-o, --output <dir>', 'directory for the journal of what follows (default: ./understudy-NAME-TIME)')
+    .option('-f, --force', 'remove the journal that is there first')
+    .option('--hostname <name>', 'its host name')
+    .option('--progress', 'show progress, also when standard error is no terminal')
+    .option('--no-summary', 'print nothing at the end unless something went wrong')
+    .option('--json', 'print what happens and the summary as lines of JSON on standard error')
+    .addHelpText(
+      'after',
+      `
+It has the memory, threads, processes and open files that it had; its standard input, output and error are this command's, and
+Ctrl-C works as always. Files are what they are now; connections are found reset; sockets that listened listen again.
+Nothing is repeated of what followed in the journal. docs/checkpoint.md says what is refused, and why.
+Exit status: that of the program, 128+n if signal n ended it; 82 if it cannot go on here; others: docs/errors.md.
+
+Examples:
+  understudy record --isolate --checkpoint-every 10 -o J -- redis-server --port 7000
+  understudy checkpoint restore J
+  understudy checkpoint restore --from 120000 -o K J && understudy replay --from last K`,
+    )
+    .action(async (journal: string, options: Record<string, unknown>) => {
+      const { checkpointRestore } = await import('./commands/checkpoint-restore.js');
+      process.exitCode = await checkpointRestore(journal, options);
     });
 
   checkpoint

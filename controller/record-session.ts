@@ -5,11 +5,11 @@
 //  - Whatever happens after the guest started, `done` resolves: a recording's end is a result, not an exception.
 //
 // Must not: print, read a terminal, or install signal handlers; front ends do.
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 
-import { errnoOf, messageOf, UnderstudyError } from '../journal/src/errors.js';
-import { CHECKPOINT_DIR, CONTROL_SOCKET, JOURNAL_FORMAT_VERSION, META_FILE, metaPath } from '../journal/src/layout.js';
+import { messageOf, UnderstudyError } from '../journal/src/errors.js';
+import { JOURNAL_FORMAT_VERSION } from '../journal/src/layout.js';
 import { writeMeta, type JournalMeta } from '../journal/src/meta.js';
 import {
   exitCodeOf,
@@ -24,6 +24,7 @@ import {
 import { findCommand } from './commands.js';
 import { agentSha256, hashJournalsNatively } from './hashes.js';
 import { isolationOf, type IsolationRequest } from './isolation.js';
+import { abandonJournalDir, prepareJournalDir } from './journal-dir.js';
 import { thisMachine } from './machine.js';
 import { toUnderstudyError } from './native-errors.js';
 import { agentPath, cacheDir, productVersion } from './paths.js';
@@ -143,7 +144,7 @@ export class RecordSession {
         },
       );
     } catch (error) {
-      abandon(journalDir, created);
+      abandonJournalDir(journalDir, created);
       throw toUnderstudyError(error, command);
     }
 
@@ -233,13 +234,13 @@ export class RecordSession {
   }
 }
 
-function writeError(error: unknown): UnderstudyError {
+export function writeError(error: unknown): UnderstudyError {
   return error instanceof UnderstudyError
     ? error
     : new UnderstudyError('E_JOURNAL_WRITE', messageOf(error), { cause: error });
 }
 
-function journalWriteError(
+export function journalWriteError(
   event: { code: string; path: string; text: string },
   onJournalError: 'stop' | 'continue',
 ): UnderstudyError {
@@ -254,55 +255,4 @@ function journalWriteError(
   return new UnderstudyError('E_JOURNAL_WRITE', `${event.text}. ${then}. What was written before is valid.`, {
     hint: `${hint} (--on-journal-error says whether the guest stops or runs on.)`,
   });
-}
-
-/** Returns true if the directory was made. */
-function prepareJournalDir(journalDir: string, force: boolean): boolean {
-  try {
-    if (!existsSync(journalDir)) {
-      // A journal holds all that the program read, secrets included: as a core dump, it is its owner's only.
-      mkdirSync(journalDir, { recursive: true, mode: 0o700 });
-      return true;
-    }
-    const names = readdirSync(journalDir);
-    if (names.length > 0) {
-      if (!force) {
-        throw new UnderstudyError('E_JOURNAL_EXISTS', `${journalDir} exists and is not empty`, {
-          hint: 'Name another directory with -o, or give --force to remove the journal in it first.',
-        });
-      }
-      const foreign = names.filter(
-        (name) =>
-          ![META_FILE, `${META_FILE}.new`, 'segments', 'blobs', 'index', CHECKPOINT_DIR, CONTROL_SOCKET].includes(name),
-      );
-      if (foreign.length > 0 || !(existsSync(metaPath(journalDir)) || names.includes('segments'))) {
-        throw new UnderstudyError(
-          'E_JOURNAL_EXISTS',
-          `${journalDir} is not a journal (it holds ${names.slice(0, 3).join(', ')}${names.length > 3 ? ', ...' : ''}), so --force does not empty it`,
-          { hint: 'Name another directory with -o.' },
-        );
-      }
-      for (const name of names) rmSync(resolve(journalDir, name), { recursive: true, force: true });
-    }
-    accessSync(journalDir, constants.W_OK | constants.X_OK);
-    return false;
-  } catch (error) {
-    if (error instanceof UnderstudyError) throw error;
-    const errno = errnoOf(error);
-    const hint =
-      errno === 'ENOTDIR'
-        ? 'A part of the path is a file.'
-        : 'Check free space and permissions, or name another directory with -o.';
-    throw new UnderstudyError('E_JOURNAL_UNWRITABLE', `cannot make a journal at ${journalDir}: ${messageOf(error)}`, {
-      hint,
-      cause: error,
-    });
-  }
-}
-
-// A recording that never began leaves nothing that looks like one.
-function abandon(journalDir: string, created: boolean): void {
-  for (const name of [META_FILE, 'segments', 'blobs'])
-    rmSync(resolve(journalDir, name), { recursive: true, force: true });
-  if (created && readdirSync(journalDir).length === 0) rmdirSync(journalDir);
 }

@@ -100,7 +100,9 @@ export class ReplaySession {
           hint: 'The recording ended before its first event, or the files were removed.',
         });
       }
-      const fromSeq = request.from === undefined ? undefined : resolveCheckpoint(journal.dir, request.from);
+      // A program that went on from a checkpoint: its journal begins with that.
+      const from = request.from ?? journal.meta?.restoredFrom?.seq.toString();
+      const fromSeq = from === undefined ? undefined : resolveCheckpoint(journal.dir, from);
       scratchDir = makeScratchDir();
       let divergence: Divergence | undefined;
       let lastError: string | undefined;

@@ -201,13 +201,22 @@ AsyncReason classify_trap(Thread* t, int sig, const SigInfo* info, u64 rip) {
   return kAsyncFault;
 }
 
+// A replay of what is recorded from here on begins at this position too, and waits for a SWITCH back to it.
+[[noreturn]] static void go_on_live(Thread* t) {
+  const u64 switches = control().stat_switches;
+  if (t->draining) wait_live(t);
+  if (control().stat_switches == switches) baton_stay(t);
+  agent_return(t);
+}
+
 void go_on_in_code(Thread* t) {
-  Event e;
-  if (US_UNLIKELY(!await_return(t, e))) {
-    // The journal ends with the interruption: whoever made it was to go on next.
-    if (t->draining) wait_live(t);
-    agent_return(t);
+  if (US_UNLIKELY(recording())) {
+    // Restored from a checkpoint behind which the journal ends before its turn came: what is in the ring is not for it to follow.
+    go_on_live(t);
   }
+  Event e;
+  // The journal ends with the interruption: whoever made it was to go on next.
+  if (US_UNLIKELY(!await_return(t, e))) go_on_live(t);
   if (e.kind == kEvSignal && (u32)e.integer() == kInCode) deliver_recorded(t, e, kInCode);
   if (e.kind == kEvPreempt) prepare_async(t);
   // Also where the journal ends now: the primary may have gone on from here, up to its next call.

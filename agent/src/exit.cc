@@ -99,7 +99,8 @@ void pass_turn(Thread* t) {
   Event e;
   for (;;) {
     peek_event(t, e);
-    if (e.kind == kEvNone) {  // who comes next is no longer the journal's to say
+    if (e.kind == kEvNone) {  // who comes next is no longer the journal's to say, but is to be said
+      c.last_gtid = 0;
       baton_release(t);
       return tell_drained();
     }

@@ -19,7 +19,7 @@ const T* at(u64 offset) {
 
 [[noreturn]] void fail(const char* what, i64 error) {
   Text text;
-  text.str("the checkpoint cannot become a replica here: ").str(what);
+  text.str("what was open cannot be made again here: ").str(what);
   if (is_error(error)) text.str(": error ").dec(-error);
   else text.str(": another result, ").dec(error);
   text.buf[text.len] = 0;
@@ -29,7 +29,7 @@ const T* at(u64 offset) {
 // What the guest can go on without. Several processes may have something to say, and only one can.
 void tell_lost(const char* what, i64 error) {
   Text text;
-  text.str("the replica of a checkpoint lacks something: ").str(what).str(": error ").dec(-error);
+  text.str("what was restored of a checkpoint lacks something: ").str(what).str(": error ").dec(-error);
   while (__atomic_exchange_n(&control().restore_lock, 1, __ATOMIC_ACQUIRE)) sys(kSysSchedYield);
   tell(nullptr, abi::kWarning, text);
   __atomic_store_n(&control().restore_lock, 0, __ATOMIC_RELEASE);

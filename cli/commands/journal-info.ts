@@ -59,13 +59,14 @@ function render(i: JournalInfo): void {
       `${endText(meta)} after ${duration(meta.end.wallMs)} (CPU ${duration(meta.end.cpuUserMs + meta.end.cpuSystemMs)})`,
     ]);
   }
-  rows.push(['events', count(prefix.lastSeq)]);
+  rows.push(['events', count(prefix.lastSeq - prefix.beginSeq)]);
+  if (prefix.beginSeq > 0) rows.push(['begins', `behind event ${count(prefix.beginSeq)}, with a checkpoint`]);
   rows.push(['segments', `${count(i.segments)}, ${bytes(i.segmentBytes)}`]);
   rows.push(['files', `${count(i.blobs)} copied, ${bytes(i.blobBytes)}`]);
   if (prefix.flaw !== undefined) {
     rows.push([
       'valid',
-      `${plural(prefix.lastSeq, 'event')}, ${bytes(prefix.bytes)} of ${bytes(prefix.totalBytes)}; then:`,
+      `${plural(prefix.lastSeq - prefix.beginSeq, 'event')}, ${bytes(prefix.bytes)} of ${bytes(prefix.totalBytes)}; then:`,
     ]);
     rows.push(['', `${prefix.flaw.file}, offset ${prefix.flaw.offset}: ${prefix.flaw.text}`]);
   }

@@ -30,11 +30,14 @@ export async function journalVerify(path: string, options: { json?: boolean }): 
         outLine(`${label(f.level, red, yellow)} ${f.file}${at}: ${f.text}`);
       }
       const { prefix } = report;
-      const held = `${plural(prefix.lastSeq, 'event')} in ${plural(prefix.segments, 'segment')}, ${plural(report.blobs, 'file')}, ${bytes(report.bytesTotal)}`;
+      const held = `${plural(prefix.lastSeq - prefix.beginSeq, 'event')} in ${plural(prefix.segments, 'segment')}, ${plural(report.blobs, 'file')}, ${bytes(report.bytesTotal)}`;
       if (report.ok) outLine(`${green('ok')}: every byte is as it was written (${held})`);
       else if (report.findings.every((f) => f.level !== 'error'))
         outLine(`${yellow('damaged')}, but only in what can be rebuilt (${held})`);
-      else outLine(`${red('damaged')}; the longest valid prefix has ${plural(prefix.lastSeq, 'event')}, and replays`);
+      else
+        outLine(
+          `${red('damaged')}; the longest valid prefix has ${plural(prefix.lastSeq - prefix.beginSeq, 'event')}, and replays`,
+        );
     }
     return report.ok ? 0 : exitCodeOf('E_JOURNAL_DAMAGED');
   } finally {

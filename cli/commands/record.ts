@@ -137,7 +137,7 @@ function summaryJson(result: RecordResult): Record<string, unknown> {
   };
 }
 
-function defaultOutput(command: string): string {
+export function defaultOutput(command: string): string {
   const now = new Date();
   const two = (n: number): string => String(n).padStart(2, '0');
   const day = `${now.getFullYear()}${two(now.getMonth() + 1)}${two(now.getDate())}`;

@@ -44,6 +44,10 @@ export function segmentPath(journalDir: string, segment: number): string {
   return join(journalDir, SEGMENT_DIR, segmentName(segment));
 }
 
+export function checkpointName(seq: number): string {
+  return `${String(seq).padStart(20, '0')}.state`;
+}
+
 export function blobFile(sha256Hex: string): string {
   return `${BLOB_DIR}/${sha256Hex}`;
 }

@@ -65,6 +65,8 @@ export interface JournalMeta {
   options: { ringBytes: number; segmentBytes: number; onJournalError: 'stop' | 'continue'; kickAfterMs: number };
   /** Recorded in namespaces of the guest's own: its pids were those of inside. */
   isolated?: boolean;
+  /** It begins behind this checkpoint, which it contains: the program went on from there. */
+  restoredFrom?: { journal: string; seq: number };
   /** null while recording, and for ever if the recorder was killed. */
   end: JournalEndMeta | null;
 }

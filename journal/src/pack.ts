@@ -1,7 +1,7 @@
 // Packs a journal into one self-contained file and back. Role: what is attached to a bug report or kept in an archive.
 //
 // The file is an ordinary gzip-compressed tar: <name>/meta.json first, so that it can be read without the rest, then segments/ and
-// blobs/. The index is left out; it is derived.
+// blobs/. The index is left out; it is derived. Checkpoints are left out too, but for the one that a journal begins with.
 //
 // Invariants:
 //  - Made beside its final name, synced, and renamed: a file of that name is whole.
@@ -17,9 +17,9 @@ import { createGunzip, createGzip } from 'node:zlib';
 import { extract as tarExtract, pack as tarPack, type Pack } from 'tar-stream';
 
 import { messageOf, UnderstudyError } from './errors.js';
-import { BLOB_DIR, BLOB_NAME, META_FILE, SEGMENT_DIR, segmentFile } from './layout.js';
+import { BLOB_DIR, BLOB_NAME, CHECKPOINT_DIR, checkpointName, META_FILE, SEGMENT_DIR, segmentFile } from './layout.js';
 import { parseMeta, syncDirectory, type JournalMeta } from './meta.js';
-import { listSegments } from './scan.js';
+import { beginOf, listSegments } from './scan.js';
 import { listBlobs } from './verify.js';
 
 export const PACKED_SUFFIX = '.udj';
@@ -65,6 +65,8 @@ export async function pack(
     existsSync(join(journalDir, n)),
   );
   for (const name of listBlobs(journalDir)) if (BLOB_NAME.test(name)) names.push(`${BLOB_DIR}/${name}`);
+  const begin = beginOf(journalDir);
+  if (begin > 0) names.push(`${CHECKPOINT_DIR}/${checkpointName(begin)}`);
   const sizes = new Map<string, number>();
   let total = 0;
   for (const name of names) {
@@ -145,13 +147,17 @@ export async function unpack(
   try {
     for await (const entry of extract) {
       const name = entry.header.name;
-      const match = /^([^/]+)\/(meta\.json|segments\/[0-9]{8}\.seg|blobs\/([0-9a-f]{64}))$/.exec(name);
+      const match =
+        /^([^/]+)\/(meta\.json|segments\/[0-9]{8}\.seg|checkpoints\/[0-9]{20}\.state|blobs\/([0-9a-f]{64}))$/.exec(
+          name,
+        );
       if (match === null || entry.header.type !== 'file' || match[1] === '..' || match[1] === '.') {
         throw new Error(`it holds '${name}', which no journal has`);
       }
       root ??= match[1];
       const hash = match[3] === undefined ? undefined : createHash('sha256');
       const path = join(target, match[2]!);
+      if (match[2]!.startsWith(CHECKPOINT_DIR)) await mkdir(dirname(path), { recursive: true });
       const file = await open(path, 'wx', 0o644);
       try {
         for await (const chunk of entry as AsyncIterable<Buffer>) {

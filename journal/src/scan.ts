@@ -6,11 +6,19 @@
 //  - Memory is bounded by one batch.
 //
 // Must not: write. A journal that lost its tail keeps its files as they are; readers stop where the prefix ends.
-import { readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { errnoOf, messageOf, UnderstudyError } from './errors.js';
-import { SEGMENT_DIR, SEGMENT_HEADER_BYTES, SEGMENT_NAME, segmentFile, segmentPath } from './layout.js';
+import {
+  CHECKPOINT_DIR,
+  checkpointName,
+  SEGMENT_DIR,
+  SEGMENT_HEADER_BYTES,
+  SEGMENT_NAME,
+  segmentFile,
+  segmentPath,
+} from './layout.js';
 import { SegmentReader, type Batch, type Flaw } from './segment-reader.js';
 
 export interface JournalFlaw {
@@ -22,8 +30,10 @@ export interface JournalFlaw {
 }
 
 export interface ValidPrefix {
-  /** Seq of the last event, which is also the number of events. */
+  /** Seq of the last event. */
   lastSeq: number;
+  /** The journal begins behind this event, with a checkpoint; 0: at the program's beginning. The number of events is the difference. */
+  beginSeq: number;
   /** Bytes of segment files that are valid. */
   bytes: number;
   /** Bytes of all segment files. */
@@ -49,6 +59,7 @@ export interface ScanStart {
 export class JournalScan {
   readonly prefix: ValidPrefix = {
     lastSeq: 0,
+    beginSeq: 0,
     bytes: 0,
     totalBytes: 0,
     segments: 0,
@@ -68,7 +79,9 @@ export class JournalScan {
     const numbers = listSegments(this.journalDir);
     for (const number of numbers) p.totalBytes += statSync(segmentPath(this.journalDir, number)).size;
     let expected = start?.segment ?? 1;
-    let nextSeq = start?.seq ?? 1;
+    p.beginSeq = beginOf(this.journalDir);
+    let nextSeq = start?.seq ?? p.beginSeq + 1;
+    p.lastSeq = nextSeq - 1;
     for (const number of numbers) {
       if (number < expected) continue;
       if (number !== expected) {
@@ -119,6 +132,18 @@ export class JournalScan {
     if (numbers.length === 0) {
       p.flaw = { file: segmentFile(1), offset: 0, kind: 'missing', text: 'the journal has no segments' };
     }
+  }
+}
+
+/** A journal need not reach back to the program's first instruction, if it has the checkpoint behind which it begins. */
+export function beginOf(journalDir: string): number {
+  if (!existsSync(segmentPath(journalDir, 1))) return 0;
+  const reader = openSegment(journalDir, 1);
+  try {
+    const before = reader.readHeader() ? reader.firstSeq - 1 : 0;
+    return before > 0 && existsSync(join(journalDir, CHECKPOINT_DIR, checkpointName(before))) ? before : 0;
+  } finally {
+    reader.close();
   }
 }
 

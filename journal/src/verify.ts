@@ -16,6 +16,8 @@ import {
   BLOB_NAME,
   blobFile,
   blobPath,
+  CHECKPOINT_DIR,
+  CONTROL_SOCKET,
   INDEX_DIR,
   indexPath,
   META_FILE,
@@ -157,7 +159,8 @@ export async function verify(
       const shorter = file !== undefined && size !== file.size ? `; it has ${size} bytes instead of ${file.size}` : '';
       const of = file === undefined ? '' : ` (copy of ${file.path}, declared by event ${file.seq})`;
       add('error', blobFile(name), 0, `the contents do not match the SHA-256 in the name${of}${shorter}`);
-    } else if (file === undefined) {
+    } else if (file === undefined && prefix.beginSeq === 0) {
+      // One that begins with a checkpoint has the blobs that this refers to.
       add('note', blobFile(name), undefined, 'no event in the valid prefix names this blob');
     }
   }
@@ -198,7 +201,7 @@ export function listBlobs(journalDir: string): string[] {
 }
 
 function strayFiles(journalDir: string): string[] {
-  const known = [META_FILE, SEGMENT_DIR, BLOB_DIR, INDEX_DIR];
+  const known = [META_FILE, SEGMENT_DIR, BLOB_DIR, INDEX_DIR, CHECKPOINT_DIR, CONTROL_SOCKET];
   const stray = readdirSync(journalDir).filter((name) => !known.includes(name));
   const segments = join(journalDir, SEGMENT_DIR);
   if (existsSync(segments)) {

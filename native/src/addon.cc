@@ -14,6 +14,7 @@
 #include "addon_sessions.h"
 #include "checkpoint/addon_checkpoints.h"
 #include "elf_info.h"
+#include "live_session.h"
 #include "pair/addon_pair.h"
 #include "sha256.h"
 
@@ -64,6 +65,26 @@ Napi::Value start_replay(const Napi::CallbackInfo& info) {
   options.ring_bytes = o.Get("ringBytes").IsUndefined() ? abi::kRingSizeDefault : get_count(o, "ringBytes");
   options.isolation = get_isolation(o);
   return start<ReplaySession>(info, options);
+}
+
+Napi::Value start_live(const Napi::CallbackInfo& info) {
+  Napi::Object o = options_of(info);
+  LiveOptions options;
+  options.checkpoint_journal = get_string(o, "checkpointJournal");
+  options.from_seq = get_count(o, "fromSeq");
+  options.journal_dir = get_string(o, "journalDir");
+  options.cache_dir = get_string(o, "cacheDir");
+  options.agent_path = get_string(o, "agentPath");
+  options.stub_path = get_string(o, "stubPath");
+  options.scratch_dir = get_string(o, "scratchDir");
+  options.ring_bytes = get_count(o, "ringBytes");
+  options.segment_bytes = get_count(o, "segmentBytes");
+  options.kick_after_ms = uint32_t(get_count(o, "kickAfterMs"));
+  const std::optional<Namespaces> isolation = get_isolation(o);
+  if (!isolation || !isolation->pid)
+    throw Napi::TypeError::New(info.Env(), "what goes on live needs a PID namespace: it has the numbers that it had");
+  options.isolation = *isolation;
+  return start<LiveSession>(info, options);
 }
 
 // ---- Functions ---------------------------------------------------------------------------------------------------------
@@ -165,6 +186,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   env.AddCleanupHook([registry] { registry->sessions.clear(); });
   exports.Set("startRecord", Napi::Function::New(env, start_record));
   exports.Set("startReplay", Napi::Function::New(env, start_replay));
+  exports.Set("startLive", Napi::Function::New(env, start_live));
   add_pair(env, exports);
   add_checkpoints(env, exports);
   exports.Set("analyseElf", Napi::Function::New(env, analyse_elf));

@@ -96,6 +96,8 @@ RecordSession::RecordSession(const RecordOptions& options, EmitEvent emit)
                                                              options.checkpoint_keep);
   // The guest has inherited these three.
   if (options.checkpoint_kernel) checkpointer_->for_replicas({0, 1, 2});
+  // It can be restored live, if all it has can be described: only so does it get the process numbers that it had.
+  else if (options.isolation && options.isolation->pid) checkpointer_->for_replicas({0, 1, 2}, true);
   service_ = std::make_unique<Service>(
       memory_, blobs_, sites_, *warden_, launcher_.get(), enclosure_,
       Service::Hooks{[this](abi::MessageLevel level, const std::string& text) { emit_(message(level, text)); },

@@ -35,7 +35,7 @@ struct ChildPlan {
   int init_pidfd, namespaces;  // joined when not 0
   const User* user;
   uint64_t ignored_signals;
-  bool traced, own_session;
+  bool traced, own_session, only_standard;
   int output_fd;
   bool set_nofile;
   rlimit nofile;
@@ -116,7 +116,7 @@ int child_main(void* argument) {
     long r = raw(SYS_dup2, plan.memory_fd, plan.guest_fd);
     if (r < 0) return fail(r, "dup2");
   }
-  if (plan.own_session) {
+  if (plan.own_session || plan.only_standard) {
     // A replay uses no descriptor but these. Not closed at once: the program itself may be one.
     raw(SYS_close_range, 3, plan.guest_fd - 1, CLOSE_RANGE_CLOEXEC);
     raw(SYS_close_range, plan.guest_fd + 1, ~0u, CLOSE_RANGE_CLOEXEC);
@@ -219,6 +219,7 @@ pid_t spawn(const SpawnOptions& options) {
   plan.ignored_signals = options.ignored_signals;
   plan.traced = options.traced;
   plan.own_session = options.own_session;
+  plan.only_standard = options.only_standard;
   plan.output_fd = options.output_fd;
   plan.set_nofile = options.own_limits && original_nofile(&plan.nofile);
 

@@ -25,10 +25,11 @@ struct SpawnOptions {
   int memory_fd = -1;  // duplicated to guest_fd in the child
   int guest_fd = -1;
   uint64_t ignored_signals = 0;  // a bit for each signal that the child starts with ignored: 1 is SIGHUP
-  bool traced = false;       // PTRACE_TRACEME: the child stops with SIGTRAP before the new image's first instruction
-  bool own_session = false;  // setsid, standard input from /dev/null, no other descriptor inherited (replay, pairs)
-  bool own_limits = true;    // the limit of descriptors as the host found it, not as Node raised it
-  int output_fd = -1;        // standard output and error; -1: inherited
+  bool traced = false;         // PTRACE_TRACEME: the child stops with SIGTRAP before the new image's first instruction
+  bool own_session = false;    // setsid, standard input from /dev/null, no other descriptor inherited (replay, pairs)
+  bool own_limits = true;      // the limit of descriptors as the host found it, not as Node raised it
+  bool only_standard = false;  // of descriptors, no other is inherited than the standard ones
+  int output_fd = -1;          // standard output and error; -1: inherited
   const Enclosure* enclosure = nullptr;  // open: the child is born inside; argv[0] and cwd are paths of inside
   std::optional<User> user;
   // The program as the host finds it, which need not be there inside. Empty: argv[0] is looked up.

@@ -80,7 +80,7 @@ A segment begins with a header of 32 bytes; all numbers are little-endian.
 
 Then batches, each \`[u32 length][u32 crc32c][payload]\`. The length is that of the payload; the CRC32C is over the length field and
 the payload. A payload is the msgpack array \`[epoch, first_seq, count, time_ns]\`, then \`count\` events, one after another. Events are
-numbered (seq) from 1. A segment that was closed in order ends with a batch of count 0. What follows the last whole batch with a
+numbered (seq) from 1; a journal that begins behind a checkpoint has that one, and begins with the number after it. A segment that was closed in order ends with a batch of count 0. What follows the last whole batch with a
 right sum is not part of the journal.
 
 ## Events

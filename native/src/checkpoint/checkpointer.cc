@@ -24,6 +24,8 @@ constexpr uint64_t kPauseTimeoutNs = 500'000'000, kGiveUpNs = 5'000'000'000;
 // How long new processes are copied ahead before the rest of them is copied while everybody waits; how soon it is tried again otherwise.
 constexpr uint64_t kNewAheadNs = 3'000'000'000;
 constexpr int kNewsMax = 3;
+// How long a description for replicas is tried for where a checkpoint without one is better than none.
+constexpr uint64_t kSettleNs = 1'000'000'000;
 constexpr unsigned kRetryUs = 300;
 // A busy guest may not be held for long: what it has written to since it was copied has to be copied while it is held.
 constexpr uint64_t kAheadAgainNs = 30'000'000;
@@ -153,7 +155,7 @@ bool Checkpointer::read_threads(const std::vector<Member>& members, bool last_tr
       // In the agent's signal handler the kernel has put the floating-point registers aside.
       const uint64_t handlers = thread->block + kHandlerStack;
       if (at.rsp - handlers < kHandlerStackBytes) return false;
-      if (standard_ && !is_settled(member, *thread, at)) return false;
+      if (settle_ && !is_settled(member, *thread, at)) return false;
       ThreadState& state = group->threads.emplace_back();
       state.gtid = thread->gtid;
       state.process = member.slot;
@@ -255,7 +257,7 @@ void Checkpointer::find_ended(const std::vector<Member>& members, GroupState* gr
         return block.process == parent->slot && (nr == kWait4 || nr == kWaitid);
       });
       // A checkpoint for replicas is taken when no such call is over.
-      if (!waits || standard_) continue;
+      if (!waits || settle_) continue;
       state.session = state.group = 0;
     }
     state.parent = parent_pid;
@@ -598,13 +600,15 @@ Taken Checkpointer::take_one(const Recipient* recipient, bool complete) {
   };
   // Copying ahead takes seconds where there are gigabytes: that is not the group's fault.
   const uint64_t tried_since = monotonic_ns();
+  uint64_t unsettled_since = 0;
   for (;;) {
     // A guest that has new processes all the time would never come to a checkpoint.
     const bool in_time = news < kNewsMax && monotonic_ns() - tried_since < kNewAheadNs;
     bool is_new = false;
+    settle_ = standard_ && (!if_possible_ || unsettled_since == 0 || monotonic_ns() - unsettled_since < kSettleNs);
     if (standstill.begin()) {
       lap = monotonic_ns();
-      if (find_members(&members) && !(is_new = in_time && has_new(members)) && (!standard_ || look_settled(members)) &&
+      if (find_members(&members) && !(is_new = in_time && has_new(members)) && (!settle_ || look_settled(members)) &&
           read_threads(members, monotonic_ns() - tried_since > kGiveUpNs, &group)) {
         part(&parts.threads_ns);
         pump_.drain();
@@ -618,6 +622,7 @@ Taken Checkpointer::take_one(const Recipient* recipient, bool complete) {
       parts.given_up_ns = std::max(parts.given_up_ns, standstill.lasted_ns());
       // What the trackers have told of once they do not tell again.
       write_last_rounds(members);
+      if (!is_new && unsettled_since == 0) unsettled_since = monotonic_ns();
       if (is_new) {
         news++;
         copy_new_ahead(members, &writer);
@@ -662,7 +667,7 @@ Taken Checkpointer::take_one(const Recipient* recipient, bool complete) {
   if (standard_ && !enclosure_.root().empty()) read_named_memory(members.front().pid, &writer);
   part(&parts.mappings_ns);
   std::optional<KernelObjects> kernel;
-  if (standard_) kernel = read_kernel(members);
+  if (standard_) kernel = kernel_or_why_not(members);
   part(&parts.kernel_ns);
   group.agent_sha = agent_sha_;
   group.guest_fd = control.guest_fd;
@@ -670,6 +675,7 @@ Taken Checkpointer::take_one(const Recipient* recipient, bool complete) {
   group.next_gtid = control.next_gtid;
   group.next_process = control.next_process;
   group.flags = control.flags & uint32_t(abi::kFlagPidNamespace);
+  group.monotonic_ns = monotonic_ns() + uint64_t(control.pair.clock_offset_ns[1]);
   group.clocks.assign(std::begin(control.clock_last_ns), std::end(control.clock_last_ns));
   standstill.end();
   part(&parts.resume_ns);

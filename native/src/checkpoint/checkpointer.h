@@ -58,8 +58,12 @@ class Checkpointer {
   Checkpointer(MemoryFile& memory, Warden& warden, Pump& pump, BlobStore& blobs, const Enclosure& enclosure,
                std::string journal_dir, std::string agent_path, uint64_t epoch, uint32_t keep);
   // From now on checkpoints say what the group has open, so that they can become replicas. `standard`: the caller's descriptors of
-  // what the group has as its standard input, output, error. Before the first take().
-  void for_replicas(std::vector<int> standard) { standard_ = std::move(standard); }
+  // what the group has as its standard input, output, error. Before the first take(). `if_possible`: a checkpoint of a group that cannot be described
+  // is better than none; it says why nothing but a replay can be made of it.
+  void for_replicas(std::vector<int> standard, bool if_possible = false) {
+    standard_ = std::move(standard);
+    if_possible_ = if_possible;
+  }
   // A new address space, whose writes can be followed from now on. Any thread.
   void track(uint32_t slot, pid_t pid, UniqueFd userfault);
   // With a recipient it is for somebody else, who gets its file: it is written also if there is one of this position, and older ones are left
@@ -124,6 +128,7 @@ class Checkpointer {
   // The same from afar, as far as it can be told without stopping anybody.
   bool look_settled(const std::vector<Member>& members) const;
   KernelObjects read_kernel(const std::vector<Member>& members) const;
+  KernelObjects kernel_or_why_not(const std::vector<Member>& members) const;
   bool read_threads(const std::vector<Member>& members, bool last_try, GroupState* group);
   void read_agent_data(const Member& member, GroupState* group);
   void read_process(Member& member, GroupState* group, Manifest* manifest, StateWriter* writer);
@@ -152,6 +157,8 @@ class Checkpointer {
   const uint64_t epoch_;
   const uint32_t keep_;
   std::optional<std::vector<int>> standard_;
+  bool if_possible_ = false;
+  bool settle_ = false;  // this time the description must not be ahead of the journal
   std::string agent_sha_;
   std::atomic<bool> cancelled_{false};
   Tracer tracer_;

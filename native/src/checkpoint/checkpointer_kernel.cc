@@ -87,6 +87,21 @@ bool Checkpointer::look_settled(const std::vector<Member>& members) const {
   return true;
 }
 
+KernelObjects Checkpointer::kernel_or_why_not(const std::vector<Member>& members) const {
+  if (!if_possible_) return read_kernel(members);
+  KernelObjects nothing;
+  if (!settle_) {
+    nothing.missing.emplace_back("the program was never between two system calls for long enough to be described; another checkpoint may do (--from)");
+    return nothing;
+  }
+  try {
+    return read_kernel(members);
+  } catch (const HostError& error) {
+    nothing.missing.emplace_back(error.what());
+    return nothing;
+  }
+}
+
 KernelObjects Checkpointer::read_kernel(const std::vector<Member>& members) const {
   std::vector<pid_t> pids;
   pids.reserve(members.size());

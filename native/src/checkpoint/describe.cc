@@ -278,6 +278,7 @@ class Gatherer {
       // A name can end so without the file being deleted.
       file->deleted = path.ends_with(kDeleted) && mine && fstat(mine.get(), &st) == 0 && st.st_nlink == 0;
       if (file->deleted) path.resize(path.size() - strlen(kDeleted));
+      if (S_ISREG(file->mode) && mine && fstat(mine.get(), &st) == 0) file->bytes = uint64_t(st.st_size);
     }
   }
 

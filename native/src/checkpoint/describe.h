@@ -70,9 +70,10 @@ struct OpenFile {
   uint32_t clock = 0;      // timerfd
   uint32_t settime_flags = 0;
   uint64_t ticks = 0, value_ns = 0, interval_ns = 0;
-  uint64_t signals = 0;           // signalfd: bit n - 1 is signal n
-  int64_t target_pid = 0;         // pidfd; in the host's numbers. -1: it has ended
-  uint64_t seals = 0, bytes = 0;  // memfd
+  uint64_t signals = 0;    // signalfd: bit n - 1 is signal n
+  int64_t target_pid = 0;  // pidfd; in the host's numbers. -1: it has ended
+  uint64_t seals = 0;      // memfd
+  uint64_t bytes = 0;      // memfd, file
   std::vector<Watched> watched;
   std::vector<InotifyWatch> watches;
   uint32_t unread_bytes = 0;  // inotify: events that are lost to a restored one

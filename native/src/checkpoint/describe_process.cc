@@ -1,5 +1,6 @@
 // What the kernel knows of a process itself, and which paths an inotify watches.
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,6 +103,11 @@ void name_watched(pid_t pid, OpenFile* file) {
   }
 }
 
+static uint64_t pending_in(const std::string& status) {
+  return strtoull(line_of(status, "SigPnd:").c_str(), nullptr, 16) |
+         strtoull(line_of(status, "ShdPnd:").c_str(), nullptr, 16);
+}
+
 void describe_attributes(pid_t pid, KernelObjects* out) {
   ProcessAttributes a;
   a.pid = pid;
@@ -126,8 +132,7 @@ void describe_attributes(pid_t pid, KernelObjects* out) {
     a.capabilities.push_back(strtoull(line_of(status, name).c_str(), nullptr, 16));
   a.no_new_privileges = strtoul(line_of(status, "NoNewPrivs:").c_str(), nullptr, 10) != 0;
   a.umask = uint32_t(strtoul(line_of(status, "Umask:").c_str(), nullptr, 8));
-  a.pending = strtoull(line_of(status, "SigPnd:").c_str(), nullptr, 16) |
-              strtoull(line_of(status, "ShdPnd:").c_str(), nullptr, 16);
+  a.pending = pending_in(status);
   a.users = numbers_of<uint32_t>(line_of(status, "Uid:"));
   a.groups = numbers_of<uint32_t>(line_of(status, "Gid:"));
   a.further_groups = numbers_of<uint32_t>(line_of(status, "Groups:"));
@@ -141,6 +146,26 @@ void describe_attributes(pid_t pid, KernelObjects* out) {
     a.limits.push_back(values.size() < 2 ? ~0ull : values[1]);
   }
   out->processes.push_back(std::move(a));
+}
+
+// A timer of real time runs on while all stand still. One that has expired since the pending signals were read has its signal among them now; and if it
+// was asked for before that, and is not one that repeats, it is not armed any more.
+static std::string note_fired(pid_t tid, ProcessAttributes* out) {
+  std::string status;
+  if (!read_file(proc(tid, "status"), &status))
+    return "the pending signals of thread " + std::to_string(tid) + " cannot be read: " + errno_text(errno);
+  const uint64_t fired = pending_in(status) & ~out->pending;
+  const auto has_fired = [&](int signal, const int64_t* interval) {
+    return signal > 0 && signal <= 64 && (fired >> (signal - 1) & 1) != 0 && interval[0] == 0 && interval[1] == 0;
+  };
+  constexpr int kSignals[3] = {SIGALRM, SIGVTALRM, SIGPROF};
+  for (size_t which = 0; which < 3 && out->intervals.size() == 12; which++)
+    if (has_fired(kSignals[which], &out->intervals[which * 4]))
+      out->intervals[which * 4 + 2] = out->intervals[which * 4 + 3] = 0;
+  for (PosixTimer& t : out->timers)
+    if (t.spec.size() == 4 && has_fired(t.signal, t.spec.data())) t.spec[2] = t.spec[3] = 0;
+  out->pending |= fired;
+  return "";
 }
 
 std::string read_timers(pid_t tid, uint64_t instruction, uint64_t scratch, const void* scratch_here,
@@ -184,7 +209,7 @@ std::string read_timers(pid_t tid, uint64_t instruction, uint64_t scratch, const
     out->timers.push_back(std::move(t));
     at = end;
   }
-  return "";
+  return note_fired(tid, out);
 }
 
 }  // namespace understudy::host::checkpoint

@@ -104,7 +104,7 @@ class Planner {
   }
   [[noreturn]] void unsupported(size_t file, const std::string& why) const {
     throw HostError("CHECKPOINT_UNSUPPORTED", ENOTSUP, o_.files[file].path,
-                    "the checkpoint cannot become a replica: " + name_of(file) + " " + why);
+                    "what was open cannot be made again: " + name_of(file) + " " + why);
   }
   void warn(size_t file, const std::string& what) { out_.warnings.push_back(name_of(file) + " " + what); }
 
@@ -380,7 +380,7 @@ class Planner {
       const int32_t other = new_number();
       makes_two(number_[i], other, "make " + name_of(i), SYS_socketpair, {AF_UNIX, s.type | SOCK_CLOEXEC, 0, 0}, 3);
       peer_number_[i] = other;
-      if (s.peer != 0) warn(i, "leads out of the group and will be found closed after a takeover");
+      if (s.peer != 0) warn(i, "leads out of the group and will be found closed");
       if (!s.address.empty()) bind_unix(i);
     } else {
       new_unix(i);
@@ -598,11 +598,14 @@ class Planner {
     abi::RestoreTimers& out = out_.processes[a.pid].timers;
     for (size_t i = 0; i < 3 && a.intervals.size() == 12; i++)
       memcpy(&out.interval[i], &a.intervals[i * 4], sizeof out.interval[i]);
+    // The kernel winds up ITIMER_REAL when its signal is delivered: one that waits to be has nothing left, and would not go on.
+    if (out.interval[0].value[0] == 0 && out.interval[0].value[1] == 0)
+      memcpy(out.interval[0].value, out.interval[0].interval, sizeof out.interval[0].value);
     size_t at = 0;
     for (const PosixTimer& t : a.timers) {
       if (at == std::size(out.posix))
         throw HostError("CHECKPOINT_UNSUPPORTED", ENOTSUP, "",
-                        "the checkpoint cannot become a replica: process " + std::to_string(a.pid) + " has " +
+                        "what was open cannot be made again: process " + std::to_string(a.pid) + " has " +
                             std::to_string(a.timers.size()) + " timers, more than " + std::to_string(at));
       auto& to = out.posix[at++];
       to.used = to.has_event = 1;
@@ -624,7 +627,7 @@ class Planner {
     const auto need = rlim_t(next_) + 16;  // and some that are open for a moment
     if (need > now.rlim_max)
       throw HostError("CHECKPOINT_UNSUPPORTED", EMFILE, "",
-                      "the checkpoint cannot become a replica: its " + std::to_string(o_.files.size()) +
+                      "what was open cannot be made again: its " + std::to_string(o_.files.size()) +
                           " open files need a limit of " + std::to_string(need) +
                           " for a while; raise the hard limit (ulimit -Hn)");
     // The child's soft limit may be another than this process's.
@@ -652,7 +655,7 @@ DescriptorPlan plan_descriptors(const KernelObjects& objects, const DescriptorOp
   DescriptorPlan plan;
   if (!objects.missing.empty())
     throw HostError("CHECKPOINT_UNSUPPORTED", ENOTSUP, "",
-                    "the checkpoint cannot become a replica: " + objects.missing.front());
+                    "what was open cannot be made again: " + objects.missing.front());
   Planner(objects, options, out, &plan).run();
   return plan;
 }

@@ -27,6 +27,12 @@ class Rows {
   }
   uint64_t number() { return uint64_t(reader_.integer()); }
   std::string bytes() { return std::string(reader_.bytes()); }
+  // A field that older writers do not have.
+  uint64_t appended_number() {
+    if (!ok() || left_ == 0) return 0;
+    left_--;
+    return number();
+  }
   // What a newer writer has appended.
   void end_row() {
     if (ok()) reader_.skip_appended(left_, 0);
@@ -47,10 +53,11 @@ bool is_block(uint64_t address) {
 
 std::vector<Section> encode_group(const GroupState& g) {
   Packer group, processes, threads, blocks, blobs, shared;
-  group.array(1).array(8).unsigned_int(g.abi_version).string(g.agent_sha).signed_int(g.guest_fd);
+  group.array(1).array(9).unsigned_int(g.abi_version).string(g.agent_sha).signed_int(g.guest_fd);
   group.unsigned_int(g.last_gtid).unsigned_int(g.next_gtid).unsigned_int(g.next_process).unsigned_int(g.flags);
   group.array(g.clocks.size());
   for (uint64_t clock : g.clocks) group.unsigned_int(clock);
+  group.unsigned_int(g.monotonic_ns);
   processes.array(g.processes.size());
   for (const ProcessState& p : g.processes)
     processes.array(13)
@@ -126,6 +133,7 @@ std::string decode_group(const std::vector<Section>& sections, GroupState* out) 
     g.next_process = uint32_t(r.number());
     g.flags = uint32_t(r.number());
     for (uint64_t n = r.begin(); n > 0 && r.ok(); n--) g.clocks.push_back(r.number());
+    g.monotonic_ns = r.appended_number();
     if (!r.ok() || g.clocks.size() > abi::kClocks) return "the section \"group\" is malformed";
   }
   auto rows = [&](const char* name, uint64_t fields, auto each) {

@@ -67,6 +67,7 @@ struct GroupState {
   int32_t guest_fd = 0;
   uint32_t last_gtid = 0, next_gtid = 0, next_process = 0, flags = 0;
   std::vector<uint64_t> clocks;
+  uint64_t monotonic_ns = 0;  // the guest's CLOCK_MONOTONIC at the checkpoint; 0: not told
   std::vector<ProcessState> processes;
   std::vector<ThreadState> threads;
   std::vector<BlockState> blocks;

@@ -28,6 +28,8 @@ class Restore {
   // Throws DamageError.
   void verify() const { chain_.verify(); }
   const GroupState& group() const { return group_; }
+  const Manifest& manifest() const { return chain_.manifest(); }
+  const StateChain& chain() const { return chain_; }
   uint64_t first_pid() const { return uint64_t(group_.processes.front().pid); }
 
   // What the group had of the kernel, if the checkpoint was taken for replicas: pids as the group knows them.

@@ -101,8 +101,9 @@ Replica::Replica(const ReplicaOptions& options, Hooks hooks)
   spawn.argv = {stub_path, std::to_string(control.guest_fd)};
   spawn.memory_fd = memory_.fd();
   spawn.guest_fd = control.guest_fd;
-  spawn.own_session = true;
-  spawn.output_fd = output_.get();
+  spawn.own_session = !options.is_command;
+  spawn.only_standard = true;
+  spawn.output_fd = options.is_command ? -1 : output_.get();
   pid_ = launcher_->start(spawn, bound, [&] {
     if (restore_ != nullptr && isolation && isolation->mount)
       restore_->place_named(enclosure_.root(), scratch_dir + "/open");
@@ -225,16 +226,22 @@ uint64_t Replica::shadow_cookie(uint64_t cookie) const {
     const checkpoint::OpenFile& file = objects.files[d.file];
     if (file.kind != checkpoint::OpenFile::kInet || objects.inet_sockets[size_t(file.object)].cookie != cookie)
       continue;
-    for (const checkpoint::ProcessState& p : restore_->group().processes) {
-      if (p.pid != d.pid || p.ended) continue;
-      const int32_t inside = load_acquire(memory_.control().processes[p.slot].pid);
-      const UniqueFd shadow = checkpoint::take_descriptor(enclosure_.host_pid(inside), d.fd);
-      uint64_t own = 0;
-      socklen_t length = sizeof own;
-      if (shadow && getsockopt(shadow.get(), SOL_SOCKET, SO_COOKIE, &own, &length) == 0) return own;
-    }
+    const UniqueFd shadow = descriptor(d.pid, d.fd);
+    uint64_t own = 0;
+    socklen_t length = sizeof own;
+    if (shadow && getsockopt(shadow.get(), SOL_SOCKET, SO_COOKIE, &own, &length) == 0) return own;
   }
   return 0;
+}
+
+UniqueFd Replica::descriptor(int64_t pid, int32_t fd) const {
+  for (const checkpoint::ProcessState& p : restore_->group().processes) {
+    if (p.pid != pid || p.ended) continue;
+    const int32_t inside = load_acquire(memory_.control().processes[p.slot].pid);
+    return checkpoint::take_descriptor(enclosure_.host_pid(inside), fd);
+  }
+  errno = ESRCH;
+  return {};
 }
 
 std::vector<pid_t> Replica::pids() const {

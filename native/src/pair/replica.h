@@ -29,6 +29,7 @@ namespace understudy::host {
 struct ReplicaOptions {
   std::string journal_dir, agent_path, stub_path, scratch_dir, cache_dir;
   std::string output_path;  // where the guest's standard output and error go; empty: /dev/null
+  bool is_command = false;  // instead it has the caller's standard input, output, error, and session
   std::vector<std::string> shared_paths;
   uint64_t ring_bytes, segment_bytes, epoch;
   uint32_t kick_after_ms;
@@ -76,6 +77,18 @@ class Replica {
   int signal_root(int signal) { return warden_->signal_root(signal); }
 
   bool live() const { return live_; }
+  // The guest's descriptor `fd` of process `pid`, in the numbers of the checkpoint; empty with errno. When it is restored.
+  UniqueFd descriptor(int64_t pid, int32_t fd) const;
+  // Live, when the group has ended: closes the journal.
+  void finish_journal() { pump_->finish(); }
+  // Live.
+  struct Journal {
+    uint64_t events, bytes, journal_bytes;
+    uint32_t segments;
+  };
+  Journal journal() const { return {pump_->events(), pump_->bytes(), writer_.journal_bytes(), writer_.segments()}; }
+  std::optional<RootEnd> root_end() { return launcher_->reap_root(); }
+  Warden& warden() { return *warden_; }
   // After go_live().
   RunningGroup group() { return {*warden_, *pump_, blobs_, journal_dir_, agent_path_, epoch_, output_.get()}; }
   const Enclosure& enclosure() const { return enclosure_; }
