@@ -8,6 +8,7 @@ import { beginReinsertion, isReinserting, reinsertionStep } from './reinsertion.
 
 /** How long an old primary waits to see that its backup took over, before it says that nobody did. */
 export const RELEASE_WAIT_MS = 5_000;
+const SIGKILL = 9;
 
 export function startPrimary(state: PairState, backup: string | null): Step {
   const base: PairState = {
@@ -172,6 +173,9 @@ function guestLost(state: PairState, signal: number): Step {
 }
 
 function guestEnded(state: PairState, status: number): Step {
+  // Nobody ends itself like that: whoever looks is to find a failure, as where there was a replica.
+  const isKilled = (status & 0x7f) === SIGKILL;
+  if (isKilled && (state.phase === 'unprotected' || state.phase === 'takingOver')) return guestLost(state, SIGKILL);
   const how = (status & 0x7f) === 0 ? `exit code ${(status >> 8) & 0xff}` : `signal ${status & 0x7f}`;
   switch (state.phase) {
     case 'stopping':

@@ -77,7 +77,7 @@ void BackupSession::on_state(const MirrorRecord& record) {
     state_ = UniqueFd(open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0640));
     if (state_ && ftruncate(state_.get(), off_t(place[0])) != 0) state_.reset();
   }
-  if (!state_ || pwrite(state_.get(), record.data + sizeof place, size, off_t(place[1])) != ssize_t(size))
+  if (!state_ || !pwrite_all(state_.get(), record.data + sizeof place, size, off_t(place[1])))
     return fail_replica({{"detail", "cannot write " + path + ": " + errno_text(errno)}, {"seq", record.seq}});
   coming_->bytes = place[0];
   if (place[1] + size == place[0]) on_complete_state();
