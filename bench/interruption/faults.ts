@@ -42,7 +42,7 @@ const BLINK_MS = 30;
 /** A mirror that is young is waited for this much longer before it is given up. */
 const YOUNG_DEADLINES = 7;
 
-function kill(pids: readonly number[], signal: NodeJS.Signals): void {
+export function kill(pids: readonly number[], signal: NodeJS.Signals): void {
   for (const pid of pids) {
     try {
       process.kill(pid, signal);

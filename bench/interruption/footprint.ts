@@ -61,9 +61,7 @@ function entriesOf(path: string): string[] {
 function filesUnder(dir: string, prefix = ''): string[] {
   try {
     return readdirSync(dir, { withFileTypes: true }).flatMap((entry) =>
-      entry.isDirectory()
-        ? filesUnder(join(dir, entry.name), `${prefix}${entry.name}/`)
-        : [`${prefix}${entry.name}`],
+      entry.isDirectory() ? filesUnder(join(dir, entry.name), `${prefix}${entry.name}/`) : [`${prefix}${entry.name}`],
     );
   } catch {
     return [];

@@ -43,19 +43,31 @@ function listOf<T>(all: readonly T[], nameOf: (one: T) => string): (text: string
 }
 
 const options = new Command('bench interruption')
-  .description('Strikes at every point of a state transfer and of a planned move, and looks at what becomes of the service.')
+  .description(
+    'Strikes at every point of a state transfer and of a planned move, and looks at what becomes of the service.',
+  )
   .option('--runs <n>', 'how many rounds', whole, 60)
   .option('--seed <n>', 'what the schedule follows from', whole, 1)
   .option('--from <n>', 'the first of the rounds', whole, 0)
   .option('--each <n>', 'rounds in a row with the same clients and hosts', whole, 10)
-  .option('--faults <names>', `of ${faults.map(({ name }) => name).join(', ')}`, listOf(faults, (f) => f.name), faults)
+  .option(
+    '--faults <names>',
+    `of ${faults.map(({ name }) => name).join(', ')}`,
+    listOf(faults, (f) => f.name),
+    faults,
+  )
   .option(
     '--moments <names>',
     `of ${moments.map(({ name }) => name).join(', ')}`,
     listOf(moments, (m) => m.name),
     moments,
   )
-  .option('--modes <names>', 'of active-active, active-passive', listOf(allWishes.modes, (m) => m), allWishes.modes)
+  .option(
+    '--modes <names>',
+    'of active-active, active-passive',
+    listOf(allWishes.modes, (m) => m),
+    allWishes.modes,
+  )
   .option('--mib <n>', 'data in the store', whole, 24)
   .option('--connections <n>', 'of the client', whole, 6)
   .option('--rate <n>', 'requests in a second, all connections together', whole, 600)
@@ -84,10 +96,8 @@ for (let next = options.from, series = 0; next < end && !interrupted; series++) 
   rmSync(dir, { recursive: true, force: true });
   mkdirSync(dir, { recursive: true });
   const { connections, rate, mib } = options;
-  const result = await Series.run(
-    { dir, mib, connections, rate, pace, stateEveryMs: 150 },
-    rounds,
-    (outcome) => console.error(line(outcome)),
+  const result = await Series.run({ dir, mib, connections, rate, pace, stateEveryMs: 150 }, rounds, (outcome) =>
+    console.error(line(outcome)),
   );
   outcomes.push(...result.outcomes);
   const bad = [...result.outcomes.flatMap((o) => o.failures), ...result.failures];

@@ -84,6 +84,7 @@ export interface Moment {
 const both: readonly Mode[] = ['active-active', 'active-passive'];
 const STATES_BETWEEN_FOLDS = 8;
 const SWITCHOVER_MS = 150;
+const COMMIT_MS = 30;
 const LATE_MS = 300;
 
 const reached = ({ watch, primary }: When, edge: Edge): Promise<boolean> =>
@@ -197,6 +198,16 @@ export const moments: readonly Moment[] = [
     during: 'protection',
     wait: async ({ stateEveryMs, part }) => {
       await sleep(stateEveryMs * STATES_BETWEEN_FOLDS * 1.3 * part);
+      return true;
+    },
+  },
+  {
+    name: 'commit',
+    text: 'about the commit point of a planned move',
+    modes: both,
+    during: 'switchover',
+    wait: async ({ part }) => {
+      await sleep(COMMIT_MS * part);
       return true;
     },
   },

@@ -36,7 +36,13 @@ export function markdown(outcomes: readonly Outcome[]): string {
     ...table(['', ...shown.map(({ name }) => `\`${name}\``)], rows),
     '',
     ...table(
-      ['fault', 'rounds', 'failed', 'ms until protected again: median, worst', "ms of a client's longest wait: median, worst"],
+      [
+        'fault',
+        'rounds',
+        'failed',
+        'ms until protected again: median, worst',
+        "ms of a client's longest wait: median, worst",
+      ],
       shown.map(({ name, text }) => {
         const mine = outcomes.filter((o) => o.round.fault.name === name);
         return [

@@ -14,7 +14,7 @@ import { until } from '../../test/harness/process.js';
 import { hosts, otherHost, Rig, type Host } from '../../test/harness/rig.js';
 import { arrivalsOf, CheckingClient, faultsOf, longestWaitMs, type ClientReport } from '../lib/checking-client.js';
 import { Seeded } from '../failover/random.js';
-import type { Deed, Fault, Scene } from './faults.js';
+import { kill, type Fault, type Scene } from './faults.js';
 import { footprintOf, grown, most, type Footprint } from './footprint.js';
 import { stageOf, type Mode, type Moment, type Pace } from './moments.js';
 import { Watch } from './watch.js';
@@ -151,7 +151,7 @@ export class Series {
       failures.push(messageOf(error));
     } finally {
       await watch?.close();
-      for (const host of hosts) failures.push(...series?.badLines(host) ?? []);
+      for (const host of hosts) failures.push(...(series?.badLines(host) ?? []));
       await rig.close();
     }
     return { outcomes: series?.outcomes ?? [], client: report, failures };
@@ -195,6 +195,7 @@ export class Series {
       deadlineMs: DETECTION.deadlineMs,
     };
     const deed = round.fault.prepare(scene);
+    const takeoversBefore = this.takeovers(otherHost(primary));
     if (round.moment.during === 'switchover') {
       watch.note(`a switchover from host ${primary} is asked for`);
       await rig.ask(primary, 'service.switchover', { service: SERVICE, to: `host-${otherHost(primary)}` });
@@ -223,11 +224,11 @@ export class Series {
       return false;
     }, PROTECT_MS);
     void seen;
-    await this.mend(deed);
+    await deed.mend();
     watch.note('mended');
     const again = await this.untilProtected(struckMs);
     outcome.failure = attempts.why;
-    if (again === undefined) return this.judgeLoss(round, primary, wasSaid, outcome);
+    if (again === undefined) return this.judgeLoss(round, primary, { wasSaid, takeoversBefore }, outcome);
     outcome.protectedMs = again.atMs - struckMs;
     const { primary: now } = again;
     outcome.result =
@@ -241,10 +242,6 @@ export class Series {
     await this.untilAnswered(struckNs, outcome);
     outcome.waitMs = longestWaitMs(arrivalsOf(readFileSync(this.arrivals)), struckNs, Number(process.hrtime.bigint()));
     await this.judgeLeftovers(now, outcome);
-  }
-
-  private async mend(deed: Deed): Promise<void> {
-    await deed.mend();
   }
 
   /** Brings about what the moment is a part of. Returns the primary, with the guest that is struck. */
@@ -263,8 +260,11 @@ export class Series {
         break;
       case 'replica': {
         const backup = otherHost(before);
-        const pids = rig.pids(backup).filter((pid) => pid !== rig.pidOf(`daemon-${backup}`));
-        for (const pid of pids) process.kill(pid, 'SIGKILL');
+        const daemon = rig.pidOf(`daemon-${backup}`);
+        kill(
+          rig.pids(backup).filter((pid) => pid !== daemon),
+          'SIGKILL',
+        );
         break;
       }
       case 'cut':
@@ -291,11 +291,16 @@ export class Series {
 
   // ---- Judgement -----------------------------------------------------------------------------------------------------
 
-  private async judgeLoss(round: Round, primary: Host, wasSaid: boolean, outcome: Outcome): Promise<void> {
+  private async judgeLoss(
+    round: Round,
+    primary: Host,
+    { wasSaid, takeoversBefore }: { wasSaid: boolean; takeoversBefore: number },
+    outcome: Outcome,
+  ): Promise<void> {
     const { watch } = this;
     const rows = (): string => hosts.map((host) => `host ${host}: ${stateOf(watch, host)}`).join('; ');
-    // One that was asked to hand over has said so before there was nobody to protect it.
-    const handedOver = round.moment.during === 'switchover' && this.saidHandover(primary);
+    // Behind the commit point of a planned move the other host is the primary, and alone.
+    const handedOver = round.moment.during === 'switchover' && this.takeovers(otherHost(primary)) > takeoversBefore;
     const mayBeLost = (round.fault.ends === 'primary' && !wasSaid) || (round.fault.ends === 'backup' && handedOver);
     if (!mayBeLost) {
       outcome.failures.push(`it is not protected again after ${PROTECT_MS} ms, or is lost: ${rows()}`);
@@ -310,8 +315,8 @@ export class Series {
     await this.untilNothingIsLeft(outcome);
   }
 
-  private saidHandover(primary: Host): boolean {
-    return /handing over/.test(this.rig.log(`daemon-${primary}`));
+  private takeovers(host: Host): number {
+    return this.rig.log(`daemon-${host}`).split('taking over, epoch').length - 1;
   }
 
   /** Each connection has had an answer to what it asked after the deed. */
@@ -347,7 +352,9 @@ export class Series {
           this.references.set(roleOf(host), reference === undefined ? now : most(reference, loose));
         }
         return reference === undefined || this.outcomes.length <= REFERENCE_ROUNDS
-          ? grown(this.references.get(roleOf(host))!, now, slackOf).map((text) => `host ${host}, ${roleOf(host)}: ${text}`)
+          ? grown(this.references.get(roleOf(host))!, now, slackOf).map(
+              (text) => `host ${host}, ${roleOf(host)}: ${text}`,
+            )
           : grown(reference, now, slackOf).map((text) => `host ${host}, ${roleOf(host)}: ${text}`);
       });
     let left = look();

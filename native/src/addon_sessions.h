@@ -96,7 +96,9 @@ Napi::Value start(const Napi::CallbackInfo& info, const Options& options, Keep k
   if (keep == Keep::WithHandle) {
     auto kept = std::make_unique<std::shared_ptr<SessionType>>(std::move(session));
     handle.AddFinalizer(
-        [](Napi::Env, std::shared_ptr<SessionType>* last) { const std::unique_ptr<std::shared_ptr<SessionType>> owned(last); },
+        [](Napi::Env, std::shared_ptr<SessionType>* last) {
+          const std::unique_ptr<std::shared_ptr<SessionType>> owned(last);
+        },
         kept.get());
     static_cast<void>(kept.release());  // the finalizer's now
   }

@@ -10,7 +10,8 @@ import { describe, expect, it } from 'vitest';
 import { faults } from '../../bench/interruption/faults.js';
 import { moments, Pace, type Mode } from '../../bench/interruption/moments.js';
 import { Series, type Round } from '../../bench/interruption/series.js';
-import { cannot } from './scene.js';
+import { Client } from '../harness/client.js';
+import { cannot, expectUnharmed, onRig, protect, redisDefinition, SERVICE, untilState } from './scene.js';
 
 const SCENARIO_MS = 60_000;
 
@@ -41,8 +42,8 @@ describe.skipIf(cannot)("a new backup's coming is interrupted", () => {
     'one that executes',
     () =>
       play('active-active', [
-        ['backup-daemon', 'send', 'replica'],
-        ['backup-full', 'copy', 'failover'],
+        ['backup-full', 'copy', 'replica'],
+        ['backup-daemon', 'send', 'failover'],
         ['guest', 'said', 'replica'],
       ]),
     SCENARIO_MS,
@@ -52,10 +53,33 @@ describe.skipIf(cannot)("a new backup's coming is interrupted", () => {
     'a passive one',
     () =>
       play('active-passive', [
-        ['blink', 'send', 'failover'],
         ['daemon', 'said', 'failover'],
         ['guest', 'states', 'failover'],
       ]),
+    SCENARIO_MS,
+  );
+
+  it(
+    'a hand-over to a host that has just frozen is taken back',
+    onRig(async (rig) => {
+      await protect(rig, { ...redisDefinition(rig), reinstate: { auto: true, delayMs: 100 } });
+      const client = await Client.start(rig, { port: 6379, dialogue: 'redis', connections: 4, pauseMs: 2, seed: 7 });
+      await client.answered(100);
+      const frozen = rig.pidOf('daemon-b');
+      process.kill(frozen, 'SIGSTOP');
+      // Its answer would be that of the other host.
+      const asked = rig.failover('a', SERVICE).then(
+        () => 'taken over',
+        () => 'not taken over',
+      );
+      await untilState(rig, 'a', 'unprotected', 'primary');
+      await client.answered(100);
+      process.kill(frozen, 'SIGCONT');
+      await untilState(rig, 'a', 'protected', 'primary');
+      await untilState(rig, 'b', 'protected', 'backup');
+      expectUnharmed(await client.stop(), 200);
+      expect(await asked).toBe('not taken over');
+    }),
     SCENARIO_MS,
   );
 });
