@@ -21,7 +21,7 @@ async function play(mode: Mode, strikes: readonly Strike[]): Promise<void> {
   const rounds = strikes.map(([fault, moment, opening], index): Round => {
     const named = <T extends { name: string }>(all: readonly T[], name: string): T =>
       all.find((one) => one.name === name)!;
-    return { index, mode, opening, fault: named(faults, fault), moment: named(moments, moment), seed: 100 + index };
+    return { index, mode, opening, fault: named(faults, fault), moment: named(moments, moment), seed: 101 + index };
   });
   const dir = mkdtempSync(join(tmpdir(), 'understudy-interruption-'));
   try {
@@ -42,8 +42,7 @@ describe.skipIf(cannot)("a new backup's coming is interrupted", () => {
     'one that executes',
     () =>
       play('active-active', [
-        ['backup-full', 'copy', 'replica'],
-        ['backup-daemon', 'send', 'failover'],
+        ['full', 'copy', 'failover'],
         ['guest', 'said', 'replica'],
       ]),
     SCENARIO_MS,
@@ -53,7 +52,7 @@ describe.skipIf(cannot)("a new backup's coming is interrupted", () => {
     'a passive one',
     () =>
       play('active-passive', [
-        ['daemon', 'said', 'failover'],
+        ['backup-full', 'send', 'failover'],
         ['guest', 'states', 'failover'],
       ]),
     SCENARIO_MS,
