@@ -300,7 +300,11 @@ export class Series {
     const { watch } = this;
     const rows = (): string => hosts.map((host) => `host ${host}: ${stateOf(watch, host)}`).join('; ');
     // Behind the commit point of a planned move the other host is the primary, and alone.
-    const handedOver = round.moment.during === 'switchover' && this.takeovers(otherHost(primary)) > takeoversBefore;
+    const other = otherHost(primary);
+    const wasNamed = (): boolean =>
+      // Its last words may have died with it; what the coordinator says of it has not.
+      this.takeovers(other) > takeoversBefore || /the only copy/.test(watch.row(other)?.reason ?? '');
+    const handedOver = round.moment.during === 'switchover' && wasNamed();
     const mayBeLost = (round.fault.ends === 'primary' && !wasSaid) || (round.fault.ends === 'backup' && handedOver);
     if (!mayBeLost) {
       outcome.failures.push(`it is not protected again after ${PROTECT_MS} ms, or is lost: ${rows()}`);
