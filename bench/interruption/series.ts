@@ -299,6 +299,8 @@ export class Series {
   ): Promise<void> {
     const { watch } = this;
     const rows = (): string => hosts.map((host) => `host ${host}: ${stateOf(watch, host)}`).join('; ');
+    // A daemon that was started again finds out what it has lost.
+    const says = await watch.until(() => hosts.some((host) => watch.row(host)?.state === 'failed'), LOST_MS);
     // Behind the commit point of a planned move the other host is the primary, and alone.
     const other = otherHost(primary);
     const wasNamed = (): boolean =>
@@ -310,8 +312,7 @@ export class Series {
       outcome.failures.push(`it is not protected again after ${PROTECT_MS} ms, or is lost: ${rows()}`);
       return;
     }
-    const said = (): boolean => hosts.some((host) => watch.row(host)?.state === 'failed');
-    if (!(await watch.until(said, LOST_MS))) outcome.failures.push(`it is lost, and nobody says so: ${rows()}`);
+    if (!says) outcome.failures.push(`it is lost, and nobody says so: ${rows()}`);
     if (hosts.some((host) => watch.row(host)?.state === 'protected'))
       outcome.failures.push(`it is lost, and is called protected: ${rows()}`);
     this.lost = true;
