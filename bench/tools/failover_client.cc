@@ -39,6 +39,7 @@
 namespace {
 
 constexpr uint64_t kMs = 1000000;
+constexpr uint64_t kLogNs = 100 * kMs;
 constexpr size_t kOutstandingMax = 16;
 constexpr size_t kModelBytesMax = 256 << 10;  // of one redis string
 constexpr size_t kErrorsShown = 20;
@@ -144,13 +145,16 @@ class Client {
   void timers();
   uint64_t next_timer() const;
   void report();
+  void write_log(bool all);
 
   Options o_;
   Random random_;
   int epoll_ = -1;
   std::vector<std::unique_ptr<Connection>> connections_;
   std::vector<uint64_t> shared_;
-  std::vector<Arrival> arrivals_;
+  std::vector<Arrival> arrivals_;  // not written yet
+  FILE* log_ = nullptr;
+  uint64_t logged_ns_ = 0;
   std::map<std::string, uint64_t> error_kinds_;
   std::vector<std::string> errors_;
   uint64_t requests_ = 0, replies_ = 0, bytes_in_ = 0, bytes_out_ = 0, opened_ = 0, closed_ = 0;
@@ -527,13 +531,21 @@ void Client::report() {
       "\"worstMs\":%.3f,\"worstAtNs\":%lu,\"errorKinds\":{%s},\"errors\":[%s]}\n",
       requests_, replies_, bytes_in_, bytes_out_, opened_, closed_, doubles, gaps, double(worst_ns_) / 1e6,
       worst_at_ns_, kinds.c_str(), texts.c_str());
+}
+
+// As it goes, now and then: somebody may want to see whether it is still answered.
+void Client::write_log(bool all) {
   if (o_.log.empty()) return;
-  FILE* file = fopen(o_.log.c_str(), "w");
-  if (file == nullptr || fwrite(arrivals_.data(), sizeof(Arrival), arrivals_.size(), file) != arrivals_.size() ||
-      fclose(file) != 0) {
+  const uint64_t now = now_ns();
+  if (!all && now < logged_ns_ + kLogNs) return;
+  logged_ns_ = now;
+  if (log_ == nullptr) log_ = fopen(o_.log.c_str(), "w");
+  if (log_ == nullptr || fwrite(arrivals_.data(), sizeof(Arrival), arrivals_.size(), log_) != arrivals_.size() ||
+      fflush(log_) != 0) {
     perror(o_.log.c_str());
     exit(2);
   }
+  arrivals_.clear();
 }
 
 int Client::run() {
@@ -582,8 +594,10 @@ int Client::run() {
       if ((events[i].events & EPOLLOUT) != 0) flush(*c);
       if (c->fd >= 0) receive(*c);
     }
+    write_log(false);
   }
   report();
+  write_log(true);
   return error_kinds_.empty() ? 0 : 1;
 }
 

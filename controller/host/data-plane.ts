@@ -6,7 +6,8 @@
 //  P2. A replica that reports `lost`, `released` or `diverged` has stopped acknowledging before it reports; so has one whose
 //      stopAcknowledging() has returned. It never acknowledges again.
 //  P3. After fence() returned, nothing of the service leaves this host: no output, no answer to ARP, no FIN or RST of a dying guest.
-//      With `release`, the replica hears of it only then.
+//      With `release`, the replica hears of it only then; and a guest that was not killed stands by, so that goUnprotected() can let it
+//      go on: nobody has taken over then, nor ever will in that epoch.
 //  P4. A lease that heartbeats renew counts from the moment at which the answered heartbeat was sent, not from the answer's arrival:
 //      answers that waited in a buffer while this host hung give no lease.
 //  P5 (reinsertion). A primary that attaches a backup lets its outputs go on until protect(). After protect() P1 holds, and `protected`

@@ -262,6 +262,7 @@ export class ServiceRunner {
       case 'log':
         return this.log(effect.level, effect.text);
       case 'prepareBackup':
+        this.transfer = NO_TRANSFER;
         return void this.prepareBackup(effect);
       case 'cancelBackup':
         return void this.deps
@@ -293,7 +294,6 @@ export class ServiceRunner {
         return;
       case 'attachBackup': {
         const { address, port } = effect.backup;
-        this.transfer = NO_TRANSFER;
         return this.attaching((plane) => plane.attachBackup({ address, port, epoch: effect.epoch }));
       }
       case 'protect':

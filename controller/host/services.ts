@@ -200,6 +200,11 @@ export class Services {
             FAILOVER_TIMEOUT_MS,
           );
     const record = state.known!.record;
+    if (from.role === 'primary' && record.primary === old) {
+      throw new UnderstudyError('E_SERVICE_STATE', `${service}: ${record.reason}; it goes on at ${old}`, {
+        hint: `'understudy service history ${service}' shows what became of the other host.`,
+      });
+    }
     return { service, from: old, to: record.primary, epoch: record.epoch, tookMs: performance.now() - begun };
   }
 

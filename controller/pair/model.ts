@@ -136,6 +136,8 @@ export interface PairState {
   readonly reinsertion: Reinsertion;
   /** The guest is gone, whatever becomes of the claim that is under way. */
   readonly guestGone: boolean;
+  /** Of one that hands over: the guest stands by, and could go on here if nobody takes over. */
+  readonly standsBy: boolean;
   /** The claim that will be made when the lease has ended. */
   readonly reason: string;
   /**
@@ -258,6 +260,7 @@ export function initialState(given: {
     unnamed: false,
     reinsertion: NO_REINSERTION,
     guestGone: false,
+    standsBy: false,
     reason: '',
     attempt: 0,
     claims: 0,

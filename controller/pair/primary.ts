@@ -8,6 +8,9 @@ import { beginReinsertion, isReinserting, reinsertionStep } from './reinsertion.
 
 /** How long an old primary waits to see that its backup took over, before it says that nobody did. */
 export const RELEASE_WAIT_MS = 5_000;
+/** The same, when the mirror has ended since. */
+export const TAKE_BACK_MS = 1_000;
+const SIGKILL = 9;
 
 export function startPrimary(state: PairState, backup: string | null): Step {
   const base: PairState = {
@@ -17,6 +20,7 @@ export function startPrimary(state: PairState, backup: string | null): Step {
     backup: null,
     synced: false,
     guestGone: false,
+    standsBy: false,
     peer: backup,
     epoch: state.known?.record.epoch ?? 0,
   };
@@ -91,10 +95,11 @@ export function primaryStep(state: PairState, event: PairEvent): Step {
     case 'guestEnded':
       return guestEnded(state, event.status);
     case 'journalError':
-      if (state.phase === 'protected') return release(state, `the journal cannot be written here: ${event.reason}`);
-      return go(state, {}, log('error', `the journal cannot be written: ${event.reason}`));
+      if (state.phase === 'protected')
+        return release({ ...state, standsBy: true }, `the journal cannot be written here: ${event.reason}`);
+      return go(state, {}, log('error', `the journal cannot be written, and is not any more: ${event.reason}`));
     case 'failover':
-      return state.phase === 'protected' ? release(state, 'asked for') : go(state, {});
+      return state.phase === 'protected' ? release({ ...state, standsBy: true }, 'asked for') : go(state, {});
     case 'shutdown':
       if (state.phase === 'protected') return release(state, `the daemon of ${state.self} ends`);
       return stop(state, `the daemon of ${state.self} ends`);
@@ -125,6 +130,8 @@ export function primaryStep(state: PairState, event: PairEvent): Step {
 }
 
 function mirrorLost(state: PairState, event: { kind: string; reason: string }): Step {
+  // Whoever takes over closes the mirror, too, and asks at once; one that has died does not.
+  if (mayTakeBack(state)) return go(state, {}, { type: 'startTimer', name: 'release', ms: TAKE_BACK_MS });
   if (state.backup === null || !['starting', 'synchronising', 'protected'].includes(state.phase)) return go(state, {});
   const why = `the backup ${state.peer} is lost (${event.kind}: ${event.reason})`;
   if (state.policy.onBackupLoss === 'stop') {
@@ -150,6 +157,8 @@ function guestLost(state: PairState, signal: number): Step {
       return release({ ...state, guestGone: true }, why);
     case 'suspended':
       return go(state, { guestGone: true }, log('error', `${why}, while it waits for the coordinator`));
+    case 'releasing':
+      return go(state, { guestGone: true });
     case 'starting':
     case 'unprotected':
     case 'takingOver':
@@ -172,6 +181,9 @@ function guestLost(state: PairState, signal: number): Step {
 }
 
 function guestEnded(state: PairState, status: number): Step {
+  // Nobody ends itself like that: whoever looks is to find a failure, as where there was a replica.
+  const isKilled = (status & 0x7f) === SIGKILL;
+  if (isKilled && (state.phase === 'unprotected' || state.phase === 'takingOver')) return guestLost(state, SIGKILL);
   const how = (status & 0x7f) === 0 ? `exit code ${(status >> 8) & 0xff}` : `signal ${status & 0x7f}`;
   switch (state.phase) {
     case 'stopping':
@@ -189,6 +201,8 @@ function guestEnded(state: PairState, status: number): Step {
         [log('info', `the guest ended (${how})`)],
         finish(state, 'ended', `the guest ended (${how})`, { role: 'primary', guestGone: true }),
       );
+    case 'releasing':
+      return go(state, { guestGone: true });
     default:
       return go(state, {});
   }
@@ -222,7 +236,19 @@ function release(state: PairState, why: string): Step {
   );
 }
 
+function mayTakeBack({ phase, standsBy, guestGone, policy }: PairState): boolean {
+  return phase === 'releasing' && standsBy && !guestGone && policy.onBackupLoss !== 'stop';
+}
+
 function notTakenOver(state: PairState): Step {
+  if (mayTakeBack(state)) {
+    // The claim is what decides: if the backup's is written first, this host is fenced for good.
+    const why = `${state.peer} was to take over, and has not`;
+    return after(
+      [log('warning', `${why}: asking the coordinator to go on here`)],
+      claim(state, 'goUnprotected', { primary: state.self, reason: why }, { phase: 'suspended', standsBy: false }),
+    );
+  }
   if (!state.synced) {
     const why = `${state.reason}, and the replica of ${state.peer} was not complete`;
     return after([log('error', `the service is down: ${why}`), { type: 'closePrimary' }], finish(state, 'failed', why));

@@ -42,13 +42,14 @@ Napi::Value start_record(const Napi::CallbackInfo& info) {
   options.checkpoint_every_ms = o.Get("checkpointEveryMs").IsUndefined() ? 0 : get_count(o, "checkpointEveryMs");
   options.checkpoint_keep = o.Get("checkpointKeep").IsUndefined() ? 0 : uint32_t(get_count(o, "checkpointKeep"));
   options.isolation = get_isolation(o);
-  return start<RecordSession>(info, options, [](Napi::Object& handle, const std::shared_ptr<RecordSession>& session) {
-    handle.Set("checkpoint", Napi::Function::New(handle.Env(), [session](const Napi::CallbackInfo& call) {
-                 if (call.Length() < 1 || !call[0].IsNumber())
-                   throw Napi::TypeError::New(call.Env(), "checkpoint needs a request number");
-                 session->request_checkpoint(uint64_t(call[0].As<Napi::Number>().Int64Value()));
-               }));
-  });
+  return start<RecordSession>(
+      info, options, Keep::WithHandle, [](Napi::Object& handle, const std::weak_ptr<RecordSession>& session) {
+        handle.Set("checkpoint", Napi::Function::New(handle.Env(), [session](const Napi::CallbackInfo& call) {
+                     if (call.Length() < 1 || !call[0].IsNumber())
+                       throw Napi::TypeError::New(call.Env(), "checkpoint needs a request number");
+                     alive(call.Env(), session)->request_checkpoint(uint64_t(call[0].As<Napi::Number>().Int64Value()));
+                   }));
+      });
 }
 
 Napi::Value start_replay(const Napi::CallbackInfo& info) {
@@ -64,7 +65,7 @@ Napi::Value start_replay(const Napi::CallbackInfo& info) {
   options.quiet = o.Get("quiet").ToBoolean();
   options.ring_bytes = o.Get("ringBytes").IsUndefined() ? abi::kRingSizeDefault : get_count(o, "ringBytes");
   options.isolation = get_isolation(o);
-  return start<ReplaySession>(info, options);
+  return start<ReplaySession>(info, options, Keep::WithHandle);
 }
 
 Napi::Value start_live(const Napi::CallbackInfo& info) {

@@ -3,6 +3,8 @@
 // Invariants:
 //  - Sessions live in a registry until their `ended` event is delivered: a handle that JavaScript forgets must not end a recording.
 //  - Callbacks run on the main thread only (ThreadSafeFunction).
+//  - A handle keeps its session until it is collected, or, if so wished, until `ended`: nobody can say when JavaScript collects, and a
+//    host's memory is not to wait for that.
 #pragma once
 #include <functional>
 #include <set>
@@ -48,10 +50,20 @@ inline EmitEvent make_emit(const std::shared_ptr<Delivery>& delivery) {
   };  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks)
 }
 
+enum class Keep { UntilEnded, WithHandle };
+
+// What a handle's functions are for. Throws the JavaScript error of one that is of no use any more.
+template <class SessionType>
+std::shared_ptr<SessionType> alive(Napi::Env env, const std::weak_ptr<SessionType>& session) {
+  auto here = session.lock();
+  if (here == nullptr) throw Napi::Error::New(env, "the session has ended");
+  return here;
+}
+
 // `more`: what this kind of session can do besides.
 template <class SessionType, class Options>
-Napi::Value start(const Napi::CallbackInfo& info, const Options& options,
-                  const std::function<void(Napi::Object& handle, std::shared_ptr<SessionType>)>& more = {}) {
+Napi::Value start(const Napi::CallbackInfo& info, const Options& options, Keep keep,
+                  const std::function<void(Napi::Object& handle, std::weak_ptr<SessionType>)>& more = {}) {
   Napi::Env env = info.Env();
   auto* registry = env.GetInstanceData<Registry>();
   auto delivery = std::make_shared<Delivery>();
@@ -70,15 +82,26 @@ Napi::Value start(const Napi::CallbackInfo& info, const Options& options,
 
   Napi::Object handle = Napi::Object::New(env);
   handle.Set("pid", Napi::Number::New(env, session->pid()));
-  handle.Set("stats", Napi::Function::New(env, [session](const Napi::CallbackInfo& call) -> Napi::Value {
-               return to_js(call.Env(), session->stats());
+  const std::weak_ptr<SessionType> weak = session;
+  handle.Set("stats", Napi::Function::New(env, [weak](const Napi::CallbackInfo& call) -> Napi::Value {
+               return to_js(call.Env(), alive(call.Env(), weak)->stats());
              }));
-  handle.Set("kill", Napi::Function::New(env, [session](const Napi::CallbackInfo& call) {
+  handle.Set("kill", Napi::Function::New(env, [weak](const Napi::CallbackInfo& call) {
                if (call.Length() < 1 || !call[0].IsNumber())
                  throw Napi::TypeError::New(call.Env(), "kill needs a signal number");
-               session->kill(call[0].As<Napi::Number>().Int32Value());
+               // One that has ended is killed.
+               if (auto here = weak.lock()) here->kill(call[0].As<Napi::Number>().Int32Value());
              }));
-  if (more) more(handle, session);
+  if (more) more(handle, weak);
+  if (keep == Keep::WithHandle) {
+    auto kept = std::make_unique<std::shared_ptr<SessionType>>(std::move(session));
+    handle.AddFinalizer(
+        [](Napi::Env, std::shared_ptr<SessionType>* last) {
+          const std::unique_ptr<std::shared_ptr<SessionType>> owned(last);
+        },
+        kept.get());
+    static_cast<void>(kept.release());  // the finalizer's now
+  }
   return handle;
 }
 

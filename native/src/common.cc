@@ -26,6 +26,19 @@ std::string errno_text(int error) {
   return text != nullptr ? text : "error " + std::to_string(error);
 }
 
+bool pwrite_all(int fd, const void* data, size_t len, off_t offset) {
+  for (const char* p = static_cast<const char*>(data); len > 0;) {
+    const ssize_t n = pwrite(fd, p, len, offset);
+    if (n < 0 && errno == EINTR) continue;
+    if (n == 0) errno = ENOSPC;
+    if (n <= 0) return false;
+    p += n;
+    offset += n;
+    len -= size_t(n);
+  }
+  return true;
+}
+
 void futex_wait(const uint32_t* word, uint32_t value, int timeout_ms) {
   timespec timeout{timeout_ms / 1000, (timeout_ms % 1000) * 1000000L};
   syscall(SYS_futex, word, FUTEX_WAIT, value, timeout_ms < 0 ? nullptr : &timeout, nullptr, 0);

@@ -32,6 +32,8 @@ struct HostError : std::runtime_error {
 std::string errno_name(int error);
 // "No space left on device"
 std::string errno_text(int error);
+// All of it. False: errno says why, also when a full disk took a part.
+bool pwrite_all(int fd, const void* data, size_t len, off_t offset);
 
 class UniqueFd {
  public:

@@ -14,13 +14,15 @@ constexpr int kUnwrittenMs = 5;
 constexpr uint64_t kUnwrittenNs = kUnwrittenMs * 1'000'000ull;
 }  // namespace
 
-Pump::Pump(MemoryFile& memory, SegmentWriter& writer, OnFailure on_failure, Tap tap, uint64_t events_before)
+Pump::Pump(MemoryFile& memory, SegmentWriter& writer, OnFailure on_failure, Tap tap, uint64_t events_before,
+           WithoutFile without_file)
     : memory_(memory),
       writer_(writer),
       on_failure_(std::move(on_failure)),
       tap_(std::move(tap)),
       events_(events_before),
-      shown_(memory.control().ring.tail) {
+      shown_(memory.control().ring.tail),
+      without_file_(without_file) {
   thread_ = start_thread("us-pump", [this] { run(); });
 }
 
@@ -84,9 +86,16 @@ bool Pump::write(uint64_t to, uint64_t count) {
   abi::Ring& ring = memory_.control().ring;
   const uint64_t tail = ring.tail;
   const uint8_t* begin = memory_.ring() + (tail & (memory_.ring_size() - 1));
-  if (auto error = writer_.append(events_ + 1, count, begin, to - tail)) {
-    fail({false, *error, "cannot write the journal: " + errno_text(error->error)});
-    return false;
+  if (!file_over_) {
+    if (auto error = writer_.append(events_ + 1, count, begin, to - tail)) {
+      const PumpFailure failure{false, *error, "cannot write the journal: " + errno_text(error->error)};
+      if (without_file_ == WithoutFile::Fails) {
+        fail(failure);
+        return false;
+      }
+      file_over_ = true;
+      on_failure_(failure);
+    }
   }
   __atomic_store_n(&events_, events_ + count, __ATOMIC_RELEASE);
   store_release(bytes_, bytes_ + (to - tail));
@@ -201,7 +210,7 @@ void Pump::finish() {
   store_release(finishing_, 1u);
   futex_bump(&memory_.control().ring.pump_wake);
   thread_.join();
-  if (failed()) return;
+  if (failed() || file_over_) return;
   if (auto error = writer_.close(events_ + 1))
     fail({false, *error, "cannot write the journal: " + errno_text(error->error)});
 }

@@ -4,7 +4,7 @@
 //  - The ring's tail moves only past events that are in the segment file (written, not synced), or after the journal failed.
 //  - With a tap they reach the file some milliseconds later than the tap; drain() and finish() wait for the file.
 //  - Memory is bounded: events go from the ring to write(2) without a copy, and the guest waits when the ring is full.
-//  - After a failure the pump keeps discarding, so that no guest sleeps for ever on a full ring.
+//  - After a failure that is one (WithoutFile) the pump keeps discarding, so that no guest sleeps for ever on a full ring.
 //
 // Must not: decide what happens to the guest after a failure; it calls on_failure once.
 #pragma once
@@ -27,8 +27,11 @@ class Pump {
   // Whole events on their way to the segment, with the ring offset behind the last of them: what a primary mirrors. Called on the
   // pump's thread, before the write.
   using Tap = std::function<void(uint64_t first_seq, uint64_t count, const uint8_t* events, size_t len, uint64_t end)>;
-  // events_before: a replica that goes live continues a journal.
-  Pump(MemoryFile& memory, SegmentWriter& writer, OnFailure on_failure, Tap tap = {}, uint64_t events_before = 0);
+  // events_before: a replica that goes live continues a journal. GoesOn: a file that cannot be written ends there, which on_failure is
+  // told; everything else goes on as before. What a service is made of again is with its backup, not in this file.
+  enum class WithoutFile { Fails, GoesOn };
+  Pump(MemoryFile& memory, SegmentWriter& writer, OnFailure on_failure, Tap tap = {}, uint64_t events_before = 0,
+       WithoutFile without_file = WithoutFile::Fails);
   ~Pump();
 
   // The journal is lost for another reason (a blob could not be written): stop writing, close the ring.
@@ -68,7 +71,8 @@ class Pump {
   uint32_t draining_ = 0;
   uint32_t retapping_ = 0;  // retap() waits for the pump's thread, which sets it to 0
   Tap next_tap_;
-  bool failed_ = false;
+  const WithoutFile without_file_;
+  bool failed_ = false, file_over_ = false;
   uint32_t finishing_ = 0;
   std::thread thread_;
 };

@@ -49,6 +49,8 @@ export interface RigOptions {
   dir?: string;
   detection?: { heartbeatMs: number; deadlineMs: number; leaseMs: number };
   dataPlane?: Record<string, unknown>;
+  /** The size of each host's state folder, which is a file system of its own then. */
+  stateBytes?: number;
 }
 
 export interface RigProcess {
@@ -97,9 +99,10 @@ export class Rig {
     else mkdirSync((this.dir = options.dir), { recursive: true });
     // Before there is anything to clean up.
     const names = [...places, 'net'].map((place) => this.netns(place as Place));
+    const mounts = options.stateBytes === undefined ? [] : hosts.map((host) => this.stateDir(host));
     this.janitor = spawn(
       'sh',
-      [join(root, 'test/harness/janitor.sh'), options.dir === undefined ? this.dir : '', ...names],
+      [join(root, 'test/harness/janitor.sh'), options.dir === undefined ? this.dir : '', ...mounts, ...names],
       {
         cwd: '/',
         detached: true,
@@ -114,6 +117,7 @@ export class Rig {
     });
     this.makeNetwork();
     this.writeConfigs();
+    for (const path of mounts) this.mountState(path, options.stateBytes!);
   }
 
   /** A rig whose daemons and witness run and know each other. */
@@ -156,6 +160,16 @@ export class Rig {
       this.janitor.stdin!.end();
       throw new Error(`the namespaces could not be made: ${stderr.trim()}`);
     }
+  }
+
+  private mountState(path: string, bytes: number): void {
+    mkdirSync(path, { recursive: true });
+    const { status, stderr } = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, this.name, path], {
+      encoding: 'utf8',
+    });
+    if (status === 0) return;
+    this.janitor.stdin!.end();
+    throw new Error(`no file system could be made for ${path}: ${stderr.trim()}`);
   }
 
   private writeConfigs(): void {

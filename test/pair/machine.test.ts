@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { PairRecord, Versioned } from '../../controller/coordinator/record.js';
 import { refusal, step } from '../../controller/pair/machine.js';
+import { TAKE_BACK_MS } from '../../controller/pair/primary.js';
 import {
   initialState,
   type PairEffect,
@@ -123,6 +124,34 @@ describe('primary', () => {
     expect(a.did()).toEqual([]);
     a.feed({ type: 'record', current: record(2, 'b', null) });
     expect(a.did()).toEqual(['closePrimary']);
+  });
+
+  it('that hands over a guest that lives takes it back when nobody takes over, and the coordinator agrees', () => {
+    const a = protectedPrimary().feed({ type: 'failover', force: false });
+    expect(a.did()).toEqual(['fence']);
+    a.feed({ type: 'mirrorLost', kind: 'closed', reason: 'x' });
+    expect(a.effects).toEqual([{ type: 'startTimer', name: 'release', ms: TAKE_BACK_MS }]);
+    a.feed({ type: 'timer', name: 'release' });
+    expect(a.did()).toEqual(['claim']);
+    expect(a.state.claim!.record).toMatchObject({ epoch: 2, primary: 'a', backup: null });
+    expect(a.win(2).did()).toEqual(['goUnprotected']);
+    expect(a.state).toMatchObject({ role: 'primary', phase: 'unprotected', epoch: 2 });
+  });
+
+  it('takes nothing back once the other one has the next epoch, or when its own daemon ends, or without a guest', () => {
+    const late = protectedPrimary().feed({ type: 'failover', force: false }, { type: 'timer', name: 'release' });
+    late.feed({ type: 'claimLost', id: late.claimId(), current: record(2, 'b', null) });
+    expect(late.did()).toEqual(['fence']);
+    expect(late.state).toMatchObject({ role: 'none', phase: 'fenced' });
+    const ending = protectedPrimary().feed({ type: 'shutdown' }, { type: 'timer', name: 'release' });
+    expect(ending.did()).toEqual([]);
+    const dead = protectedPrimary().feed({ type: 'failover', force: false }, { type: 'guestLost', signal: 9 });
+    expect(dead.feed({ type: 'timer', name: 'release' }).did()).toEqual([]);
+  });
+
+  it('without a backup calls the end of a guest that was killed a failure', () => {
+    const a = protectedPrimary().feed({ type: 'mirrorLost', kind: 'closed', reason: 'x' }).win(2);
+    expect(a.feed({ type: 'guestEnded', status: 9 }).state).toMatchObject({ phase: 'failed' });
   });
 
   it('whose guest ended by itself keeps its mirror until the coordinator knows', () => {

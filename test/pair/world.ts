@@ -297,6 +297,8 @@ export class World implements Surroundings {
       case 'goUnprotected':
         if (plane?.role === 'primary') {
           plane.unprotected = true;
+          // One that handed over, and whose backup is gone.
+          plane.fenced = false;
           plane.epoch = effect.epoch;
           plane.stream = undefined;
           plane.protectedAt = undefined;
@@ -329,7 +331,7 @@ export class World implements Surroundings {
       case 'fence':
         if (plane?.role === 'primary') {
           plane.fenced = true;
-          plane.guest = 'gone';
+          if (!effect.release) plane.guest = 'gone';
           const stream = plane.stream;
           if (effect.release && stream !== undefined) {
             this.mirrors.transmit(stream, stream.backup, () => {

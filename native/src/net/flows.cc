@@ -335,6 +335,11 @@ void Flows::close() {
     if (flow->entry != nullptr) put(flow->entry->bypass, 0);
 }
 
+void Flows::reopen() {
+  const std::lock_guard lock(mutex_);
+  closed_ = false;
+}
+
 Flows::Stats Flows::stats() const {
   const std::lock_guard lock(mutex_);
   return stats_;

@@ -61,6 +61,8 @@ class Flows {
   void open();
   // This host is the primary no more: nothing comes in by itself, nothing more is acknowledged.
   void close();
+  // It is, after all. open() follows.
+  void reopen();
 
   struct Stats {
     uint64_t flows, acknowledgements, late, notes;

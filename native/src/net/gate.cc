@@ -203,6 +203,8 @@ void Gate::divert() {
   }
 }
 
+void Gate::take_back() { diverted_ = false; }
+
 GateStats Gate::stats() const {
   GateStats stats{};
   stats.packets_in = packets_in_.load(std::memory_order_relaxed);

@@ -67,8 +67,10 @@ class Gate {
   void open();
 
   // This host is not the primary any more: what waits, and what comes, is sent on to the backup (GateConfig::forward_to; without one it
-  // is dropped), and nothing is accepted or mirrored from here on. For good.
+  // is dropped), and nothing is accepted or mirrored from here on.
   void divert();
+  // It is, after all: what was sent on is lost, and sent again by its clients. open() follows.
+  void take_back();
 
   // The gate's thread calls GateHooks::tick. Any thread.
   void wake();

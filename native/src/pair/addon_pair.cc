@@ -78,7 +78,7 @@ GateConfig get_gate(const Napi::Object& o) {
 
 // What a group that runs can be told: see native/pair.ts.
 template <class S>
-void add_running(Napi::Object& handle, const std::shared_ptr<S>& session) {
+void add_running(Napi::Object& handle, const std::weak_ptr<S>& session) {
   Napi::Env env = handle.Env();
   handle.Set("attachBackup", Napi::Function::New(env, [session](const Napi::CallbackInfo& call) {
                if (call.Length() < 1 || !call[0].IsObject())
@@ -89,14 +89,16 @@ void add_running(Napi::Object& handle, const std::shared_ptr<S>& session) {
                  if (call.Length() > 1 && call[1].IsString())
                    options.forward_to = Address::parse(call[1].As<Napi::String>().Utf8Value());
                  if (has(o, "checkpointEveryMs")) options.state_every_ms = get_count(o, "checkpointEveryMs");
-                 session->attach_backup(options);
+                 alive(call.Env(), session)->attach_backup(options);
                } catch (const HostError& error) { throw_js(call.Env(), error); }
              }));
-  handle.Set("protect", Napi::Function::New(env, [session](const Napi::CallbackInfo&) { session->protect(); }));
-  handle.Set("goUnprotected",
-             Napi::Function::New(env, [session](const Napi::CallbackInfo&) { session->go_unprotected(); }));
+  handle.Set("protect", Napi::Function::New(
+                            env, [session](const Napi::CallbackInfo& call) { alive(call.Env(), session)->protect(); }));
+  handle.Set("goUnprotected", Napi::Function::New(env, [session](const Napi::CallbackInfo& call) {
+               alive(call.Env(), session)->go_unprotected();
+             }));
   handle.Set("fence", Napi::Function::New(env, [session](const Napi::CallbackInfo& call) {
-               session->fence(call[0].ToString().Utf8Value(), call[1].ToBoolean());
+               alive(call.Env(), session)->fence(call[0].ToString().Utf8Value(), call[1].ToBoolean());
              }));
 }
 
@@ -135,9 +137,9 @@ Napi::Value start_primary(const Napi::CallbackInfo& info) {
     if (has(o, "network")) out.network = NetworkOptions{get_gate(get_object(o, "network"))};
     return out;
   });
-  return start<PrimarySession>(info, options, [](Napi::Object& handle, const std::shared_ptr<PrimarySession>& session) {
-    add_running(handle, session);
-  });
+  return start<PrimarySession>(
+      info, options, Keep::UntilEnded,
+      [](Napi::Object& handle, const std::weak_ptr<PrimarySession>& session) { add_running(handle, session); });
 }
 
 Napi::Value start_backup(const Napi::CallbackInfo& info) {
@@ -166,19 +168,20 @@ Napi::Value start_backup(const Napi::CallbackInfo& info) {
     if (has(o, "network")) out.network = get_gate(get_object(o, "network"));
     return out;
   });
-  return start<BackupSession>(info, options, [](Napi::Object& handle, const std::shared_ptr<BackupSession>& session) {
-    Napi::Env env = handle.Env();
-    handle.Set("port", Napi::Number::New(env, session->port()));
-    handle.Set("stopAcknowledging", Napi::Function::New(env, [session](const Napi::CallbackInfo& call) {
-                 session->stop_acknowledging(call[0].ToString().Utf8Value());
-               }));
-    handle.Set("takeOver", Napi::Function::New(env, [session](const Napi::CallbackInfo& call) {
-                 if (call.Length() < 1 || !call[0].IsNumber())
-                   throw Napi::TypeError::New(call.Env(), "takeOver needs an epoch");
-                 session->take_over(uint64_t(call[0].As<Napi::Number>().Int64Value()));
-               }));
-    add_running(handle, session);
-  });
+  return start<BackupSession>(
+      info, options, Keep::UntilEnded, [](Napi::Object& handle, const std::weak_ptr<BackupSession>& session) {
+        Napi::Env env = handle.Env();
+        handle.Set("port", Napi::Number::New(env, alive(env, session)->port()));
+        handle.Set("stopAcknowledging", Napi::Function::New(env, [session](const Napi::CallbackInfo& call) {
+                     alive(call.Env(), session)->stop_acknowledging(call[0].ToString().Utf8Value());
+                   }));
+        handle.Set("takeOver", Napi::Function::New(env, [session](const Napi::CallbackInfo& call) {
+                     if (call.Length() < 1 || !call[0].IsNumber())
+                       throw Napi::TypeError::New(call.Env(), "takeOver needs an epoch");
+                     alive(call.Env(), session)->take_over(uint64_t(call[0].As<Napi::Number>().Int64Value()));
+                   }));
+        add_running(handle, session);
+      });
 }
 
 // What a daemon that crashed may have left of a service on this host.

@@ -270,7 +270,7 @@ void BackupSession::on_blob(const MirrorRecord& record) {
   UniqueFd file(open(part.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
   const size_t n = record.size - kHead;
   int error = file ? 0 : errno;
-  if (error == 0 && n > 0 && pwrite(file.get(), record.data + kHead, n, off_t(offset)) != ssize_t(n)) error = errno;
+  if (error == 0 && n > 0 && !pwrite_all(file.get(), record.data + kHead, n, off_t(offset))) error = errno;
   if (error == 0 && offset + n >= size && rename(part.c_str(), path.c_str()) != 0) error = errno;
   if (error != 0) fail_replica({{"detail", "cannot write " + path + ": " + errno_text(error)}, {"seq", record.seq}});
 }

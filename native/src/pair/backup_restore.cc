@@ -71,12 +71,14 @@ void BackupSession::on_state(const MirrorRecord& record) {
     return fail_replica({{"detail", "the mirror carries a part of a state that is none"}, {"seq", record.seq}});
   const std::string path = checkpoint::state_path(replica_options_.journal_dir, record.seq);
   if (!state_) {
-    mkdir(checkpoint::checkpoint_dir(replica_options_.journal_dir).c_str(), 0755);
+    const std::string dir = checkpoint::checkpoint_dir(replica_options_.journal_dir);
+    if (mkdir(dir.c_str(), 0755) != 0 && errno != EEXIST)
+      return fail_replica({{"detail", "cannot make " + dir + ": " + errno_text(errno)}, {"seq", record.seq}});
     state_ = UniqueFd(open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0640));
     // The guest's user reads it; the journal's directory above is closed to others.
     if (state_ && (fchmod(state_.get(), 0644) != 0 || ftruncate(state_.get(), off_t(place[0])) != 0)) state_.reset();
   }
-  if (!state_ || pwrite(state_.get(), record.data + sizeof place, size, off_t(place[1])) != ssize_t(size))
+  if (!state_ || !pwrite_all(state_.get(), record.data + sizeof place, size, off_t(place[1])))
     return fail_replica({{"detail", "cannot write " + path + ": " + errno_text(errno)}, {"seq", record.seq}});
   coming_->bytes = place[0];
   if (place[1] + size == place[0]) on_complete_state();

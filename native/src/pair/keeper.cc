@@ -255,7 +255,7 @@ void Keeper::go_unprotected() {
     protection = protection_;
     if (attaching_) checkpointer_->cancel();
   }
-  if (protection != nullptr) protection->go_unprotected();
+  if (protection != nullptr && !lost_guest_) protection->go_unprotected();
 }
 
 bool Keeper::covers() {

@@ -62,9 +62,9 @@ PrimarySession::PrimarySession(const PrimaryOptions& options, EmitEvent emit)
                {"code", errno_name(failure.io.error)},
                {"path", failure.io.path},
                {"text", failure.text + " (" + failure.io.path + ")"}});
-        warden_->kill_group();
+        if (pump_->failed()) warden_->kill_group();
       },
-      keeper_->tap());
+      keeper_->tap(), 0, Pump::WithoutFile::GoesOn);
   Warden::Hooks hooks;
   hooks.drain = [this](uint64_t* events) {
     pump_->drain();

@@ -335,7 +335,12 @@ void Protection::protect() {
 
 void Protection::go_unprotected() {
   std::lock_guard lock(fence_mutex_);
-  if (fenced_) return;
+  if (fenced_) {
+    if (!released_) return;
+    if (Flows* flows = standing_flows_) flows->reopen();
+    if (gate_ != nullptr) gate_->take_back();
+    fenced_ = false;
+  }
   opened_ = true;
   store_release(memory_.control().pair.flows, 0u);
   if (Flows* flows = standing_flows_) flows->open();
@@ -359,6 +364,7 @@ void Protection::fence(const std::string& reason, bool release) {
       gate_->divert();
     }
   }
+  released_ = release;
   if (release && !opened_) {
     const iovec part{const_cast<char*>(reason.data()), reason.size()};
     sender_->append(uint32_t(PairRecord::Release), 0, &part, 1, true);

@@ -72,6 +72,7 @@ class Protection {
   // Before protect(): returns what the backup was lost by, or "" when it was not within this time.
   std::string wait_lost(uint32_t timeout_ms);
 
+  // Also after a fence() with `release`, when nobody has taken over.
   void go_unprotected();
   // Returns when nothing can leave any more. release: the backup is told.
   void fence(const std::string& reason, bool release);
@@ -126,7 +127,7 @@ class Protection {
   bool said_synchronised_ = false;
   bool adopted_ = false;  // connections that there were before the gate
   std::mutex fence_mutex_;
-  std::atomic<bool> waits_, opened_{false}, fenced_{false}, said_protected_{false};
+  std::atomic<bool> waits_, opened_{false}, fenced_{false}, released_{false}, said_protected_{false};
   std::atomic<uint64_t> held_{0};
   std::mutex lost_mutex_;
   std::condition_variable lost_changed_;

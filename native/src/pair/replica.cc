@@ -193,7 +193,8 @@ std::optional<IoError> Replica::go_live(uint64_t epoch, int64_t mono_offset_ns) 
   if (auto error = writer_.begin_epoch(before + 1, epoch)) return error;
   store_release(control.ring.closed, 0u);
   pump_ = std::make_unique<Pump>(
-      memory_, writer_, [this](const PumpFailure& failure) { hooks_.journal_failed(failure); }, Pump::Tap{}, before);
+      memory_, writer_, [this](const PumpFailure& failure) { hooks_.journal_failed(failure); }, Pump::Tap{}, before,
+      Pump::WithoutFile::GoesOn);
   // Joined by their own requests in a recording; here they have been there all the time.
   for (int i = 0; i < abi::kMaxProcesses; i++) {
     const abi::ProcessSlot& slot = control.processes[i];
