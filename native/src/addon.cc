@@ -85,7 +85,7 @@ Napi::Value start_live(const Napi::CallbackInfo& info) {
   if (!isolation || !isolation->pid)
     throw Napi::TypeError::New(info.Env(), "what goes on live needs a PID namespace: it has the numbers that it had");
   options.isolation = *isolation;
-  return start<LiveSession>(info, options);
+  return start<LiveSession>(info, options, Keep::WithHandle);
 }
 
 // ---- Functions ---------------------------------------------------------------------------------------------------------
