@@ -5,7 +5,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { whyNoRig } from '../../test/harness/rig.js';
 import { faults, type Fault } from './faults.js';
 import { moments, Pace, type Mode, type Moment } from './moments.js';
@@ -50,23 +50,20 @@ const options = new Command('bench interruption')
   .option('--seed <n>', 'what the schedule follows from', whole, 1)
   .option('--from <n>', 'the first of the rounds', whole, 0)
   .option('--each <n>', 'rounds in a row with the same clients and hosts', whole, 10)
-  .option(
-    '--faults <names>',
-    `of ${faults.map(({ name }) => name).join(', ')}`,
-    listOf(faults, (f) => f.name),
-    faults,
+  .addOption(
+    new Option('--faults <names>', `of ${faults.map(({ name }) => name).join(', ')}`)
+      .argParser(listOf(faults, (f) => f.name))
+      .default(faults, 'all'),
   )
-  .option(
-    '--moments <names>',
-    `of ${moments.map(({ name }) => name).join(', ')}`,
-    listOf(moments, (m) => m.name),
-    moments,
+  .addOption(
+    new Option('--moments <names>', `of ${moments.map(({ name }) => name).join(', ')}`)
+      .argParser(listOf(moments, (m) => m.name))
+      .default(moments, 'all'),
   )
-  .option(
-    '--modes <names>',
-    'of active-active, active-passive',
-    listOf(allWishes.modes, (m) => m),
-    allWishes.modes,
+  .addOption(
+    new Option('--modes <names>', 'of active-active, active-passive')
+      .argParser(listOf(allWishes.modes, (m) => m))
+      .default(allWishes.modes, 'both'),
   )
   .option('--mib <n>', 'data in the store', whole, 24)
   .option('--connections <n>', 'of the client', whole, 6)

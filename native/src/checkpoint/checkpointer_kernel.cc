@@ -91,7 +91,9 @@ KernelObjects Checkpointer::kernel_or_why_not(const std::vector<Member>& members
   if (!if_possible_) return read_kernel(members);
   KernelObjects nothing;
   if (!settle_) {
-    nothing.missing.emplace_back("the program was never between two system calls for long enough to be described; another checkpoint may do (--from)");
+    nothing.missing.emplace_back(
+        "the program was never between two system calls for long enough to be described; another checkpoint may do "
+        "(--from)");
     return nothing;
   }
   try {

@@ -2,7 +2,9 @@
 #include "pair/protection.h"
 
 #include <fcntl.h>
+#include <linux/membarrier.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "net/guest_sockets.h"
@@ -13,6 +15,7 @@ namespace {
 constexpr uint32_t kFarewellMs = 500;
 constexpr uint64_t kStateAhead = 2 << 20;
 constexpr useconds_t kStatePauseUs = 100;
+constexpr useconds_t kPublishedUs = 20'000;  // far longer than a store stays in a processor's buffer
 }  // namespace
 
 Protection::Protection(const ProtectionOptions& options, MemoryFile& memory, const Enclosure& enclosure, EmitEvent emit,
@@ -328,6 +331,9 @@ void Protection::protect() {
   if (gate_ != nullptr) gate_->keep_lease(false);
   __atomic_store_n(&control.pair.held, held_.load(), __ATOMIC_SEQ_CST);
   raise_held(held_);  // it may have risen between the two
+  // An agent publishes its events, looks at `held`, and lets its output out: with no fence between, since it does so for each output. So its
+  // processor may still have the events to itself when it has seen the old value; this makes all processors tell what they have.
+  if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) != 0) usleep(kPublishedUs);
   const std::lock_guard sent_lock(sent_mutex_);
   protected_at_ = __atomic_load_n(&control.ring.head, __ATOMIC_SEQ_CST);
   say_protected_locked();
