@@ -41,19 +41,19 @@ const killGuest =
   (rig: Rig, from: Host): void =>
     void process.kill(Math.min(...rig.pidsOf(from, program)), 'SIGKILL');
 
-async function killDaemon(rig: Rig, from: Host): Promise<void> {
+function killDaemon(rig: Rig, from: Host): void {
   rig.signalAll(from, 'SIGKILL');
-  await rig.startDaemon(from);
+  rig.startDaemon(from);
 }
 
 /** It dies again and again, each time when it has got a new backup; clients go on through all of that. */
 async function moveThereAndBack(
   rig: Rig,
-  kill: (rig: Rig, from: Host) => void | Promise<void>,
+  kill: (rig: Rig, from: Host) => void,
   between: () => Promise<unknown>,
 ): Promise<void> {
   for (let move = 0, from: Host = 'a'; move < MOVES; move++, from = otherHost(from)) {
-    await kill(rig, from);
+    kill(rig, from);
     await untilState(rig, otherHost(from), 'protected', 'primary');
     await untilState(rig, from, 'protected', 'backup');
     await between();

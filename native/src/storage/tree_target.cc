@@ -68,7 +68,8 @@ void remove_at(int dir, const std::string& name, const std::string& what) {
   {
     const UniqueFd fd(openat(dir, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!fd) fail("remove", what);
-    for (const std::string& child : names_in(fd.get(), what)) remove_at(fd.get(), child, what + "/" + child);
+    for (const std::string& child : names_in(fd.get(), what))
+      remove_at(fd.get(), child, std::string(what).append("/").append(child));
   }
   if (unlinkat(dir, name.c_str(), AT_REMOVEDIR) != 0) fail("remove", what);
 }
@@ -87,7 +88,8 @@ void set_attributes(int fd, const Entry& entry, const std::string& what, const T
     if (fsetxattr(fd, name.c_str(), value.data(), value.size(), 0) != 0) {
       // Labels and the like are each host's own business; without one a file is still the file.
       if (errno != EPERM && errno != ENOTSUP) fail("set the attributes of", what);
-      report("the attribute " + name + " of " + what + " is left out: " + errno_text(errno));
+      report(std::string("the attribute ").append(name).append(" of ").append(what).append(" is left out: ") +
+             errno_text(errno));
     }
 }
 
