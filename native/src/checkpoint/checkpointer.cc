@@ -577,8 +577,9 @@ Taken Checkpointer::take_one(const Recipient* recipient, bool complete) {
   captures_ = blobs_.all();
   capture_names_.clear();
   for (const Capture& c : captures_) capture_names_.push_back(hex(c.sha.data(), c.sha.size()));
-  // A state for a backup goes to the backup, and is of no use after a crash of this host.
-  StateWriter writer(journal_dir_, base, recipient != nullptr ? Endurance::kProcess : Endurance::kMachine);
+  // On the disk also when it is for a backup, and of no use after a crash: gigabytes that are left to the kernel's own time fill what it lets be
+  // dirty, and then whoever writes anything is held up, for 60 to 190 ms.
+  StateWriter writer(journal_dir_, base);
   copy_ahead(&writer);
   if (recipient != nullptr) {
     recipient->soon();

@@ -114,8 +114,8 @@ std::string Damage::text() const {
 
 // ---- Writing -----------------------------------------------------------------------------------------------------------
 
-StateWriter::StateWriter(const std::string& journal_dir, std::optional<CheckpointRef> base, Endurance endurance)
-    : dir_(checkpoint_dir(journal_dir)), base_(base), endurance_(endurance) {
+StateWriter::StateWriter(const std::string& journal_dir, std::optional<CheckpointRef> base)
+    : dir_(checkpoint_dir(journal_dir)), base_(base) {
   if (int error = make_dirs(dir_); error != 0) fail(error, "make the folder");
   sweep_interrupted(dir_);
   int error = 0;
@@ -247,7 +247,7 @@ void StateWriter::drop(uint32_t space, uint64_t address, uint64_t count) {
 // So that commit() has less to wait for.
 void StateWriter::begin_writeback(uint64_t end) {
   // A disk that is busy would hold up what little there is: that is written when it is committed.
-  if (endurance_ == Endurance::kProcess || end < written_back_ + kWritebackBytes) return;
+  if (end < written_back_ + kWritebackBytes) return;
   // Failures show at commit(), which waits for the same pages.
   sync_file_range(file_.get(), off_t(written_back_), off_t(end - written_back_), SYNC_FILE_RANGE_WRITE);
   written_back_ = end;
@@ -304,8 +304,7 @@ CheckpointRef StateWriter::commit_as(Manifest manifest, bool replace) {
   const uint32_t crc = crc32c(0, page, kPageBytes - sizeof(uint32_t));
   memcpy(page + kPageBytes - sizeof crc, &crc, sizeof crc);
   write(page, kPageBytes, 0);
-  const bool to_disk = endurance_ == Endurance::kMachine;
-  if (to_disk && fsync(file_.get()) != 0) fail(errno, "bring the data to the disk");
+  if (fsync(file_.get()) != 0) fail(errno, "bring the data to the disk");
   const std::string path = dir_ + "/" + state_name(manifest.self.seq);
   if (renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, path.c_str(), replace ? 0 : RENAME_NOREPLACE) != 0) {
     const int error = errno;
@@ -317,7 +316,7 @@ CheckpointRef StateWriter::commit_as(Manifest manifest, bool replace) {
   temporary_.clear();
   file_.reset();
   // Without this a crash of the machine could leave the data without its name.
-  if (int error = to_disk ? sync_folder(dir_) : 0; error != 0) fail(error, "bring the file's name to the disk");
+  if (int error = sync_folder(dir_); error != 0) fail(error, "bring the file's name to the disk");
   return manifest.self;
 }
 

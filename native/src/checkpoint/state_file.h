@@ -50,15 +50,11 @@ struct DamageError : HostError {
   Damage damage;
 };
 
-// What a file that was committed outlives: the process that wrote it, or the machine.
-enum class Endurance { kProcess, kMachine };
-
 class StateWriter {
  public:
   // Makes the folder if need be, and removes what interrupted writers left. Throws HostError CHECKPOINT_WRITE, as all others here.
   // With a base the file holds only what has changed since.
-  explicit StateWriter(const std::string& journal_dir, std::optional<CheckpointRef> base = std::nullopt,
-                       Endurance endurance = Endurance::kMachine);
+  explicit StateWriter(const std::string& journal_dir, std::optional<CheckpointRef> base = std::nullopt);
   // Not committed: the file is removed.
   ~StateWriter();
   StateWriter(const StateWriter&) = delete;
@@ -74,7 +70,7 @@ class StateWriter {
 
   // So far: of page data, in the file.
   uint64_t page_bytes() const { return slots() * kPageBytes; }
-  // Makes it a checkpoint: on the disk, all of it, when this returns (Endurance::kMachine). `manifest` needs no version, id, base, time and host: these are
+  // Makes it a checkpoint: on the disk, all of it, when this returns. `manifest` needs no version, id, base, time and host: these are
   // filled in. Throws CHECKPOINT_EXISTS when there is one of this seq.
   CheckpointRef commit(Manifest manifest);
 
@@ -94,7 +90,6 @@ class StateWriter {
 
   const std::string dir_;
   const std::optional<CheckpointRef> base_;
-  const Endurance endurance_;
   std::string temporary_;
   UniqueFd file_;
   std::vector<std::pair<uint32_t, PageMap>> maps_;
