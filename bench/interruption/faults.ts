@@ -89,6 +89,22 @@ function killDaemon({ rig, watch, chance }: Scene, host: Host): Deed {
   };
 }
 
+function cutLink({ rig }: Scene, forMs: number): Deed {
+  let struck = false;
+  return {
+    strike: () => {
+      struck = true;
+      rig.cutBetween('a', 'b');
+      return undefined;
+    },
+    mend: async () => {
+      if (!struck) return;
+      await sleep(forMs);
+      rig.mend();
+    },
+  };
+}
+
 /** What a daemon writes fails from here on, some of it at once. */
 function fillDisk({ rig, watch, primary, chance }: Scene, host: Host): Deed {
   const path = join(rig.stateDir(host), 'filler');
@@ -186,42 +202,13 @@ export const faults: readonly Fault[] = [
   {
     name: 'blink',
     text: `the link between the hosts is cut for ${BLINK_MS} ms`,
-    prepare: ({ rig }) => {
-      let struck = false;
-      return {
-        strike: () => {
-          struck = true;
-          rig.cutBetween('a', 'b');
-          return undefined;
-        },
-        mend: async () => {
-          if (!struck) return;
-          await sleep(BLINK_MS);
-          rig.mend();
-        },
-      };
-    },
+    prepare: (scene) => cutLink(scene, BLINK_MS),
   },
   {
     name: 'cut',
     text: 'the link between the hosts is cut for longer than the deadline',
     ends: 'backup',
-    prepare: ({ rig, deadlineMs, chance }) => {
-      const forMs = deadlineMs * (2 + chance(YOUNG_DEADLINES));
-      let struck = false;
-      return {
-        strike: () => {
-          struck = true;
-          rig.cutBetween('a', 'b');
-          return undefined;
-        },
-        mend: async () => {
-          if (!struck) return;
-          await sleep(forMs);
-          rig.mend();
-        },
-      };
-    },
+    prepare: (scene) => cutLink(scene, scene.deadlineMs * (2 + scene.chance(YOUNG_DEADLINES))),
   },
   {
     name: 'full',

@@ -17,25 +17,14 @@
 #include <random>
 
 #include "checkpoint/state_dir.h"
+#include "expect.h"
 
 using namespace understudy::host;
 using namespace understudy::host::checkpoint;
 
 namespace {
 
-int failures = 0;
 std::string scratch;
-
-#define EXPECT(condition, ...)                                          \
-  do {                                                                  \
-    if (!(condition)) {                                                 \
-      if (failures++ < 20) {                                            \
-        fprintf(stderr, "%s:%d: %s: ", __FILE__, __LINE__, #condition); \
-        fprintf(stderr, __VA_ARGS__);                                   \
-        fputc('\n', stderr);                                            \
-      }                                                                 \
-    }                                                                   \
-  } while (0)
 
 std::string fresh(const char* name) {
   const std::string dir = scratch + "/" + name;

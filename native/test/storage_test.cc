@@ -15,6 +15,7 @@
 
 #include "storage/tree_source.h"
 #include "storage/tree_target.h"
+#include "expect.h"
 
 using namespace understudy::host;
 using namespace understudy::host::storage;
@@ -22,19 +23,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-int failures = 0;
 std::string scratch;
-
-#define EXPECT(condition, ...)                                          \
-  do {                                                                  \
-    if (!(condition)) {                                                 \
-      if (failures++ < 20) {                                            \
-        fprintf(stderr, "%s:%d: %s: ", __FILE__, __LINE__, #condition); \
-        fprintf(stderr, __VA_ARGS__);                                   \
-        fputc('\n', stderr);                                            \
-      }                                                                 \
-    }                                                                   \
-  } while (0)
 
 std::string fresh(const std::string& name) {
   const std::string dir = scratch + "/" + name;
