@@ -237,7 +237,7 @@ describe.skipIf(cannot)('on two hosts, the first one dies in the midst of', () =
     onRig(async (rig) => {
       const postgres = await startPostgres(rig, BACK);
       // What the other host has from before must not be taken for what the primary has written since.
-      postgres.begin(Number(process.env['PGT'] ?? 14));
+      postgres.begin(14);
       await sleep(500);
       // Its other processes would notice the death of the first one, and tell their clients.
       await moveThereAndBack(rig, killDaemon, () => sleep(200));

@@ -28,6 +28,7 @@ Protection::Protection(const ProtectionOptions& options, MemoryFile& memory, con
       passive_(options.passive),
       rpo_ns_(options.rpo_ms * 1000000),
       rpo_bytes_(options.rpo_bytes),
+      protected_at_(waits ? 0 : ~0ull),
       waits_(waits) {
   make_sender(options.mirror, options.gate ? uint64_t(options.gate->lease_ms) * 1000000 : 0);
   if (options.gate && waits) make_gate(*options.gate);

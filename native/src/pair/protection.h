@@ -122,8 +122,10 @@ class Protection {
   std::deque<Sent> sent_;       // not held yet
   std::deque<Sent> unapplied_;  // not executed by the replica yet
   // Under sent_mutex_, and of a group that ran before: positions of the mark, of the journal's last record, and of what the backup has to
-  // have executed to be called synchronised; the ring offset that it has to hold to be called a backup.
-  uint64_t mark_position_ = 0, journal_position_ = 0, synchronised_at_ = 0, protected_at_ = 0;
+  // have executed to be called synchronised.
+  uint64_t mark_position_ = 0, journal_position_ = 0, synchronised_at_ = 0;
+  // Under sent_mutex_: the ring offset that the backup has to hold to be called one. None will do before protect() has said which.
+  uint64_t protected_at_;
   bool said_synchronised_ = false;
   bool adopted_ = false;  // connections that there were before the gate
   std::mutex fence_mutex_;
