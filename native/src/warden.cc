@@ -209,7 +209,8 @@ bool Warden::group_is_over() {
       if (!root_known_ || !members_.empty()) return false;
     }
     bool expected = false;
-    for (const abi::ThreadSlot& slot : control.threads) expected |= load_acquire(slot.state) == abi::kThreadLive;
+    for (const abi::ThreadSlot& slot : control.threads)
+      expected |= load_acquire(slot.state) == abi::kThreadLive && !is_of_dead(slot);
     for (const abi::ProcessSlot& slot : control.processes)
       expected |= load_acquire(slot.state) == abi::kThreadLive && slot.dead == 0;
     if (control.mode == abi::kModeReplay) {
@@ -219,6 +220,14 @@ bool Warden::group_is_over() {
     if (!expected || waited_ms >= kStrangerWaitMs || load_acquire(stopping_) != 0) return true;
     usleep(kStrangerPollMs * 1000);
   }
+}
+
+// Nobody clears the slots of a process whose end is not recorded.
+bool Warden::is_of_dead(const abi::ThreadSlot& thread) const {
+  const auto& all = memory_.control().processes;
+  return std::any_of(std::begin(all), std::end(all), [&](const abi::ProcessSlot& p) {
+    return p.dead != 0 && p.pid == thread.pid && load_acquire(p.state) == abi::kThreadLive;
+  });
 }
 
 // Those that nobody has told of yet. One that is not there any more although it should be was killed, and reaped by its parent, before

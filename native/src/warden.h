@@ -69,6 +69,7 @@ class Warden {
   void poll_once();
   void adopt_strangers();
   bool group_is_over();
+  bool is_of_dead(const abi::ThreadSlot& thread) const;
   void on_death(Member& member);
   void record_death(int slot, pid_t inside, bool is_root, int signal);
   void append_killed(uint32_t slot, int signal);

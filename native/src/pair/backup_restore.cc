@@ -156,8 +156,11 @@ bool BackupSession::take_pending() {
     taken.swap(pending_);
     pending_bytes_ = 0;
   }
-  for (const Pending& p : taken)
+  for (const Pending& p : taken) {
     if (replica_over_ || !feed(p.position, p.seq, p.bytes)) break;
+    // The primary has to know how far this is from what it does now.
+    update_applied();
+  }
   return true;
 }
 

@@ -8,7 +8,7 @@
 
 namespace understudy::host {
 namespace {
-constexpr uint32_t kConnectMs = 10'000, kLookMs = 20;
+constexpr uint32_t kConnectMs = 10'000, kLookMs = 20, kPaceMs = 5;
 // Of moments at which connections wait to be accepted; a guest that accepts none gets its backup, too.
 constexpr int kRefusals = 20;
 constexpr uint64_t kProgressNs = 250'000'000;
@@ -116,7 +116,8 @@ void Keeper::run_attach(const ProtectionOptions& options, const AttachOptions& w
   if (failed.empty() && !given_up) {
     // It is on its way: from here on it is lost, or protects.
     for (std::string lost; failed.empty();) {
-      lost = to->wait_lost(kLookMs);
+      lost = to->wait_lost(kPaceMs);
+      to->pace();
       const std::lock_guard lock(mutex_);
       given_up = given_up_ || stopped_ || to->is_open();
       if (given_up || to->waits()) break;

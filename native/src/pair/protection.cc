@@ -15,6 +15,12 @@ namespace {
 constexpr uint32_t kFarewellMs = 500;
 constexpr uint64_t kStateAhead = 2 << 20;
 constexpr useconds_t kStatePauseUs = 100;
+constexpr uint64_t kMs = 1'000'000;
+constexpr uint64_t kBehindNs = 100 * kMs;
+// Most backups have caught up by then.
+constexpr uint64_t kUnpacedNs = 1000 * kMs;
+constexpr uint64_t kPacedNs = 10'000 * kMs, kPacedShrinkNs = 2000 * kMs, kPacedStepNs = 15 * kMs;
+constexpr uint64_t kPacedBytes = 256 << 10;
 constexpr useconds_t kPublishedUs = 20'000;  // far longer than a store stays in a processor's buffer
 }  // namespace
 
@@ -173,7 +179,8 @@ void Protection::raise_held(uint64_t to) {
 // RPO > 0: what is on its way counts as held as long as it is little and young.
 void Protection::relax_locked(uint64_t end) {
   const Sent& oldest = sent_.front();
-  if (fenced_ || sender_->lost() || end - held_ > rpo_bytes_ || monotonic_ns() - oldest.at_ns > rpo_ns_) return;
+  if (!waits_ || fenced_ || sender_->lost() || end - held_ > rpo_bytes_ || monotonic_ns() - oldest.at_ns > rpo_ns_)
+    return;
   raise_held(end);
 }
 
@@ -186,7 +193,10 @@ void Protection::on_watermarks(const Watermarks& marks) {
       held = sent_.front().ring_end;
       sent_.pop_front();
     }
-    while (!unapplied_.empty() && unapplied_.front().position <= marks.applied) unapplied_.pop_front();
+    while (!unapplied_.empty() && unapplied_.front().position <= marks.applied) {
+      applied_end_ = unapplied_.front().ring_end;
+      unapplied_.pop_front();
+    }
     if (mark_position_ != 0) say_synchronised_locked(marks.applied);
   }
   if (opened_ || fenced_) return;
@@ -195,7 +205,8 @@ void Protection::on_watermarks(const Watermarks& marks) {
   if (held != 0) {
     uint64_t before = held_;
     while (before < held && !held_.compare_exchange_weak(before, held)) {}
-    raise_held(held);
+    // Otherwise protect() looks at held_ after it has said that they wait.
+    if (waits_) raise_held(held);
   }
   // Packets are not what is on disk: a connection does not outlive both hosts.
   if (Gate* gate = standing_gate_) gate->release(marks.received);
@@ -263,7 +274,10 @@ uint64_t Protection::record_mark(const std::vector<SocketState>& sockets, uint64
   const iovec part{told, sizeof told};
   const uint64_t position = sender_->append(uint32_t(PairRecord::Mark), seq, &part, 1, true);
   const std::lock_guard lock(sent_mutex_);
-  if (mark_position_ == 0) mark_position_ = position;
+  if (mark_position_ == 0) {
+    mark_position_ = position;
+    applied_end_ = ring_offset;
+  }
   journal_position_ = position;
   // What the group did before is not missing at the new backup.
   sent_.push_back({position, ring_offset, seq, monotonic_ns()});
@@ -315,9 +329,53 @@ void Protection::say_synchronised_locked(uint64_t applied) {
   if (said_synchronised_ || opened_ || applied < mark_position_) return;
   // It has the state. Now what came while it was restoring that.
   if (synchronised_at_ == 0) synchronised_at_ = journal_position_;
-  if (applied < synchronised_at_) return;
+  if (applied < synchronised_at_ || is_behind_locked()) return;
   said_synchronised_ = true;
   emit_({{"type", "synchronised"}});
+}
+
+bool Protection::is_behind_locked() const {
+  return !unapplied_.empty() && monotonic_ns() - unapplied_.front().at_ns > kBehindNs;
+}
+
+void Protection::pace() {
+  const std::lock_guard lock(fence_mutex_);
+  if (opened_ || fenced_ || waits_) return;
+  const uint64_t now = monotonic_ns(), head = load_acquire(memory_.control().ring.head);
+  uint64_t applied;
+  {
+    const std::lock_guard sent_lock(sent_mutex_);
+    if (synchronised_at_ == 0 || (said_synchronised_ && !pace_.on)) return;
+    applied = applied_end_;
+  }
+  if (pace_.restored_ns == 0) pace_.restored_ns = now;
+  const uint64_t since = now - pace_.restored_ns;
+  if (since < kUnpacedNs) return;
+  if (since > kUnpacedNs + kPacedNs) {
+    if (!std::exchange(pace_.on, false)) return;
+    raise_held(~0ull);
+    return emit_(
+        message(abi::kWarning,
+                "the new backup still does not keep up; the service goes on at its own pace, without protection"));
+  }
+  if (!std::exchange(pace_.on, true)) {
+    pace_.lag = head - applied;
+    pace_.floor = head;
+    pace_.floor_ns = now;
+    char text[160];
+    snprintf(text, sizeof text,
+             "the new backup does not keep up (%.1f MB behind): outputs go at its pace until it has caught up",
+             double(pace_.lag) / 1e6);
+    emit_(message(abi::kInfo, text));
+    __atomic_store_n(&memory_.control().pair.held, head, __ATOMIC_SEQ_CST);
+  }
+  const uint64_t shrunk = std::min(since - kUnpacedNs, kPacedShrinkNs);
+  const uint64_t window = uint64_t(double(pace_.lag) * (1 - double(shrunk) / kPacedShrinkNs)) + kPacedBytes;
+  raise_held(applied + window);
+  if (now - pace_.floor_ns < kPacedStepNs) return;
+  raise_held(pace_.floor);
+  pace_.floor = head;
+  pace_.floor_ns = now;
 }
 
 void Protection::protect() {

@@ -69,6 +69,10 @@ class Protection {
   // "synchronised" was emitted: from now on outputs wait for the backup.
   void protect();
   bool waits() const { return waits_; }
+  // Before protect(), every few milliseconds: where the new backup has had its state for a while and does not get any nearer to what the
+  // group does now, outputs go at the pace at which it does, for ten seconds at most. None waits for longer than two steps of 15 ms for
+  // that. (What hypervisors do to a guest that writes faster than its memory can be moved away: slow it down, more and more.)
+  void pace();
   // Before protect(): returns what the backup was lost by, or "" when it was not within this time.
   std::string wait_lost(uint32_t timeout_ms);
 
@@ -103,6 +107,7 @@ class Protection {
   void on_watermarks(const Watermarks& marks);
   void raise_held(uint64_t to);
   void relax_locked(uint64_t end);
+  bool is_behind_locked() const;
 
   MemoryFile& memory_;
   const Enclosure& enclosure_;
@@ -124,6 +129,12 @@ class Protection {
   // Under sent_mutex_, and of a group that ran before: positions of the mark, of the journal's last record, and of what the backup has to
   // have executed to be called synchronised.
   uint64_t mark_position_ = 0, journal_position_ = 0, synchronised_at_ = 0;
+  uint64_t applied_end_ = 0;  // under sent_mutex_: the ring offset up to which the backup has executed
+  // Under fence_mutex_. Since when the backup has its state; how far behind it was when the pace began, and what may go at the latest then.
+  struct Pace {
+    uint64_t restored_ns = 0, lag = 0, floor = 0, floor_ns = 0;
+    bool on = false;
+  } pace_;
   // Under sent_mutex_: the ring offset that the backup has to hold to be called one. None will do before protect() has said which.
   uint64_t protected_at_;
   bool said_synchronised_ = false;
