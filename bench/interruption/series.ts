@@ -78,7 +78,8 @@ const REINSTATE = { auto: true, delayMs: 100, backoffMaxMs: 1_000 };
 const PROTECT_MS = 30_000;
 const ANSWER_MS = 10_000;
 const LOST_MS = 20_000;
-const SETTLE_MS = 4_000;
+// Longer than the keeper of a dead daemon's packet queues stays.
+const SETTLE_MS = 7_000;
 /** As long as it is not known yet what comes and goes: a primary that took over holds other descriptors than one that was started. */
 const REFERENCE_ROUNDS = 4;
 const slackOf = (kind: string): number => {
