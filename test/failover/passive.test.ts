@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 
 import { Client } from '../harness/client.js';
 import { until } from '../harness/process.js';
-import { otherHost, type Host, type Rig } from '../harness/rig.js';
+import { otherHost, type AnyHost, type Host, type Rig } from '../harness/rig.js';
 import { cannot, definition, expectUnharmed, onRig, SERVICE } from './scene.js';
 
 const ROUNDS = Number(process.env['UNDERSTUDY_ROUNDS'] ?? 4);
@@ -13,26 +13,33 @@ const BUSY = { detection: { heartbeatMs: 10, deadlineMs: 300, leaseMs: 250 } };
 const ROUND_MS = 10_000;
 const PORT = 6379;
 
-async function untilRow(rig: Rig, host: Host, service: string, role: string, state: string): Promise<void> {
+async function untilRow(rig: Rig, host: AnyHost, service: string, role: string, state: string): Promise<void> {
   await until(`${service} to be ${state}, ${role} on host ${host}`, async () => {
-    const row = (await rig.list(host)).services.find((one) => one.service === service);
+    const row = await rig.row(host, service);
     return row?.role === role && row.state === state ? true : undefined;
   });
 }
 
-/** A redis-server of its own name and address, whose state goes to host b twice a second. */
-async function protect(rig: Rig, name: string, address: string, port = PORT): Promise<void> {
+/** A redis-server of its own name and address, whose state goes from the first of the hosts to the second one twice a second. */
+async function protect(
+  rig: Rig,
+  name: string,
+  address: string,
+  port = PORT,
+  on: readonly AnyHost[] = ['a', 'b'],
+): Promise<void> {
   const command = ['redis-server', '--port', String(port), '--save', '', '--bind', '0.0.0.0', '--protected-mode', 'no'];
   const config = definition(rig, command, port, {
     name,
+    hosts: on.map((host, i) => ({ name: `host-${host}`, priority: 100 - i })),
     mode: 'active-passive',
     checkpoint: { everyMs: 500 },
     vip: { address, prefix: 24, interface: 'eth0' },
     reinstate: { auto: true, delayMs: 100 },
   });
-  const answer = await rig.apply('a', config);
+  const answer = await rig.apply(on[0]!, config);
   // Alone first; the record names the backup when it has the first state.
-  expect(answer).toMatchObject({ host: 'host-a', state: 'protected', backup: 'host-b', epoch: 2 });
+  expect(answer).toMatchObject({ host: `host-${on[0]!}`, state: 'protected', backup: `host-${on[1]!}`, epoch: 2 });
   await until(`${name} to accept connections`, () =>
     rig.run('c', ['bash', '-c', `exec 3<>/dev/tcp/${address}/${port}`]).status === 0 ? true : undefined,
   );
@@ -101,6 +108,38 @@ describe.skipIf(cannot)('redis with a passive backup', () => {
       await Promise.all(clients.map((client) => client.answered(200)));
       for (const client of clients) expectUnharmed(await client.stop(), 400);
     }, BUSY),
+    60_000,
+  );
+
+  it.each<AnyHost>(['a', 'b', 's'])(
+    'three services on two hosts, with one standby: host %s may die',
+    (dying) =>
+      onRig(
+        async (rig) => {
+          const services = (['a', 'a', 'b'] as const).map((home, i) => ({
+            name: `number-${i + 1}`,
+            address: `10.77.0.${101 + i}`,
+            port: PORT + i,
+            home,
+            // Behind the standby stands the other host: what has lost one of the two that it was on is to be protected again.
+            on: [home, 's', otherHost(home)] as const,
+          }));
+          for (const { name, address, port, on } of services) await protect(rig, name, address, port, on);
+          expect(rig.pidsOf('s', 'redis-server')).toEqual([]);
+          const clients = await Promise.all(services.map(({ address, port }, i) => talk(rig, address, 20 + i, port)));
+          await Promise.all(clients.map((client) => client.answered(200)));
+          rig.signalAll(dying, 'SIGKILL');
+          for (const { name, home, on } of services) {
+            const [primary, backup] = on.filter((host) => host !== dying);
+            await untilRow(rig, primary!, name, 'primary', 'protected');
+            await untilRow(rig, backup!, name, 'backup', 'protected');
+            if (home !== dying) expect((await rig.row(home, name))?.role).toBe('primary');
+          }
+          await Promise.all(clients.map((client) => client.answered(200)));
+          for (const client of clients) expectUnharmed(await client.stop(), 400);
+        },
+        { ...BUSY, standby: true },
+      )(),
     60_000,
   );
 });

@@ -35,10 +35,12 @@ import { writeNewKey } from '../../controller/wire/key.js';
 import { messageOf } from '../../journal/src/errors.js';
 import { root, understudy } from './paths.js';
 
-/** Hosts a and b, the client, the witness. */
-export const places = ['a', 'b', 'c', 'w'] as const;
+/** Hosts a and b, the client, the witness; host s, which only some rigs have. */
+const places = ['a', 'b', 'c', 'w', 's'] as const;
 export type Place = (typeof places)[number];
+/** Of a pair. */
 export type Host = 'a' | 'b';
+export type AnyHost = Host | 's';
 export const hosts: readonly Host[] = ['a', 'b'];
 export const otherHost = (host: Host): Host => (host === 'a' ? 'b' : 'a');
 
@@ -51,6 +53,8 @@ export interface RigOptions {
   dataPlane?: Record<string, unknown>;
   /** The size of each host's state folder, which is a file system of its own then. */
   stateBytes?: number;
+  /** A third host, s, that stands behind the other two. */
+  standby?: boolean;
 }
 
 export interface RigProcess {
@@ -89,6 +93,8 @@ export class Rig {
   readonly dir: string;
   readonly vip = '10.77.0.100';
   readonly vip6 = 'fd00:77::100';
+  readonly hosts: readonly AnyHost[];
+  private readonly places: readonly Place[];
   private readonly janitor: ChildProcess;
   private readonly janitorEnd: Promise<string>;
   private readonly children = new Map<string, ChildProcess>();
@@ -97,9 +103,11 @@ export class Rig {
   constructor(private readonly options: RigOptions = {}) {
     if (options.dir === undefined) this.dir = mkdtempSync(join(tmpdir(), `understudy-${options.label ?? 'rig'}-`));
     else mkdirSync((this.dir = options.dir), { recursive: true });
+    this.hosts = options.standby === true ? [...hosts, 's'] : hosts;
+    this.places = places.filter((place) => place !== 's' || this.hosts.includes(place));
     // Before there is anything to clean up.
-    const names = [...places, 'net'].map((place) => this.netns(place as Place));
-    const mounts = options.stateBytes === undefined ? [] : hosts.map((host) => this.stateDir(host));
+    const names = [...this.places, 'net' as const].map((place) => this.netns(place));
+    const mounts = options.stateBytes === undefined ? [] : this.hosts.map((host) => this.stateDir(host));
     this.janitor = spawn(
       'sh',
       [join(root, 'test/harness/janitor.sh'), options.dir === undefined ? this.dir : '', ...mounts, ...names],
@@ -135,14 +143,14 @@ export class Rig {
 
   async startAll(): Promise<void> {
     this.startWitness();
-    for (const host of hosts) this.startDaemon(host);
+    for (const host of this.hosts) this.startDaemon(host);
     await this.untilReady();
   }
 
   private makeNetwork(): void {
     const net = this.netns('net');
     const lines = [`ip netns add ${net}`, `ip -n ${net} link add br0 type bridge`, `ip -n ${net} link set br0 up`];
-    for (const place of places) {
+    for (const place of this.places) {
       const ns = this.netns(place);
       lines.push(
         `ip netns add ${ns}`,
@@ -176,14 +184,16 @@ export class Rig {
     const key = join(this.dir, 'pair.key');
     writeNewKey(key);
     mkdirSync(this.ownDir, { recursive: true });
-    for (const host of hosts) {
+    for (const host of this.hosts) {
       const { detection, dataPlane } = this.options;
       const config = {
         name: `host-${host}`,
         key,
         stateDir: this.stateDir(host),
         control: { address: this.addressOf(host), port: CONTROL_PORT },
-        peers: [{ name: `host-${otherHost(host)}`, address: this.addressOf(otherHost(host)), port: CONTROL_PORT }],
+        peers: this.hosts
+          .filter((other) => other !== host)
+          .map((other) => ({ name: `host-${other}`, address: this.addressOf(other), port: CONTROL_PORT })),
         coordinator: { driver: 'embedded', endpoints: [`${this.addressOf('w')}:${WITNESS_PORT}`] },
         ...(detection === undefined ? {} : { detection }),
         ...(dataPlane === undefined ? {} : { dataPlane }),
@@ -197,7 +207,7 @@ export class Rig {
   addressOf(place: Place): string {
     return `10.77.0.${places.indexOf(place) + 1}`;
   }
-  stateDir(host: Host): string {
+  stateDir(host: AnyHost): string {
     return join(this.dir, `state-${host}`);
   }
   /** A directory that each host has of its own, at the same path. */
@@ -205,7 +215,7 @@ export class Rig {
     return join(this.dir, 'own');
   }
   /** That of one host, as everybody else sees it. */
-  ownDirOf(host: Host): string {
+  ownDirOf(host: AnyHost): string {
     return join(this.dir, `own-${host}`);
   }
   /** A file in the rig's folder, which is where its programs run. */
@@ -272,7 +282,7 @@ export class Rig {
   }
 
   /** As a user of that host would type it. */
-  understudy(host: Host, ...args: string[]): { status: number | null; out: string; err: string } {
+  understudy(host: AnyHost, ...args: string[]): { status: number | null; out: string; err: string } {
     return this.run(host, [understudy, ...args, '--daemon', `host-${host}`]);
   }
 
@@ -292,7 +302,7 @@ export class Rig {
     this.spawn('w', 'witness', argv);
   }
 
-  startDaemon(host: Host): void {
+  startDaemon(host: AnyHost): void {
     // The hosts share this machine's files, but for one directory each.
     const own = 'mount --bind "$1" "$2" && shift 2 && exec "$@"';
     const daemon = [understudy, 'host', 'start', '--config', join(this.dir, `host-${host}.yaml`)];
@@ -301,7 +311,7 @@ export class Rig {
   }
 
   /** Resolves when these daemons know each other and the coordinator. */
-  async untilReady(which: readonly Host[] = hosts): Promise<void> {
+  async untilReady(which: readonly AnyHost[] = this.hosts): Promise<void> {
     const deadline = Date.now() + READY_TIMEOUT_MS;
     for (const host of which) {
       for (;;) {
@@ -402,7 +412,7 @@ ${direction === 'to' ? '' : chain('ingress')}${direction === 'from' ? '' : chain
   }
 
   /** Only what two hosts say to each other is lost. */
-  cutBetween(one: Host, other: Host): void {
+  cutBetween(one: AnyHost, other: AnyHost): void {
     const address = this.addressOf(other);
     this.cut(one, 'from', `ip daddr ${address}`);
     this.cut(one, 'to', `ip saddr ${address}`);
@@ -415,29 +425,29 @@ ${direction === 'to' ? '' : chain('ingress')}${direction === 'from' ? '' : chain
 
   // ---- Questions to a daemon -----------------------------------------------------------------------------------------
 
-  ask<T>(host: Host, method: string, params: unknown, timeoutMs = 5_000): Promise<T> {
+  ask<T>(host: AnyHost, method: string, params: unknown, timeoutMs = 5_000): Promise<T> {
     return askDaemon<T>({ daemon: join(this.stateDir(host), 'control.sock') }, method, params, timeoutMs);
   }
-  list(host: Host): Promise<ListAnswer> {
+  list(host: AnyHost): Promise<ListAnswer> {
     return this.ask(host, 'service.list', {});
   }
-  async row(host: Host, service: string): Promise<ServiceRow | undefined> {
+  async row(host: AnyHost, service: string): Promise<ServiceRow | undefined> {
     return (await this.list(host)).services.find((row) => row.service === service);
   }
   /** `config`: as in a service's file. */
-  apply(host: Host, config: unknown): Promise<ApplyAnswer> {
+  apply(host: AnyHost, config: unknown): Promise<ApplyAnswer> {
     return this.ask(host, 'service.apply', { config }, APPLY_TIMEOUT_MS);
   }
-  stop(host: Host, service: string): Promise<unknown> {
+  stop(host: AnyHost, service: string): Promise<unknown> {
     return this.ask(host, 'service.stop', { service }, APPLY_TIMEOUT_MS);
   }
-  failover(host: Host, service: string, force = false): Promise<FailoverAnswer> {
+  failover(host: AnyHost, service: string, force = false): Promise<FailoverAnswer> {
     return this.ask(host, 'service.failover', { service, force }, 15_000);
   }
-  explain(host: Host, service: string): Promise<ExplainAnswer> {
+  explain(host: AnyHost, service: string): Promise<ExplainAnswer> {
     return this.ask(host, 'service.explain', { service, here: true });
   }
-  history(host: Host, service: string): Promise<HistoryAnswer> {
+  history(host: AnyHost, service: string): Promise<HistoryAnswer> {
     return this.ask(host, 'service.history', { service, limit: 100, here: true });
   }
 
@@ -460,7 +470,7 @@ ${direction === 'to' ? '' : chain('ingress')}${direction === 'from' ? '' : chain
 
   /** Asks the daemons to end, as an administrator would; what a crash test left is the janitor's. */
   async stopDaemons(): Promise<void> {
-    for (const label of ['daemon-a', 'daemon-b', 'witness']) {
+    for (const label of [...this.hosts.map((host) => `daemon-${host}`), 'witness']) {
       const child = this.children.get(label);
       if (child === undefined || child.exitCode !== null || child.signalCode !== null) continue;
       child.kill('SIGTERM');
