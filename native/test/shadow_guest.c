@@ -303,6 +303,29 @@ int main(int argc, char** argv) {
     sigsuspend(&wanted);
     _exit(has_rights_as_given() ? 6 : 1);
   }
+  const pid_t sleeper = fork();
+  MUST(sleeper >= 0);
+  if (sleeper == 0) {
+    // Its own signals wake it, though it has not made the set; under a number that means something else by now.
+    sigset_t its;
+    sigemptyset(&its);
+    sigaddset(&its, SIGUSR2);
+    const int wakes = signalfd(-1, &its, 0), set_of_its = epoll_create1(0);
+    MUST(dup2(wakes, 130) == 130);
+    add(set_of_its, 130, EPOLLIN, 8);
+    MUST(dup2(zero, 130) == 130);
+    const int end_of_child = (int)syscall(SYS_pidfd_open, child, 0);
+    add(set_of_its, end_of_child, EPOLLIN, 9);
+    long sum = 0;
+    for (struct epoll_event e; sum != 17 && epoll_wait(set_of_its, &e, 1, 20000) == 1; sum += (long)e.data.u64) {
+      struct signalfd_siginfo told;
+      if (e.data.u64 == 8) MUST(read(wakes, &told, sizeof told) == sizeof told && told.ssi_signo == SIGUSR2);
+      else MUST(epoll_ctl(set_of_its, EPOLL_CTL_DEL, end_of_child, NULL) == 0);
+    }
+    char byte = 1;
+    MUST(read(130, &byte, 1) == 1 && byte == 0);
+    _exit((int)sum);
+  }
   pidfd = (int)syscall(SYS_pidfd_open, child, 0);
 
   sigset_t none = before;
@@ -323,6 +346,9 @@ int main(int argc, char** argv) {
   kill(servant, SIGUSR1);
   MUST(waitpid(servant, &status, 0) == servant);
   say("servant's status", status);
+  kill(sleeper, SIGUSR2);
+  MUST(waitpid(sleeper, &status, 0) == sleeper);
+  say("sleeper's status", status);
   say("the file stands at", lseek(file, 0, SEEK_CUR));
   say("and its twin", lseek(twin, 0, SEEK_CUR));
   say_read("again", again);

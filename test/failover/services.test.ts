@@ -281,7 +281,14 @@ async function startPostgres(rig: Rig, more: object): Promise<Postgres> {
     execFileSync('chmod', ['700', join(rig.ownDirOf(host), 'data')]);
   }
   rmSync(made, { recursive: true });
-  const settings = ['listen_addresses=0.0.0.0', 'unix_socket_directories=', 'shared_buffers=16MB', 'fsync=off'];
+  const settings = [
+    'listen_addresses=0.0.0.0',
+    'unix_socket_directories=',
+    'shared_buffers=16MB',
+    'fsync=off',
+    // Who waits for a lock is woken by a signal: with the timeout that looks for deadlocks, one that is lost would only be slow.
+    'deadlock_timeout=60s',
+  ];
   const command = [
     `${POSTGRES}/postgres`,
     '-D',

@@ -53,9 +53,9 @@ class Planner {
     for (size_t i = 0; i < o_.files.size(); i++)
       if (made_[i] && (o_.files[i].flags & kSettable) != 0)
         must("set the flags of " + name_of(i), SYS_fcntl, {n(i), F_SETFL, o_.files[i].flags & kSettable});
+    for (const Descriptor& d : o_.descriptors) place(d);
     for (size_t i = 0; i < o_.files.size(); i++)
       if (number_[i] >= 0 && o_.files[i].kind == OpenFile::kEpoll) watch(i);
-    for (const Descriptor& d : o_.descriptors) place(d);
     for (const FileLock& lock : o_.locks) take_lock(lock);
     // What every process of the replica begins with is this process's.
     describe_attributes(getpid(), &host_);
@@ -496,7 +496,9 @@ class Planner {
   void watch(size_t set) {
     for (const Watched& w : o_.files[set].watched) {
       const std::string what = "watch descriptor " + std::to_string(w.fd) + " with " + name_of(set);
-      if (w.file < 0 || number_[size_t(w.file)] < 0 || o_.files[size_t(w.file)].kind == OpenFile::kPidfd) {
+      const OpenFile::Kind kind = w.file < 0 ? OpenFile::kOther : o_.files[size_t(w.file)].kind;
+      if ((kind == OpenFile::kSignalfd || kind == OpenFile::kPidfd) && watch_in_process(set, w, what)) continue;
+      if (w.file < 0 || number_[size_t(w.file)] < 0 || kind == OpenFile::kPidfd) {
         warn(set, "watches what was added as descriptor " + std::to_string(w.fd) + ", and will not any more");
         continue;
       }
@@ -508,6 +510,49 @@ class Planner {
       point(must(what, SYS_epoll_ctl, {n(set), EPOLL_CTL_ADD, number, 0}), 3, &event, sizeof event);
       must(what, SYS_close, {number});
     }
+  }
+
+  // A set is told of the signals of the process that added the signalfd to it, whoever waits with it; and a pidfd is each process's own. Of several
+  // that have both the first is the others' ancestor, as a rule.
+  bool watch_in_process(size_t set, const Watched& w, const std::string& what) {
+    const Descriptor *own_set = nullptr, *file = nullptr, *in_its_place = nullptr;
+    const auto descriptor_of = [&](int64_t pid, size_t of, int32_t rather) {
+      const Descriptor* found = nullptr;
+      for (const Descriptor& d : o_.descriptors)
+        if (d.pid == pid && d.file == of && (found == nullptr || d.fd == rather)) found = &d;
+      return found;
+    };
+    for (const Descriptor& d : o_.descriptors) {
+      if (d.file != set || (own_set != nullptr && own_set->pid <= d.pid)) continue;
+      const Descriptor* const watched = descriptor_of(d.pid, size_t(w.file), w.fd);
+      if (watched == nullptr) continue;
+      own_set = &d;
+      file = watched;
+    }
+    if (own_set == nullptr) return false;
+    for (const Descriptor& d : o_.descriptors)
+      if (d.pid == file->pid && d.fd == w.fd && &d != file) in_its_place = &d;
+    std::vector<abi::RestoreStep>& steps = out_.processes[file->pid].steps;
+    const auto move = [&](int32_t from, int32_t to, bool cloexec) {
+      add(&steps, what, SYS_dup3, {uint64_t(from), uint64_t(to), cloexec ? uint64_t(O_CLOEXEC) : 0}, abi::kStepExactly)
+          .expected = to;
+    };
+    // Above all that it has.
+    const int32_t free = out_.first_number == options_.guest_fd ? out_.first_number + 1 : out_.first_number;
+    if (in_its_place != nullptr) move(w.fd, free, true);
+    if (file->fd != w.fd) move(file->fd, w.fd, true);
+    epoll_event event{};
+    event.events = w.events;
+    event.data.u64 = w.data;
+    point(add(&steps, what, SYS_epoll_ctl, {uint64_t(own_set->fd), EPOLL_CTL_ADD, uint64_t(w.fd), 0}, abi::kStepMust),
+          3, &event, sizeof event);
+    if (in_its_place != nullptr) {
+      move(free, w.fd, in_its_place->cloexec);
+      add(&steps, what, SYS_close, {uint64_t(free)}, abi::kStepMust);
+    } else if (file->fd != w.fd) {
+      add(&steps, what, SYS_close, {uint64_t(w.fd)}, abi::kStepMust);
+    }
+    return true;
   }
 
   // ---- processes ------------------------------------------------------------------------------------------------------------
