@@ -298,6 +298,22 @@ void perform_delivery(Thread* t, int sig, const SigInfo& info, SignalPlace place
   agent_return(t);
 }
 
+// The kernel drops what is pending of a signal that is set to be ignored, and standard actions ignore some. Whoever blocks it may wait for it
+// all the same, with a signalfd or sigwait: where the guest has not set it just now, it is taken before, and sent again.
+template <class Set>
+void keeping_pending(int sig, Set set) {
+  constexpr u32 kKept = 8;  // of a realtime signal
+  SigInfo kept[kKept];
+  u32 count = 0;
+  u64 pending = 0;
+  sys(kSysRtSigpending, &pending, 8);
+  const u64 wanted = pending & signal_bit(sig) & ~kReservedMask, now[2] = {};
+  if (wanted)
+    while (count < kKept && sys(kSysRtSigtimedwait, &wanted, &kept[count], now, 8) == sig) ++count;
+  set();
+  for (u32 i = 0; i < count; ++i) sys(kSysRtSigqueueinfo, sys(kSysGetpid), sig, &kept[i]);
+}
+
 }  // namespace
 
 void install_for(Thread* t, int sig) {
@@ -338,7 +354,7 @@ void install_handlers(Thread* t, u64 ignored) {
 }
 
 void reinstall_handlers(Thread* t) {
-  for (int sig = 1; sig <= kSignals; ++sig) install_for(t, sig);
+  for (int sig = 1; sig <= kSignals; ++sig) keeping_pending(sig, [&] { install_for(t, sig); });
 }
 
 void install_replay_handlers() {
@@ -357,7 +373,7 @@ void replay_child_signal(Thread* t) {
   if (!true_processes()) return;
   const SigAction& a = t->process->actions[kSigChld];
   constexpr u64 kSaNoCldWait = 2;
-  kernel_sigaction(kSigChld, a.handler == 1 ? 1 : 0, a.flags & kSaNoCldWait, 0);
+  keeping_pending(kSigChld, [&] { kernel_sigaction(kSigChld, a.handler == 1 ? 1 : 0, a.flags & kSaNoCldWait, 0); });
 }
 
 bool pending_restarts(Thread* t) {

@@ -306,26 +306,33 @@ int main(int argc, char** argv) {
   const pid_t sleeper = fork();
   MUST(sleeper >= 0);
   if (sleeper == 0) {
-    // Its own signals wake it, though it has not made the set; under a number that means something else by now.
+    // Its own signals wake it, though it has not made the set; under a number that means something else by now. One comes before it looks, of
+    // a kind that is ignored: such a one is dropped whenever that is said again.
     sigset_t its;
     sigemptyset(&its);
     sigaddset(&its, SIGUSR2);
-    const int wakes = signalfd(-1, &its, 0), set_of_its = epoll_create1(0);
+    sigaddset(&its, SIGURG);
+    MUST(sigprocmask(SIG_BLOCK, &its, NULL) == 0);
+    const int wakes = signalfd(-1, &its, 0), set_of_its = epoll_create1(0), ends = epoll_create1(0);
     MUST(dup2(wakes, 130) == 130);
     add(set_of_its, 130, EPOLLIN, 8);
     MUST(dup2(zero, 130) == 130);
-    const int end_of_child = (int)syscall(SYS_pidfd_open, child, 0);
-    add(set_of_its, end_of_child, EPOLLIN, 9);
-    long sum = 0;
-    for (struct epoll_event e; sum != 17 && epoll_wait(set_of_its, &e, 1, 20000) == 1; sum += (long)e.data.u64) {
+    add(ends, (int)syscall(SYS_pidfd_open, child, 0), EPOLLIN, 9);
+    MUST(close(open_at(dir, "sleeps", O_WRONLY | O_CREAT)) == 0);
+    struct epoll_event e;
+    MUST(epoll_wait(ends, &e, 1, 20000) == 1 && e.data.u64 == 9);
+    unsigned got = 0;
+    while (got != (1u << SIGURG | 1u << SIGUSR2) && epoll_wait(set_of_its, &e, 1, 20000) == 1) {
       struct signalfd_siginfo told;
-      if (e.data.u64 == 8) MUST(read(wakes, &told, sizeof told) == sizeof told && told.ssi_signo == SIGUSR2);
-      else MUST(epoll_ctl(set_of_its, EPOLL_CTL_DEL, end_of_child, NULL) == 0);
+      MUST(e.data.u64 == 8 && read(wakes, &told, sizeof told) == sizeof told);
+      got |= 1u << told.ssi_signo;
     }
     char byte = 1;
     MUST(read(130, &byte, 1) == 1 && byte == 0);
-    _exit((int)sum);
+    _exit(got == (1u << SIGURG | 1u << SIGUSR2) ? 17 : 1);
   }
+  snprintf(path, sizeof path, "%s/sleeps", dir);
+  while (access(path, F_OK) != 0) usleep(1000);
   pidfd = (int)syscall(SYS_pidfd_open, child, 0);
 
   sigset_t none = before;
@@ -333,6 +340,7 @@ int main(int argc, char** argv) {
   MUST(close(open_at(dir, "ready", O_WRONLY | O_CREAT)) == 0);
   sigsuspend(&none);
 
+  kill(sleeper, SIGURG);
   kill(child, SIGUSR1);
   int status = -1;
   MUST(waitpid(child, &status, 0) == child);
