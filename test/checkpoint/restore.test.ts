@@ -300,7 +300,8 @@ raise SystemExit(6)
 import sys
 data, log = open('data'), open('log', 'a')
 print(data.read(3), flush=True)
-sys.stdin.readline()
+# Its input ends with the recorder, a moment before itself.
+if not sys.stdin.readline(): sys.exit(1)
 log.write(data.read())
 log.close()
 print(open('log').read())

@@ -97,18 +97,21 @@ void BackupSession::on_complete_state() {
     const std::lock_guard lock(standing_mutex_);
     table_ = std::move(complete_->table);
   }
+  uint64_t applied = complete_->position;
   {
     const std::lock_guard lock(pending_mutex_);
     while (!pending_.empty() && pending_.front().position < complete_->position) {
       pending_bytes_ -= pending_.front().bytes.size();
       pending_.pop_front();
     }
+    // What came beside the state, too: a guest that does nothing more would send nothing that says so.
+    if (!pending_.empty()) applied = pending_.back().position;
   }
   state_bytes_ = complete_->bytes;
   state_at_ns_ = monotonic_ns();
   states_++;
   // As far as there is anything to do for it, it has done it.
-  receiver_->set_applied(complete_->position);
+  receiver_->set_applied(applied);
   if (!said_caught_up_.exchange(true)) emit_({{"type", "caughtUp"}});
   if (states_ % kStatesBetweenFolds != 0 || folding_) return;
   if (folder_.joinable()) folder_.join();
