@@ -234,8 +234,7 @@ void take_back_signal(int sig) {
 
 void follow_disposition(Thread* t, int sig, const SigAction& before) {
   const SigAction& now = t->process->actions[sig];
-  auto ignored = [&](const SigAction& a) { return a.handler == 1 || (a.handler == 0 && ignores_by_default(sig)); };
-  bool flush = !(signal_bit(sig) & kReservedMask) && (ignored(before) || ignored(now));
+  bool flush = !(signal_bit(sig) & kReservedMask) && (is_ignored(before, sig) || is_ignored(now, sig));
   if (flush) {
     SigAction ignore{1, 0, 0, 0}, dfl{0, 0, 0, 0};
     sys(kSysRtSigaction, sig, &ignore, 0, 8);

@@ -299,7 +299,8 @@ void perform_delivery(Thread* t, int sig, const SigInfo& info, SignalPlace place
 }
 
 // The kernel drops what is pending of a signal that is set to be ignored, and standard actions ignore some. Whoever blocks it may wait for it
-// all the same, with a signalfd or sigwait: where the guest has not set it just now, it is taken before, and sent again.
+// all the same, with a signalfd or sigwait: where the guest has not set it just now, it is taken before, and sent again. Not others: what
+// was sent to a thread is sent to the process then, and what is many comes in another order.
 template <class Set>
 void keeping_pending(int sig, Set set) {
   constexpr u32 kKept = 8;  // of a realtime signal
@@ -328,6 +329,7 @@ void install_for(Thread* t, int sig) {
 }
 
 bool ignores_by_default(int sig) { return sig == kSigChld || sig == kSigUrg || sig == kSigWinch || sig == kSigCont; }
+bool is_ignored(const SigAction& a, int sig) { return a.handler == 1 || (a.handler == 0 && ignores_by_default(sig)); }
 
 void set_kernel_mask(u64 guest_mask) {
   u64 mask = guest_mask & ~kReservedMask;
@@ -354,7 +356,11 @@ void install_handlers(Thread* t, u64 ignored) {
 }
 
 void reinstall_handlers(Thread* t) {
-  for (int sig = 1; sig <= kSignals; ++sig) keeping_pending(sig, [&] { install_for(t, sig); });
+  for (int sig = 1; sig <= kSignals; ++sig) {
+    const auto install = [&] { install_for(t, sig); };
+    if (is_ignored(t->process->actions[sig], sig)) keeping_pending(sig, install);
+    else install();
+  }
 }
 
 void install_replay_handlers() {
@@ -392,7 +398,7 @@ bool signal_is_due(Thread* t) {
     requeue(t);
     return false;
   }
-  if (a.handler == 1 || (a.handler == 0 && ignores_by_default(sig))) {
+  if (is_ignored(a, sig)) {
     t->pending_sig = 0;
     set_kernel_mask(t->guest_mask);
     return false;

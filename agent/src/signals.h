@@ -21,6 +21,7 @@ inline constexpr u64 kSaNodefer = 0x40000000, kSaResethand = 0x80000000, kSaRest
 enum SignalPlace : u32 { kAfterCall = 0, kBeforeCall = 1, kInCode = 2, kFault = 3 };
 
 bool ignores_by_default(int sig);
+bool is_ignored(const SigAction& action, int sig);  // the kernel drops it, unless it is blocked
 inline bool stops_by_default(int sig) {
   return sig == kSigStop || sig == kSigTstp || sig == kSigTtin || sig == kSigTtou;
 }
