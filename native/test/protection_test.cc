@@ -1,6 +1,6 @@
 // What protects a group that runs, while its new backup comes. It is called protected only when the backup holds all that clients may have
 // seen: what agents had published when outputs began to wait, however late the pump mirrors it. And a backup that executes more slowly than
-// the group works catches up all the same, with no output held up for long. The mirror is a real one; the group is a ring that nobody reads.
+// the group works catches up all the same, with no output held up for long. Its state comes in bounded time, however much journal does. The mirror is a real one; the group is a ring that nobody reads.
 #include <atomic>
 
 #include "mirror_fixture.h"
@@ -143,6 +143,55 @@ void catches_up(const std::string& agent) {
          static_cast<unsigned long long>(outputs.load()), double(worst_ns) / 1e6);
 }
 
+// The group's journal fills the mirror all the time: the backup takes less than the group does.
+void state_comes_through(const std::string& agent, const std::string& file) {
+  constexpr uint64_t kStateBytes = 16 << 20, kJournalPiece = 64 << 10;
+  constexpr useconds_t kPieceUs = 500;
+  std::atomic<uint64_t> state_bytes{0}, journal_bytes{0};
+  MirrorConfig config = config_of();
+  config.ring_bytes = 16 << 20;
+  MirrorReceiver::Hooks hooks;
+  hooks.on_record = [&](const MirrorRecord& r) {
+    (PairRecord(r.type) == PairRecord::State ? state_bytes : journal_bytes) += r.size;
+    if (PairRecord(r.type) == PairRecord::Journal) usleep(kPieceUs);
+  };
+  MirrorReceiver receiver(config, std::move(hooks));
+  config.port = uint16_t(receiver.port());
+  ProtectionOptions options;
+  options.mirror = config;
+  MemoryFile memory(abi::kModeRecord, agent, 1 << 20);
+  const Enclosure enclosure;
+  Protection protection(
+      options, memory, enclosure, [](const Plain::Object&) {}, false);
+  CHECK(!protection.wait_connected(10'000));
+  { const auto none = protection.mark({}, 5, kMark, false); }
+  std::atomic<bool> stops{false};
+  std::thread pump([&] {
+    const std::vector<uint8_t> events(kJournalPiece, 1);
+    for (uint64_t seq = 6; !stops; seq++) protection.tap(seq, 1, events.data(), events.size(), kMark + seq);
+  });
+  UniqueFd state(open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  const std::string content_of_it = content(1, kStateBytes);
+  CHECK(write(state.get(), content_of_it.data(), kStateBytes) == ssize_t(kStateBytes));
+  CHECK(soon([&] { return journal_bytes > config.ring_bytes; }));
+  const uint64_t begun = monotonic_ns(), journal_before = journal_bytes;
+  std::atomic<bool> sent{false};
+  std::thread sender([&] { sent = protection.send_state(file, 5, {}); });
+  CHECK(soon([&] { return state_bytes >= kStateBytes; }));
+  const double s = double(monotonic_ns() - begun) / 1e9;
+  const uint64_t beside = journal_bytes - journal_before;
+  // It has taken a third of the mirror, and not much more.
+  CHECK(beside > kStateBytes);
+  CHECK(beside < 6 * kStateBytes);
+  stops = true;
+  pump.join();
+  sender.join();
+  CHECK(sent);
+  protection.close("the test is over");
+  unlink(file.c_str());
+  printf("%.0f MB of state in %.1f s beside %.0f MB of journal\n", double(kStateBytes) / 1e6, s, double(beside) / 1e6);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -152,6 +201,7 @@ int main(int argc, char** argv) {
   }
   for (int i = 0; i < kRounds && failures == 0; i++) says_protected_when_it_is(argv[1]);
   catches_up(argv[1]);
+  state_comes_through(argv[1], "state-of-protection-test." + std::to_string(getpid()));
   if (failures == 0) printf("ok\n");
   return failures == 0 ? 0 : 1;
 }

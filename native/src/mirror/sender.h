@@ -48,8 +48,8 @@ class MirrorSender {
   void flush();
 
   uint64_t appended() const { return appended_.load(std::memory_order_acquire); }
-  // Bytes that the backup has not handed on yet.
-  uint64_t unconsumed() const { return appended() - free_to_.load(std::memory_order_acquire); }
+  // Position up to which the backup has handed the records on.
+  uint64_t consumed() const { return free_to_.load(std::memory_order_acquire); }
   Watermarks watermarks() const;
   bool lost() const { return lost_.load(std::memory_order_acquire); }
   bool wait_connected(uint32_t timeout_ms);

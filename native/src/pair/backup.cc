@@ -248,7 +248,7 @@ void BackupSession::on_packet(const MirrorRecord& record) {
   // by its send buffers. More than this is a replica that does not follow.
   while (table_->buffered_bytes() > kTableBytesMax && !replica_over_) {
     // What would take them out is to be made of records that come behind this one.
-    if (!ready_)
+    if (!ready_ && !restored_)
       return fail_replica(
           {{"detail", "the clients have sent more than fits into memory while the state came"}, {"seq", record.seq}});
     usleep(kLagPollUs);

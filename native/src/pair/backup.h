@@ -126,7 +126,8 @@ class BackupSession : public Session {
   std::mutex pending_mutex_;
   std::deque<Pending> pending_;
   std::atomic<uint64_t> pending_bytes_{0};
-  std::atomic<bool> ready_;
+  // A replica executes what waits, and takes everything that comes itself: until then nothing takes out of memory what the mirror brings.
+  std::atomic<bool> restored_{false}, ready_;
   std::thread restorer_;
   std::unique_ptr<ConnectionTable> table_;
   std::unique_ptr<NetRingReader> net_reader_;

@@ -1,7 +1,7 @@
 // A backup of a group that ran before it had this one: how its replica comes to be. See backup.h.
 //
 // The mirror brings, in this order: sockets, the mark, then the journal's records among those of the state (records.h). The records' thread
-// never waits for the replica here, since the primary's packets come the same way: what is fed later is kept in memory.
+// does not wait for the replica here, since the primary's packets come the same way: what is fed later is kept in memory, as far as there is room.
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,6 +13,7 @@
 namespace understudy::host {
 namespace {
 constexpr uint64_t kPendingBytesMax = 2ull << 30;
+constexpr useconds_t kRoomPollUs = 200;
 constexpr int kRestoreMs = 60'000, kCatchUpMs = 60'000;
 constexpr uint64_t kStatesBetweenFolds = 8;
 }  // namespace
@@ -131,11 +132,12 @@ void BackupSession::fold_states(uint64_t seq) {
 
 // True: it is kept. Otherwise the replica takes it now.
 bool BackupSession::keep_for_later(const MirrorRecord& record) {
+  while (pending_bytes_ + record.size > kPendingBytesMax && restored_ && !replica_over_) usleep(kRoomPollUs);
   {
     const std::lock_guard lock(pending_mutex_);
     if (ready_) return false;
-    pending_bytes_ += record.size;
-    if (pending_bytes_ <= kPendingBytesMax) {
+    if (pending_bytes_ + record.size <= kPendingBytesMax) {
+      pending_bytes_ += record.size;
       pending_.push_back({record.position, record.seq, {record.data, record.data + record.size}});
       if (passive_ && complete_) receiver_->set_applied(record.position);
       return true;
@@ -157,12 +159,13 @@ bool BackupSession::take_pending() {
       return false;
     }
     taken.swap(pending_);
-    pending_bytes_ = 0;
   }
-  for (const Pending& p : taken) {
+  for (; !taken.empty(); taken.pop_front()) {
+    const Pending& p = taken.front();
     if (replica_over_ || !feed(p.position, p.seq, p.bytes)) break;
     // The primary has to know how far this is from what it does now.
     update_applied();
+    pending_bytes_ -= p.bytes.size();
   }
   return true;
 }
@@ -197,6 +200,7 @@ void BackupSession::restore() {
     std::lock_guard lock(fed_mutex_);
     fed_.push_back({complete_->position, 0});
   }
+  restored_ = true;
   if (durable_) note_written(complete_->position, complete_->seq);
   while (take_pending()) {}
   for (int i = 0; i < kCatchUpMs && !replica_over_ && !closing_; i++) {

@@ -304,10 +304,9 @@ bool Protection::send_state(const std::string& path, uint64_t seq,
       throw HostError("CHECKPOINT_READ", EIO, path, "cannot read " + path + " for the backup");
     const uint64_t place[2] = {size, offset};
     const iovec parts[2] = {{const_cast<uint64_t*>(place), sizeof place}, {piece.data(), want}};
-    if (sender_->append(uint32_t(PairRecord::State), seq, parts, 2, true) == 0) return false;
+    if (!append_bulk(PairRecord::State, seq, parts, 2)) return false;
     offset += want;
     if (progress) progress(offset, size);
-    let_others_pass();
   }
   return true;
 }
@@ -315,14 +314,23 @@ bool Protection::send_state(const std::string& path, uint64_t seq,
 bool Protection::storage(const std::string& record) {
   if (opened_) return false;
   const iovec part{const_cast<char*>(record.data()), record.size()};
-  if (sender_->append(uint32_t(PairRecord::Storage), 0, &part, 1, true) == 0) return false;
-  let_others_pass();
-  return true;
+  return append_bulk(PairRecord::Storage, 0, &part, 1);
 }
 
-// Packets and journal share the mirror with what is sent in bulk, and clients wait for the packets.
-void Protection::let_others_pass() {
-  while (sender_->unconsumed() > kStateAhead && !sender_->lost()) usleep(kStatePauseUs);
+// Packets and journal share the mirror with what is sent in bulk, and clients wait for the packets: so there is little of it on its way.
+// But where a busy backup is behind with the others for long, it gets a third of what is: else they would keep it out for ever.
+bool Protection::append_bulk(PairRecord type, uint64_t seq, const iovec* parts, int count) {
+  const uint64_t position = sender_->append(uint32_t(type), seq, parts, count, true);
+  if (position == 0) return false;
+  uint64_t bytes = 0;
+  for (int i = 0; i < count; i++) bytes += parts[i].iov_len;
+  bulk_.push_back({position, bytes});
+  bulk_bytes_ += bytes;
+  for (;; usleep(kStatePauseUs)) {
+    const uint64_t consumed = sender_->consumed(), all = sender_->appended() - consumed;
+    for (; !bulk_.empty() && bulk_.front().position <= consumed; bulk_.pop_front()) bulk_bytes_ -= bulk_.front().bytes;
+    if (bulk_bytes_ <= std::max(kStateAhead, all / 3) || sender_->lost()) return true;
+  }
 }
 
 void Protection::say_synchronised_locked(uint64_t applied) {

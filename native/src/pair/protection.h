@@ -99,7 +99,7 @@ class Protection {
   void make_sender(const MirrorConfig& config, uint64_t lease_ns);
   void make_gate(const GateConfig& config);
   uint64_t record_mark(const std::vector<SocketState>& sockets, uint64_t seq, uint64_t ring_offset);
-  void let_others_pass();
+  bool append_bulk(PairRecord type, uint64_t seq, const iovec* parts, int count);
   void say_synchronised_locked(uint64_t applied);
   void say_protected_locked();
   void begin_flows(const GateConfig& config);
@@ -129,6 +129,12 @@ class Protection {
   // Under sent_mutex_, and of a group that ran before: positions of the mark, of the journal's last record, and of what the backup has to
   // have executed to be called synchronised.
   uint64_t mark_position_ = 0, journal_position_ = 0, synchronised_at_ = 0;
+  // What append_bulk has on its way; of the thread that brings the state.
+  struct Bulk {
+    uint64_t position, bytes;
+  };
+  std::deque<Bulk> bulk_;
+  uint64_t bulk_bytes_ = 0;
   uint64_t applied_end_ = 0;  // under sent_mutex_: the ring offset up to which the backup has executed
   // Under fence_mutex_. Since when the backup has its state; how far behind it was when the pace began, and what may go at the latest then.
   struct Pace {
