@@ -2,6 +2,7 @@
 // afterwards. Needs root; without it only the records are tested (status 77).
 //
 // usage: net_snapshot_test [NAME]    only scenarios whose name contains NAME
+#include <filesystem>
 #include <net/if.h>
 
 #include <random>
@@ -31,12 +32,18 @@ class Late : public World {
   void put_up() {
     lab.in("a", [&] { put_up_gate(); });
   }
+  static size_t descriptors() {
+    namespace fs = std::filesystem;
+    return size_t(std::distance(fs::directory_iterator("/proc/self/fd"), fs::directory_iterator()));
+  }
   // Of the descriptors of this process only those of the guest are meant.
   std::vector<SocketState> snapshot(std::unordered_map<uint64_t, InFlight> in_flight = {}) {
     ConnectionSnapshot taken;
     const auto none_passes = gate->hold();
+    const size_t before = descriptors();
     lab.in("a",
            [&] { taken = take_snapshot({getpid()}, {.vip = vip, .gated = {}, .in_flight = std::move(in_flight)}); });
+    CHECK(descriptors() == before);  // with a duplicate left, what the guest closes would not be closed
     std::vector<SocketState> mine;
     for (const SocketState& s : taken.sockets) {
       const bool guests = s.cookie == 0 || s.cookie == cookie_of(server.get()) ||

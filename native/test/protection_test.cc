@@ -39,7 +39,7 @@ struct Attached {
             false) {
     memory.control().pair.held = ~0ull;
     CHECK(!protection.wait_connected(10'000));
-    const auto none = protection.mark({}, 5, kMark, false);
+    CHECK(protection.mark({}, 5, kMark, false));
   }
   ~Attached() { protection.close("the test is over"); }
   ProtectionOptions options() {
@@ -164,7 +164,7 @@ void state_comes_through(const std::string& agent, const std::string& file) {
   Protection protection(
       options, memory, enclosure, [](const Plain::Object&) {}, false);
   CHECK(!protection.wait_connected(10'000));
-  { const auto none = protection.mark({}, 5, kMark, false); }
+  CHECK(protection.mark({}, 5, kMark, false));
   std::atomic<bool> stops{false};
   std::thread pump([&] {
     const std::vector<uint8_t> events(kJournalPiece, 1);

@@ -261,8 +261,8 @@ ConnectionSnapshot take_snapshot(const std::vector<pid_t>& pids, const SnapshotO
   ConnectionSnapshot snapshot;
   std::vector<uint8_t> scratch;
   bool unaccepted = false;
-  snapshot.descriptors = collect_sockets(pids, &snapshot.missed);
-  for (const auto& [cookie, descriptor] : snapshot.descriptors) {
+  const auto descriptors = collect_sockets(pids, &snapshot.missed);
+  for (const auto& [cookie, descriptor] : descriptors) {
     if (descriptor.type != SOCK_STREAM && descriptor.type != SOCK_DGRAM) continue;
     SocketState s;
     s.cookie = cookie;

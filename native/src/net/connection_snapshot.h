@@ -12,6 +12,8 @@
 //
 // Invariants:
 //  - Taking it disturbs nothing: no byte is taken out of a queue, nothing is sent, options are afterwards as they were.
+//  - No duplicate of a guest's descriptor is left when it returns: while there is one, what the guest closes is not closed. Its client would not
+//    hear of it, and an epoll set went on telling of a descriptor whose memory the guest has freed.
 //  - Bytes that a call of the guest has moved already, and whose event comes after the pause, are told by the caller (InFlight).
 //
 // What it does not have: the last bytes of a connection that the guest has closed already, and a connection from before the gate that the
@@ -78,9 +80,7 @@ struct SnapshotOptions {
 
 struct ConnectionSnapshot {
   std::vector<SocketState> sockets;  // listeners first
-  // The guest's sockets. Closing these takes a while: after the guest goes on, and not much later.
-  std::unordered_map<uint64_t, GuestDescriptor> descriptors;
-  uint32_t missed = 0;  // descriptors that could not be had: this process may have too few
+  uint32_t missed = 0;               // descriptors that could not be had: this process may have too few
   // Sockets whose state could not be read, and why. The backup will not know them.
   std::vector<std::string> failed;
 };

@@ -106,7 +106,11 @@ void Keeper::run_attach(const ProtectionOptions& options, const AttachOptions& w
     to = std::make_shared<Protection>(options, memory_, enclosure_, emit_, false);
     replace(to);
     attach_one(to, wanted.storage, &failed);
-  } catch (const std::exception& error) { failed = error.what(); }
+  } catch (const std::exception& error) {
+    failed = error.what();
+    // What it was lost by says more.
+    if (const std::string lost = to != nullptr ? to->wait_lost(0) : ""; !lost.empty()) failed = lost;
+  }
   bool given_up;
   {
     const std::lock_guard lock(mutex_);
@@ -142,11 +146,9 @@ void Keeper::attach_one(const std::shared_ptr<Protection>& to, const std::vector
     return;
   }
   emit_({{"type", "attached"}});
-  // Before anybody's packets take the longer way.
   const std::unique_ptr<StorageTransfer> transfer = transfer_to(*to, storage);
   if (transfer != nullptr) transfer->copy_ahead();
   if (is_over(*to)) return;
-  to->begin_gate();
   send_one(*to, transfer.get(), true);
 }
 
@@ -154,6 +156,10 @@ void Keeper::attach_one(const std::shared_ptr<Protection>& to, const std::vector
 bool Keeper::is_over(const Protection& to) {
   const std::lock_guard lock(mutex_);
   return given_up_ || stopped_ || to.is_open() || to.fenced() || to.is_lost();
+}
+
+void Keeper::give_up_if_over(const Protection& to) {
+  if (is_over(to)) throw HostError("PAIR", ECANCELED, "", "the backup that the state was for is lost");
 }
 
 std::unique_ptr<StorageTransfer> Keeper::transfer_to(Protection& to, const std::vector<StorageRoot>& storage) {
@@ -193,27 +199,27 @@ void Keeper::send_more(Protection& to, uint64_t every_ms) {
 
 void Keeper::send_one(Protection& protection, StorageTransfer* storage, bool first) {
   Protection* to = &protection;
-  ConnectionSnapshot snapshot;
   uint64_t offset = 0;
   int refusals = 0;
   checkpoint::Checkpointer::Recipient recipient;
+  // Everything that takes long has been copied: not before that clients' packets take the longer way.
   recipient.soon = [&] {
+    give_up_if_over(*to);
+    if (first) to->begin_gate();
     if (storage != nullptr) storage->copy_soon();
   };
   recipient.standing = [&](const std::vector<pid_t>& pids, uint64_t seq, uint64_t ring_offset) {
+    give_up_if_over(*to);
     offset = ring_offset;
-    auto marked = to->mark(pids, seq, ring_offset, refusals < kRefusals);
-    if (!marked) {
+    if (!to->mark(pids, seq, ring_offset, refusals < kRefusals)) {
       refusals++;
       return false;
     }
-    snapshot = std::move(*marked);
     if (first) group_->pump.retap(tap_of(to));
     if (storage != nullptr) storage->at_standstill(pids);
     return true;
   };
   const checkpoint::Taken taken = checkpointer_->take(&recipient, first);
-  snapshot = {};
   if (taken.existed) {  // nothing has happened since
     const std::lock_guard lock(mutex_);
     state_at_ns_ = monotonic_ns();

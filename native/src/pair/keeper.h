@@ -1,7 +1,8 @@
 // Keeps a group's Protection: the one that it has from its start, one that is attached while it runs, or none. Also the one after that: a
 // group that has lost its backup gets another.
 //
-// What attaching does, on a thread of its own: connects; puts up the gate; copies the guest's own files, as far as it takes them along; takes a checkpoint, in whose standstill the journal, the packets
+// What attaching does, on a thread of its own: connects; copies the guest's own files, as far as it takes them along, and its memory, while it
+// runs; puts up the gate; takes a checkpoint of what has changed, in whose standstill the journal, the packets
 // and the state of all connections begin to go to the new backup; sends the checkpoint. "synchronised" follows when the backup has
 // restored it and executed the journal since. Until protect() outputs wait for nobody, and a backup that is lost is given up again.
 //
@@ -79,6 +80,7 @@ class Keeper {
   void run_attach(const ProtectionOptions& options, const AttachOptions& wanted);
   void attach_one(const std::shared_ptr<Protection>& to, const std::vector<StorageRoot>& storage, std::string* failed);
   bool is_over(const Protection& to);
+  void give_up_if_over(const Protection& to);
   std::function<void(uint64_t, uint64_t)> progress();
   std::unique_ptr<StorageTransfer> transfer_to(Protection& to, const std::vector<StorageRoot>& storage);
   void send_one(Protection& to, StorageTransfer* storage, bool first);

@@ -58,12 +58,15 @@ void Protection::make_sender(const MirrorConfig& config, uint64_t lease_ns) {
     if (gate != nullptr && waits_ && !opened_ && !fenced_) gate->extend_lease_until(sent_ns + lease_ns);
   };
   hooks.on_lost = [this](const MirrorLoss& loss) {
+    bool is_of_no_use;
     {
       const std::lock_guard lock(lost_mutex_);
       lost_by_ = loss.text.empty() ? name_of(loss.kind) : loss.text;
       lost_changed_.notify_all();
-      if (!waits_) return;
+      if (!waits_ && !gate_begun_) return;
+      is_of_no_use = !waits_;
     }
+    if (is_of_no_use) return let_packets_go();
     emit_({{"type", "mirror"},
            {"state", "lost"},
            {"kind", name_of(loss.kind)},
@@ -238,19 +241,31 @@ void Protection::begin_gate() {
   if (!gate_config_) return;
   raise_descriptor_limit();
   make_gate(*gate_config_);
+  {
+    const std::lock_guard lock(lost_mutex_);
+    gate_begun_ = true;
+    if (lost_by_.empty()) return;
+  }
+  let_packets_go();
 }
 
-std::optional<ConnectionSnapshot> Protection::mark(const std::vector<pid_t>& pids, uint64_t seq, uint64_t ring_offset,
-                                                   bool may_refuse) {
-  ConnectionSnapshot snapshot;
+// Whoever attaches the new backup may be copying pages for seconds to come; clients would wait for that, and say everything again.
+void Protection::let_packets_go() {
+  const std::lock_guard lock(fence_mutex_);
+  if (fenced_ || opened_) return;
+  if (Flows* flows = standing_flows_) flows->open();
+  gate_->open();
+}
+
+bool Protection::mark(const std::vector<pid_t>& pids, uint64_t seq, uint64_t ring_offset, bool may_refuse) {
   if (gate_ == nullptr) {
     record_mark({}, seq, ring_offset);
-    return snapshot;
+    return true;
   }
   const auto none_passes = gate_->hold();
-  snapshot = take_snapshot(pids, {.vip = gate_config_->vip, .gated = {}, .in_flight = {}});
+  const ConnectionSnapshot snapshot = take_snapshot(pids, {.vip = gate_config_->vip, .gated = {}, .in_flight = {}});
   const auto waits = [](const SocketState& s) { return s.kind == SocketState::kWaiting; };
-  if (may_refuse && std::any_of(snapshot.sockets.begin(), snapshot.sockets.end(), waits)) return std::nullopt;
+  if (may_refuse && std::any_of(snapshot.sockets.begin(), snapshot.sockets.end(), waits)) return false;
   for (const std::string& why : snapshot.failed)
     emit_(message(abi::kWarning, "a socket that the new backup will not know: " + why));
   if (snapshot.missed != 0)
@@ -261,7 +276,7 @@ std::optional<ConnectionSnapshot> Protection::mark(const std::vector<pid_t>& pid
   Flows* flows = standing_flows_;
   if (flows != nullptr && !adopted_) flows->adopt(snapshot.sockets, position, ring_offset);
   adopted_ = true;
-  return snapshot;
+  return true;
 }
 
 uint64_t Protection::record_mark(const std::vector<SocketState>& sockets, uint64_t seq, uint64_t ring_offset) {

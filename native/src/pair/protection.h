@@ -54,13 +54,13 @@ class Protection {
   // ---- of a group that runs ----
   // nullopt: it stands. Otherwise why it does not.
   std::optional<std::string> wait_connected(uint32_t timeout_ms);
-  // Throws HostError NET; then there is no gate.
+  // From now on, until this one is lost or opened, clients' packets reach the group when the backup has them. Throws HostError NET; then there
+  // is no gate.
   void begin_gate();
   // The group stands still, and nobody taps before the first: what follows is the journal behind event `seq`, which ends at `ring_offset`.
-  // Further marks are of a passive backup's further states. nullopt, where this is allowed: a connection waits to be accepted, of which the
-  // new backup would not know enough. pids: as this host sees them. Throws HostError NET. The result is to be destroyed when the group goes on.
-  [[nodiscard]] std::optional<ConnectionSnapshot> mark(const std::vector<pid_t>& pids, uint64_t seq,
-                                                       uint64_t ring_offset, bool may_refuse);
+  // Further marks are of a passive backup's further states. False, where this is allowed: a connection waits to be accepted, of which the
+  // new backup would not know enough. pids: as this host sees them. Throws HostError NET.
+  [[nodiscard]] bool mark(const std::vector<pid_t>& pids, uint64_t seq, uint64_t ring_offset, bool may_refuse);
   // The checkpoint that was taken at the mark, and at its end whether all of it could be sent. `progress`, which may be empty, is told of bytes of the whole.
   // Throws HostError.
   bool send_state(const std::string& path, uint64_t seq, const std::function<void(uint64_t, uint64_t)>& progress);
@@ -103,6 +103,7 @@ class Protection {
   void say_synchronised_locked(uint64_t applied);
   void say_protected_locked();
   void begin_flows(const GateConfig& config);
+  void let_packets_go();
   uint64_t mirror_packet(Direction direction, std::span<const uint8_t> packet);
   void on_watermarks(const Watermarks& marks);
   void raise_held(uint64_t to);
@@ -151,6 +152,7 @@ class Protection {
   std::mutex lost_mutex_;
   std::condition_variable lost_changed_;
   std::string lost_by_;
+  bool gate_begun_ = false;  // begin_gate() is over; under lost_mutex_, too
 };
 
 // Also where there is none.
