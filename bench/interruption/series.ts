@@ -19,6 +19,9 @@ import { footprintOf, grown, most, type Footprint } from './footprint.js';
 import { stageOf, type Mode, type Moment, type Pace } from './moments.js';
 import { Watch } from './watch.js';
 
+/** What has been waiting for longer when it is struck waits for what brought the attempt about, not for what follows. */
+const PENDING_MS = 20;
+
 export interface Round {
   index: number;
   fault: Fault;
@@ -241,7 +244,8 @@ export class Series {
             ? 'alone'
             : 'through';
     await this.untilAnswered(struckNs, outcome);
-    outcome.waitMs = longestWaitMs(arrivalsOf(readFileSync(this.arrivals)), struckNs, Number(process.hrtime.bigint()));
+    const arrivals = arrivalsOf(readFileSync(this.arrivals)).filter((a) => a.sentNs > struckNs - PENDING_MS * 1e6);
+    outcome.waitMs = longestWaitMs(arrivals, struckNs, Number(process.hrtime.bigint()));
     await this.judgeLeftovers(now, outcome);
   }
 

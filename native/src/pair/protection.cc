@@ -13,6 +13,7 @@
 namespace understudy::host {
 namespace {
 constexpr uint32_t kFarewellMs = 500;
+constexpr uint32_t kLossToldMs = 1000;  // from the mirror's loss until on_lost has been called
 constexpr uint64_t kStateAhead = 2 << 20;
 constexpr useconds_t kStatePauseUs = 100;
 constexpr uint64_t kMs = 1'000'000;
@@ -227,8 +228,8 @@ void Protection::say_protected_locked() {
 // ---- of a group that runs -------------------------------------------------------------------------------------------------------
 std::optional<std::string> Protection::wait_connected(uint32_t timeout_ms) {
   if (sender_->wait_connected(timeout_ms)) return std::nullopt;
-  const std::lock_guard lock(lost_mutex_);
-  return lost_by_.empty() ? "it does not answer within " + std::to_string(timeout_ms) + " ms" : lost_by_;
+  const std::string lost = wait_lost(sender_->lost() ? kLossToldMs : 0);
+  return lost.empty() ? "it does not answer within " + std::to_string(timeout_ms) + " ms" : lost;
 }
 
 std::string Protection::wait_lost(uint32_t timeout_ms) {
