@@ -13,6 +13,7 @@ import type { Bench } from '../record/model.js';
 
 const run = promisify(execFile);
 const RUN_TIMEOUT_MS = 180_000;
+const LOOK_MS = 100;
 
 export interface Pauses {
   /** Of each checkpoint that builds upon another one, in ms. */
@@ -109,6 +110,8 @@ export interface Throughput {
   perSecond: number;
   /** Guest's CPU for a request, in µs. */
   cpuUs: number;
+  /** From one checkpoint to the next, in s, while the load ran; 0: there were none. */
+  intervalS: number;
 }
 
 /** redis-benchmark's SETs at a redis-server with a data set of about `mib`; with a checkpoint in each second, or with none. */
@@ -141,14 +144,27 @@ export async function redis(bench: Bench, mib: number, everySeconds: number, req
     // The first checkpoint copies everything: it is not what is measured here.
     if (everySeconds > 0) await sleep(6000);
     const folder = join(journal, 'checkpoints');
-    const newest = (): string => (everySeconds > 0 ? (readdirSync(folder).sort().at(-1) ?? '') : '');
-    const [usage, first] = [server.usage(), newest()];
-    const { stdout } = await load(requests, '-t', 'set', '-c', '50', '-r', `${keys}`);
+    const newest = (): string =>
+      everySeconds > 0
+        ? (readdirSync(folder)
+            .filter((n) => n.endsWith('.state'))
+            .sort()
+            .at(-1) ?? '')
+        : '';
+    const usage = server.usage();
+    const seen = new Set([newest()]);
+    const look = setInterval(() => seen.add(newest()), LOOK_MS);
+    const begin = process.hrtime.bigint();
+    const { stdout } = await load(requests, '-t', 'set', '-c', '50', '-r', `${keys}`).finally(() =>
+      clearInterval(look),
+    );
+    const seconds = Number(process.hrtime.bigint() - begin) / 1e9;
     const guestNs = server.usage().guestNs - usage.guestNs;
-    if (everySeconds > 0 && newest() === first) throw new Error('no checkpoint was taken under load');
+    if (everySeconds > 0 && seen.size === 1) throw new Error('no checkpoint was taken under load');
     const rate = /"SET","([\d.]+)"/.exec(stdout)?.[1];
     if (rate === undefined) throw new Error(`redis-benchmark said something unexpected:\n${stdout}`);
-    return { perSecond: Number(rate), cpuUs: guestNs / requests / 1e3 };
+    const intervalS = seen.size > 1 ? seconds / (seen.size - 1) : 0;
+    return { perSecond: Number(rate), cpuUs: guestNs / requests / 1e3, intervalS };
   } finally {
     await server.stop();
   }

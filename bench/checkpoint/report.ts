@@ -39,6 +39,10 @@ export function markdown(results: Results): string {
       (m) => judged(m >= 0.9, '≥ 0.90'),
     );
     row(
+      'the same: from one checkpoint to the next (s)',
+      results.redis.map((r) => r.with.intervalS),
+    );
+    row(
       'the same: CPU of a request, guest',
       ratio((t) => t.cpuUs),
     );

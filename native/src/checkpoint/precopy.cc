@@ -6,6 +6,9 @@
 #include <algorithm>
 
 namespace understudy::host::checkpoint {
+namespace {
+constexpr uint64_t kLastPagesMin = 256;
+}  // namespace
 
 void Precopy::Unmapper::operator()(uint8_t* p) const { munmap(p, size); }
 
@@ -60,7 +63,6 @@ void Precopy::write_round(Round* round) {
 void Precopy::run(const PrecopyLimits& limits) {
   // Of a run before: what was told of once is not told of again.
   write_last();
-  reserve(&ahead_, limits.memory_pages);
   for (int round = 0; round < limits.rounds; round++) {
     ahead_.scan = tracker_.scan();
     const Scan& scan = ahead_.scan;
@@ -74,8 +76,8 @@ void Precopy::run(const PrecopyLimits& limits) {
   }
   uint64_t whole = 0;
   for (const Range& range : ahead_.scan.whole) whole += range.pages();
-  // What exceeds it is allotted then.
-  reserve(&last_, whole + limits.memory_pages);
+  // The last round is shorter than the one before it, nearly always. What exceeds it is allotted then.
+  reserve(&last_, whole + std::clamp(ahead_.scan.dirty_pages, kLastPagesMin, limits.memory_pages));
   ahead_.ranges = std::move(ahead_.scan.dirty);
   ahead_.scan.dirty.clear();
   copy_to_memory(&ahead_);
