@@ -132,7 +132,8 @@ void BackupSession::fold_states(uint64_t seq) {
 
 // True: it is kept. Otherwise the replica takes it now.
 bool BackupSession::keep_for_later(const MirrorRecord& record) {
-  while (pending_bytes_ + record.size > kPendingBytesMax && restored_ && !replica_over_) usleep(kRoomPollUs);
+  while (pending_bytes_ + record.size > kPendingBytesMax && restored_ && !ready_ && !replica_over_ && !closing_)
+    usleep(kRoomPollUs);
   {
     const std::lock_guard lock(pending_mutex_);
     if (ready_) return false;
